@@ -1,0 +1,93 @@
+"""What a specialist is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
+
+from pydantic import JsonValue
+
+from concertino.contracts.finding import Finding
+from concertino.contracts.json import JsonObject
+
+
+class Tools(Protocol):
+    """The outside calls a specialist may make, each behind the guard.
+
+    `await tools.search(query="x")` in a coroutine, `tools.search(query="x")` in a plain function; `tools["search"]`
+    and `tools.call("search", query="x")` are the same. Raises `BudgetExceeded`, `BreakerOpen`, `ToolFailed`,
+    `DeadlineExceeded`.
+    """
+
+    def __getattr__(self, name: str) -> Any: ...  # a tool's own signature decides
+    def __getitem__(self, name: str) -> Any: ...
+    def __contains__(self, name: object) -> bool: ...
+    def names(self) -> tuple[str, ...]:
+        """Return the tools that may be called now; one whose breaker is open is left out."""
+        ...
+
+    def call(self, name: str, /, **arguments: Any) -> Any:
+        """Call a tool by name."""
+        ...
+
+
+class Brief(Protocol):
+    """One subtask, as its specialist sees it. Made anew for every attempt."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def subtask_id(self) -> str: ...
+    @property
+    def attempt(self) -> int:
+        """Attempt on this specialist, from 1."""
+        ...
+
+    @property
+    def objective(self) -> str: ...
+    @property
+    def inputs(self) -> JsonObject:
+        """Inputs with every reference resolved."""
+        ...
+
+    @property
+    def upstream(self) -> Mapping[str, Finding]:
+        """Findings of the prerequisites, by subtask id (and by the workflow's short name)."""
+        ...
+
+    @property
+    def task(self) -> JsonObject:
+        """The task as it was submitted, without its plan."""
+        ...
+
+    @property
+    def tools(self) -> Tools: ...
+    @property
+    def model(self) -> Any:
+        """The governed chat model, or `None` where the planner has none."""
+        ...
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds on the monotonic clock by which the answer must be there; `None` without a limit."""
+        ...
+
+    def effect_key(self, name: str) -> str:
+        """Return `task_id:run:subtask_id:name`: the idempotency key of an outside effect, the same on every attempt."""
+        ...
+
+    def spend(
+        self, *, tokens: int = 0, calls: int = 0, usd: float = 0.0, documents: int = 0
+    ) -> Awaitable[None]:
+        """Charge what this subtask is about to use. In a plain function it is done when the call returns.
+
+        Raises:
+            BudgetExceeded: it would pass a limit at some level; nothing was charged.
+        """
+        ...
+
+    def publish(self, finding: str, **payload: JsonValue) -> Awaitable[None]:
+        """Put an intermediate discovery on the run's record (`FINDING_DISCOVERED`), visible to all and streamed."""
+        ...

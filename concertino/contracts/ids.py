@@ -1,0 +1,39 @@
+"""Identifiers: their types, the one rule they obey, and how new ones are made."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Annotated, NewType
+
+from pydantic import StringConstraints
+
+TaskId = NewType("TaskId", str)
+RunId = NewType("RunId", str)
+SubtaskId = NewType("SubtaskId", str)
+
+ID_RULE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+"""What an id from outside may be, by full match; also safe as a file name."""
+
+_ID = re.compile(ID_RULE)
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{ID_RULE}$")]
+"""A task id, plan-local subtask id, specialist, capability or criterion name from outside."""
+
+
+def is_id(text: object) -> bool:
+    """Say whether `text` is a string that fully matches `ID_RULE`."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh random id such as `run-3f9c0a…`: the prefix, a dash, 20 hex digits."""
+    return f"{prefix}-{uuid.uuid4().hex[:20]}"
+
+
+def subtask_id(specialist: str, task_id: str, number: int) -> SubtaskId:
+    """Return the id of a subtask that our planner made: `specialist::task_id::n`, n from 1.
+
+    Source: document 002, sample status response.
+    """
+    return SubtaskId(f"{specialist}::{task_id}::{number}")
