@@ -1,0 +1,1 @@
+"""Everything that leaves the process: tools, the guard around every call, breakers, retries, threads."""
