@@ -41,11 +41,11 @@ def controls(connection: sqlite3.Connection, *, after: int) -> tuple[int, list[E
     """
     if after < 0:
         row = connection.execute(
-            f"SELECT MAX(id) FROM events INDEXED BY events_rare WHERE type IN ({_CONTROLS})"
+            f"SELECT MAX(id) FROM events INDEXED BY events_control WHERE type IN ({_CONTROLS})"
         ).fetchone()
         return int(row[0] or 0), []
     rows = connection.execute(
-        f"SELECT id, {EVENT_COLUMNS} FROM events INDEXED BY events_rare"
+        f"SELECT id, {EVENT_COLUMNS} FROM events INDEXED BY events_control"
         f" WHERE type IN ({_CONTROLS}) AND id > ? ORDER BY id",
         (after,),
     ).fetchall()
@@ -70,8 +70,8 @@ class Records:
     def read(self, connection: sqlite3.Connection) -> dict[str, SpecialistRecord]:
         """Return every specialist's history."""
         rows = connection.execute(
-            "SELECT id, type, agent_id, payload, timestamp FROM events INDEXED BY events_rare"
-            " WHERE type IN ('TASK_COMPLETED', 'AGENT_FAILED') AND id > ? ORDER BY id",
+            "SELECT id, type, agent_id, payload, timestamp FROM events INDEXED BY events_outcome"
+            " WHERE type IN ('AGENT_FAILED', 'TASK_COMPLETED') AND id > ? ORDER BY id",
             (self._cursor,),
         )
         for number, kind, agent, text, timestamp in rows:

@@ -53,9 +53,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             epoch INTEGER NOT NULL,
             UNIQUE (task_id, seq)
         )""",
-        # Partial: other events do not pay for it. Serves control polling and the specialists' record.
-        """CREATE INDEX events_rare ON events (type)
-            WHERE type IN ('GATE_ANSWERED', 'CANCEL_REQUESTED', 'TASK_COMPLETED', 'AGENT_FAILED')""",
+        # Partial: other events do not pay for them. A query must repeat the condition word for word.
+        "CREATE INDEX events_control ON events (type) WHERE type IN ('CANCEL_REQUESTED', 'GATE_ANSWERED')",
+        "CREATE INDEX events_outcome ON events (type) WHERE type IN ('AGENT_FAILED', 'TASK_COMPLETED')",
         """CREATE TABLE outbox (
             n INTEGER PRIMARY KEY AUTOINCREMENT,
             key TEXT NOT NULL UNIQUE,

@@ -1,0 +1,68 @@
+"""A clock that only tests move, and every store that implements the journal's port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from concertino.contracts.journal import Journal
+from concertino.journal import SqliteJournal, open_journal
+
+
+class FakeClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    async def asleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give a clock at 1,000 s."""
+    return FakeClock()
+
+
+Opener = Callable[[], Journal]
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Opener]:
+    """Give a function that opens the store, and closes what was opened. A further store is one more parameter."""
+    opened: list[Journal] = []
+
+    def open_store() -> Journal:
+        url = f"sqlite:///{tmp_path / 'journal.db'}" if request.param == "file" else None
+        opened.append(open_journal(url, clock=clock))
+        return opened[-1]
+
+    yield open_store
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def journal(store: Opener) -> Journal:
+    """Give an open, empty journal."""
+    return store()
+
+
+@pytest.fixture
+def on_file(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteJournal]:
+    """Give a journal in a file."""
+    found = open_journal(f"sqlite:///{tmp_path / 'journal.db'}", clock=clock)
+    yield found
+    found.close()
