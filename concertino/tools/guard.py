@@ -1,0 +1,236 @@
+"""The one order around every outside call: reserve → breaker → timeout(call) → settle → event, each attempt anew.
+
+Two thin drivers, one for coroutines and one for plain threads; what they share and decide is in `attempt`, `outcome`
+and `retry`. Either returns the tool's result or raises `BudgetExceeded`, `BreakerOpen`, `DeadlineExceeded` or
+`ToolFailed`; when it returns or raises, nothing is held any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+from concertino.contracts.errors import BudgetExceeded, DeadlineExceeded, ToolFailed
+from concertino.tools import background, threads
+from concertino.tools.attempt import Attempt, Desk, Order, Reservation
+from concertino.tools.outcome import is_ours, reason
+from concertino.tools.retry import Retry, RetryBudget
+from concertino.tools.threads import Stray
+
+_strays: set[asyncio.Future[Any]] = set()
+"""Tasks that were cancelled and have not ended: kept, or the loop would drop them unfinished."""
+
+
+def leaked() -> int:
+    """Return how many calls were given up and still run, as tasks that ignore cancellation or in threads."""
+    return len(_strays) + threads.leaked()
+
+
+class Guard:
+    """Makes a run's outside calls."""
+
+    def __init__(self, desk: Desk, *, retries: RetryBudget, random: Callable[[], float]) -> None:
+        self.desk, self._retries, self._random = desk, retries, random
+
+    async def call(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Make a call from a coroutine, with its retries. An async tool runs on this loop, a plain one in a thread."""
+        number, limit_s = 0, self._limit_s(order)
+
+        async def attempt() -> Any:
+            nonlocal number
+            number += 1
+            return await _attempt(Attempt(self.desk, order, number=number, limit_s=limit_s), order, args, kwargs)
+
+        try:
+            return await self._retry(order).in_coroutine()(attempt)
+        except Exception as error:
+            if is_ours(error):
+                raise
+            raise ToolFailed(tool=order.tool.name, attempts=number, reason=reason(error)) from error
+
+    def call_blocking(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Make a call from a plain function in a thread, with its retries.
+
+        A plain tool runs in a thread of its own, so that a timeout can give it up; in this thread where it has neither
+        timeout nor deadline. A tool that is only async runs on the background loop. Timeouts follow real time.
+        """
+        number, limit_s = 0, self._limit_s(order)
+
+        def attempt() -> Any:
+            nonlocal number
+            number += 1
+            return _attempt_blocking(Attempt(self.desk, order, number=number, limit_s=limit_s), order, args, kwargs)
+
+        try:
+            return self._retry(order).in_thread()(attempt)
+        except Exception as error:
+            if is_ours(error):
+                raise
+            raise ToolFailed(tool=order.tool.name, attempts=number, reason=reason(error)) from error
+
+    def _limit_s(self, order: Order) -> float:
+        return 0.0 if order.deadline is None else max(0.0, order.deadline - self.desk.clock.monotonic())
+
+    def _retry(self, order: Order) -> Retry:
+        return Retry(
+            clock=self.desk.clock,
+            random=self._random,
+            budget=self._retries,
+            attempts=order.tool.attempts,
+            deadline=order.deadline,
+        )
+
+
+async def _attempt(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    attempt.check()
+    try:
+        reservation: Reservation = await order.account.acquire(**attempt.reserve_args())
+    except (BudgetExceeded, DeadlineExceeded) as error:
+        attempt.refused("over_budget" if isinstance(error, BudgetExceeded) else "deadline", error)
+        raise
+    try:
+        with attempt.holding(reservation):
+            await _committed(attempt.enter())
+            timeout_s = attempt.send()
+            running, give_up = _start(order, args, kwargs)
+            try:
+                await asyncio.wait({running}, timeout=timeout_s)
+                if not running.done():
+                    raise attempt.timed_out()
+                result = _result(running)
+            finally:
+                if not running.done():
+                    give_up()
+            attempt.answered(result)
+    except Exception:
+        await _committed(attempt.announced)
+        raise
+    # Cancelled, nothing is waited for: the settlement is queued, and without it the hold is charged in full anyway.
+    await _committed(attempt.announced)
+    return result
+
+
+def _attempt_blocking(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    attempt.check()
+    try:
+        reservation: Reservation = order.account.acquire_blocking(**attempt.reserve_args())
+    except (BudgetExceeded, DeadlineExceeded) as error:
+        attempt.refused("over_budget" if isinstance(error, BudgetExceeded) else "deadline", error)
+        raise
+    try:
+        with attempt.holding(reservation):
+            announced = attempt.enter()
+            if announced is not None:
+                announced.result()
+            result = _perform(order, args, kwargs, attempt)
+            attempt.answered(result)
+    finally:
+        if attempt.announced is not None:
+            attempt.announced.result()
+    return result
+
+
+async def _committed(announced: futures.Future[Any] | None) -> None:
+    if announced is not None:
+        # Shielded: cancelling the wrapper would take a write out of the journal's queue.
+        await asyncio.shield(asyncio.wrap_future(announced))
+
+
+def _start(
+    order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[asyncio.Future[Any], Callable[[], Any]]:
+    """Start a tool from a coroutine; return what to wait for and how to give it up."""
+    tool = order.tool
+    if tool.afn is not None:
+        task = asyncio.get_running_loop().create_task(_contained(tool.afn, args, kwargs))
+        return task, functools.partial(_cancel, task)
+    assert tool.fn is not None
+    call = threads.submit(functools.partial(tool.fn, *args, **kwargs))
+    running = asyncio.wrap_future(call)
+
+    def give_up() -> None:
+        running.cancel()
+        threads.abandon(call)
+
+    return running, give_up
+
+
+def _perform(order: Order, args: Sequence[Any], kwargs: Mapping[str, Any], attempt: Attempt) -> Any:
+    """Run a tool from a plain function and return its result, giving it up when its time is over."""
+    tool = order.tool
+    timeout_s = attempt.send()
+    if tool.fn is not None and timeout_s is None:
+        try:
+            return tool.fn(*args, **kwargs)
+        except SystemExit as error:
+            raise Stray("the tool raised SystemExit") from error
+    running: futures.Future[Any]
+    tasks: list[asyncio.Task[Any]] = []
+    if tool.fn is not None:
+        running = call = threads.submit(functools.partial(tool.fn, *args, **kwargs))
+        give_up: Callable[[], Any] = functools.partial(threads.abandon, call)
+    else:
+        assert tool.afn is not None
+        running = background.submit(_contained(tool.afn, args, kwargs, tasks))
+        give_up = functools.partial(_cancel_in_background, running, tasks)
+    try:
+        futures.wait((running,), timeout_s)
+        if not running.done():
+            raise attempt.timed_out()
+        return _result(running)
+    finally:
+        if not running.done():
+            give_up()
+
+
+async def _contained(
+    afn: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    tasks: list[asyncio.Task[Any]] | None = None,
+) -> Any:
+    """Await a tool so that its `sys.exit` does not end the event loop."""
+    task = asyncio.current_task()
+    if tasks is not None and task is not None:
+        tasks.append(task)
+    try:
+        return await afn(*args, **kwargs)
+    except SystemExit as error:
+        raise Stray("the tool raised SystemExit") from error
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    _keep(task)
+
+
+def _cancel_in_background(running: futures.Future[Any], tasks: Sequence[asyncio.Task[Any]]) -> None:
+    running.cancel()
+    for task in tasks:  # none, if the loop had not come to it
+        background.loop().call_soon_threadsafe(_keep, task)
+
+
+def _keep(task: asyncio.Task[Any]) -> None:
+    _strays.add(task)
+    task.add_done_callback(_ended)
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _strays.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody else will look at it
+
+
+def _result(ended: asyncio.Future[Any] | futures.Future[Any]) -> Any:
+    """Return a call's result or raise its error, as an `Exception` in every case."""
+    if ended.cancelled():
+        raise Stray("the tool cancelled itself")
+    error = ended.exception()
+    if error is None:
+        return ended.result()
+    if isinstance(error, Exception):
+        raise error
+    raise Stray(f"the tool raised {type(error).__name__}") from error
