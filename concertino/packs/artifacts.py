@@ -1,0 +1,155 @@
+"""What a run leaves on disk: `logs.jsonl` and `metrics.json` in `<runs_dir>/<run id>/`. Source of both formats: document 000."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from concertino.contracts.errors import InputError, JournalError
+from concertino.contracts.event import Event
+from concertino.contracts.json import JsonObject, dump
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of `logs.jsonl`."""
+
+    event: str
+    timestamp: float
+    """Seconds since 1970-01-01 UTC; written to the millisecond."""
+    data: Mapping[str, JsonValue]
+
+
+class Artifacts:
+    """The files of one run."""
+
+    def __init__(self, runs_dir: str, run_id: str) -> None:
+        """Make the run's directory.
+
+        Raises:
+            InputError: it cannot be made.
+        """
+        self.run_id = run_id
+        self.directory = Path(runs_dir) / run_id
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            rule = f"must be a directory that can be written: {error.strerror}"
+            raise InputError(field="runs_dir", value=runs_dir, rule=rule) from error
+
+    def write(self, lines: Sequence[LogLine], metrics: Mapping[str, int], *, at: float) -> None:
+        """Replace both files, each in one step: a reader sees the old or the new, never half of one.
+
+        Raises:
+            JournalError: the disk is full or may not be written.
+        """
+        rows = [
+            {"run_id": self.run_id, "event": line.event, "timestamp": round(line.timestamp, 3), "data": dict(line.data)}
+            for line in lines
+        ]
+        values = {
+            name: [{"run_id": self.run_id, "value": value, "timestamp": round(at, 3)}]
+            for name, value in metrics.items()
+        }
+        self._replace("logs.jsonl", "".join(f"{dump(row)}\n" for row in rows))
+        self._replace("metrics.json", f"{dump(values)}\n")
+
+    def _replace(self, name: str, text: str) -> None:
+        target = self.directory / name
+        scratch: str | None = None
+        try:
+            handle, scratch = tempfile.mkstemp(prefix=f".{name}.", dir=self.directory)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(scratch).replace(target)
+        except OSError as error:
+            if scratch is not None:
+                Path(scratch).unlink(missing_ok=True)
+            raise JournalError(place=str(target), reason=str(error.strerror or error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A run's events as document 000 tells them."""
+
+    lines: tuple[LogLine, ...]
+    task_count: int
+    """Subtasks in the plan."""
+    successful: int
+    active_s: float
+    """Wall-clock seconds less the time parked."""
+
+
+_DELEGATED: Mapping[str, str] = {
+    "TASK_COMPLETED": "success",
+    "AGENT_FAILED": "failed",
+    "TASK_CANCELLED": "cancelled",
+    "TASK_BLOCKED": "blocked",
+}
+"""Journal event that ends a delegation → its status in the log."""
+
+
+def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
+    """Fold a run's journal into log lines between `start` and `aggregation`.
+
+    `sag_ids` maps a specialist's name to the sub-agent it counts as, where the two differ (variants).
+    """
+    lines: list[LogLine] = []
+    count = 0
+    done: set[str] = set()
+    running: set[str] = set()
+    active = 0.0
+    since: float | None = None
+    last: float | None = None
+    for event in events:
+        since = event.timestamp if since is None else since
+        last = event.timestamp
+        task: JsonObject = {"task_id": event.subtask_id or ""}
+        if event.type == "RUN_PLANNED":
+            count = _count(event)
+            lines.append(LogLine("decomposition", event.timestamp, {"task_count": count}))
+        elif event.type == "TASK_STARTED" and event.subtask_id not in running:
+            running.add(event.subtask_id or "")
+            data = task | {"sag_id": sag_ids.get(event.agent_id, event.agent_id)}
+            if event.agent_id in sag_ids:
+                data["variant"] = event.agent_id
+            lines.append(LogLine("delegation_start", event.timestamp, data))
+        elif event.type in _DELEGATED and event.subtask_id in running and _is_final(event):
+            running.discard(event.subtask_id or "")
+            data = task | {"status": _DELEGATED[event.type]}
+            if event.type == "TASK_COMPLETED":
+                done.add(event.subtask_id or "")
+            elif (why := event.payload.get("error") or event.payload.get("reason")) is not None:
+                data["error"] = why
+            lines.append(LogLine("delegation_complete", event.timestamp, data))
+        elif event.type in {"GATE_OPENED", "GATE_ANSWERED"}:
+            name = "approval_requested" if event.type == "GATE_OPENED" else "approval_answered"
+            told = {key: event.payload[key] for key in ("gate", "question", "answer") if key in event.payload}
+            lines.append(LogLine(name, event.timestamp, task | told))
+        elif event.type == "RUN_PARKED":
+            active += event.timestamp - since
+            since = None
+            lines.append(LogLine("waiting", event.timestamp, {}))
+        elif event.type == "RUN_RESUMED":
+            since = event.timestamp
+            lines.append(LogLine("resume", event.timestamp, {}))
+    if since is not None and last is not None:
+        active += last - since
+    return Told(tuple(lines), count, len(done), active)
+
+
+def _count(event: Event) -> int:
+    plan = event.payload.get("plan")
+    subtasks = plan.get("subtasks") if isinstance(plan, dict) else event.payload.get("subtasks")
+    return len(subtasks) if isinstance(subtasks, list) else 0
+
+
+def _is_final(event: Event) -> bool:
+    return event.payload.get("final") is not False
