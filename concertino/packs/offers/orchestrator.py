@@ -1,0 +1,266 @@
+"""OfferOrchestratorMAG: decomposition, delegation, aggregation, packet, artifacts. Source: document 000."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from concertino.contracts.errors import InputError
+from concertino.contracts.event import Event
+from concertino.contracts.ids import is_id
+from concertino.contracts.json import JsonObject
+from concertino.graph.planner import Planner
+from concertino.packs.artifacts import Artifacts, LogLine, Told, tell
+from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, RunOptions, RunStatus, Skill
+from concertino.packs.offers.aggregation import first_offer
+from concertino.packs.offers.decomposition import Route, expects_approval, make_task, single_task_plan
+from concertino.packs.offers.outcome import Collected, collect, judge_approval, packet_of
+from concertino.packs.offers.packet import Offer, iso_z
+from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, build_specialists
+from concertino.packs.offers.stages import Policy, read_policy
+
+DECOMPOSITION = "skill.task-decomposition"
+AGGREGATION = "skill.result-aggregation"
+
+
+class OfferOrchestrator:
+    """Runs offers. One instance serves any number of runs."""
+
+    def __init__(self, agents: Mapping[str, AgentManifest]) -> None:
+        """Take the manifests of the pack's agents; a stage whose sub-agent is not among them cannot be asked for."""
+        self._agents = dict(agents)
+
+    async def run(self, manifest: AgentManifest, payload: JsonObject, options: RunOptions) -> AgentRun:
+        """Run on a valid profile. See `Runner.run`."""
+        policy = read_policy(options.policy)
+        run = _OfferRun(self._agents, manifest, policy, options)
+        return await run.start(payload)
+
+    async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions) -> AgentRun:
+        """Carry on with a parked or killed run. See `Runner.resume`."""
+        policy = read_policy(options.policy)
+        run = _OfferRun(self._agents, manifest, policy, options)
+        return await run.carry_on(run_id)
+
+
+class _OfferRun:
+    """One run of the main agent."""
+
+    def __init__(
+        self, agents: Mapping[str, AgentManifest], manifest: AgentManifest, policy: Policy, options: RunOptions
+    ) -> None:
+        self.agents, self.manifest, self.policy, self.options = agents, manifest, policy, options
+        self.clock = options.clock
+        self.head: list[LogLine] = []
+        """What precedes the planner's own record."""
+        self.tail: list[LogLine] = []
+
+    async def start(self, profile: JsonObject) -> AgentRun:
+        """Plan and run."""
+        run_id = self.options.run_id or ""
+        artifacts = Artifacts(self.options.runs_dir, run_id)
+        self.head.append(LogLine("start", self.clock.now(), {"agent": self.manifest.name}))
+        return await self._observed(artifacts, profile)
+
+    async def carry_on(self, run_id: str) -> AgentRun:
+        """Resume from the journal."""
+        if not is_id(run_id):
+            raise InputError(field="run_id", value=run_id, rule="must be the id of a run")
+        artifacts = Artifacts(self.options.runs_dir, run_id)
+        self.head += _earlier(artifacts.directory / "logs.jsonl")
+        return await self._observed(artifacts, None)
+
+    async def _observed(self, artifacts: Artifacts, profile: JsonObject | None) -> AgentRun:
+        """Run, and leave artifacts behind whatever happens."""
+        planner: Planner | None = None
+        events: list[Event] = []
+        try:
+            if profile is None:
+                planner = self._planner(variants=True)
+                result = await planner.aresume(artifacts.run_id)
+            else:
+                task, variants = self._task(profile, run_id=artifacts.run_id)
+                planner = self._planner(variants=variants)
+                result = await planner.arun(task)
+            events = await planner.aevents(artifacts.run_id)
+            return self._finish(artifacts, cast("JsonObject", result), events)
+        except BaseException as error:
+            if planner is not None and not events:
+                events = await _events_or_none(planner, artifacts.run_id)
+            self._fail(artifacts, error, events)
+            raise
+        finally:
+            if planner is not None:
+                planner.close()
+
+    def _task(self, profile: JsonObject, *, run_id: str) -> tuple[JsonObject, bool]:
+        variants = self.policy.variants or profile.get("second_opinion") is True
+        approval = expects_approval(profile, self.policy, variants=variants)
+        slug, version = self.manifest.slug, self.manifest.version
+        skill = self.options.skills.get(DECOMPOSITION)
+        if skill is None:
+            route, why = None, "not installed"
+        else:
+            route, why = self._decomposed(skill, profile)
+        task = make_task(profile, run_id=run_id, slug=slug, version=version, route=route or Route(), approval=approval)
+        if route is None:
+            self.head.append(LogLine("skill_fallback", self.clock.now(), {"skill": DECOMPOSITION, "reason": why}))
+            task["plan"] = single_task_plan(profile, approval=approval)
+        return task, variants
+
+    def _decomposed(self, skill: Skill, profile: JsonObject) -> tuple[Route | None, str]:
+        try:
+            return Route.model_validate(skill.load()(profile, self.policy)), ""
+        except Exception as error:  # noqa: BLE001 - a skill is replaceable and not ours; document 000 wants its fallback
+            return None, f"{type(error).__name__}: {error}"[:500]
+
+    def _planner(self, *, variants: bool) -> Planner:
+        return Planner(
+            specialists=list(build_specialists(self.agents, policy=self.policy, variants=variants)),
+            workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
+            database=self.options.database,
+            budget=self.manifest.budgets,
+            clock=self.clock,
+            on_event=self.options.on_event,
+        )
+
+    def _finish(self, artifacts: Artifacts, result: JsonObject, events: Sequence[Event]) -> AgentRun:
+        told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
+        status = _status(result)
+        collected = collect(result)
+        offer, warnings = self._aggregate(collected)
+        gates, answer = _gates(events)
+        approval = judge_approval(
+            collected, offer, required=_approval_planned(events), status=status, policy=self.policy, gate=answer
+        )
+        if status == "success" and not approval.lets_pass:
+            status = "failed"
+        now = self.clock.now()
+        metadata: JsonObject = {
+            "generated_by": self.manifest.name,
+            "run_id": artifacts.run_id,
+            "timestamp": iso_z(now),
+            "version": self.manifest.version,
+            "task_count": told.task_count,
+            "successful_tasks": collected.successful,
+        }
+        if warnings:
+            metadata["warnings"] = list(warnings)
+        profile = _profile(events)
+        if "candidate_id" in profile:
+            metadata["candidate_id"] = profile["candidate_id"]
+        packet = packet_of(
+            offer=offer, metadata=metadata, status=status, collected=collected, approval=approval, gates=gates
+        )
+        packet = self.options.check_output(packet)
+        self._write(artifacts, told, collected.successful, status=status)
+        return AgentRun(
+            slug=self.manifest.slug,
+            run_id=artifacts.run_id,
+            status=status,
+            output=packet,
+            artifacts=str(artifacts.directory),
+            result=result,
+        )
+
+    def _aggregate(self, collected: Collected) -> tuple[Offer | None, tuple[str, ...]]:
+        """Return the offer: of the last stage that changed it, else what the advisors' opinions come to."""
+        count = collected.successful
+        if count:
+            self.tail.append(LogLine("aggregation", self.clock.now(), {"result_count": count}))
+        if collected.settled is not None:
+            return collected.settled.offer, collected.settled.warnings
+        if not collected.opinions:
+            return None, ()
+        skill = self.options.skills.get(AGGREGATION)
+        why = "not installed"
+        if skill is not None:
+            try:
+                offer, warnings = cast("Any", skill.load())(collected.opinions)
+                return Offer.model_validate(offer), tuple(map(str, warnings))
+            except Exception as error:  # noqa: BLE001 - as for decomposition
+                why = f"{type(error).__name__}: {error}"[:500]
+        self.tail.append(LogLine("skill_fallback", self.clock.now(), {"skill": AGGREGATION, "reason": why}))
+        return first_offer(collected.opinions)
+
+    def _write(self, artifacts: Artifacts, told: Told, successful: int, *, status: RunStatus) -> None:
+        now = self.clock.now()
+        duration_ms = round(told.active_s * 1_000)
+        lines = [*self.head, *told.lines, *self.tail]
+        if status != "waiting":
+            data = {"status": status, "duration_ms": duration_ms, "tasks": told.task_count, "successful": successful}
+            lines.append(LogLine("end", now, data))
+        metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": successful}
+        artifacts.write(lines, metrics, at=now)
+
+    def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
+        now = self.clock.now()
+        told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
+        started = self.head[0].timestamp if self.head else now
+        duration_ms = round(max(0.0, now - started) * 1_000)
+        data: JsonObject = {"type": type(error).__name__, "message": str(error)[:2_000], "duration_ms": duration_ms}
+        lines = [*self.head, *told.lines, *self.tail, LogLine("error", now, data)]
+        metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": told.successful}
+        artifacts.write(lines, metrics, at=now)
+
+
+async def _events_or_none(planner: Planner, run_id: str) -> list[Event]:
+    """Return the events of a run that failed; a journal that cannot be read has none, its error is on its way already."""
+    try:
+        return await planner.aevents(run_id)
+    except (ValueError, RuntimeError):
+        return []
+
+
+def _earlier(file: Path) -> list[LogLine]:
+    """Return what earlier processes logged before the planner's own record began."""
+    if not file.exists():
+        return []
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+    return [
+        LogLine(row["event"], row["timestamp"], row["data"])
+        for row in rows
+        if row["event"] in {"start", "skill_fallback"} and row["data"].get("skill") != AGGREGATION
+    ]
+
+
+def _status(result: JsonObject) -> RunStatus:
+    status = result.get("status")
+    return cast("RunStatus", status) if status in EXIT_CODES else "failed"
+
+
+def _payload(events: Sequence[Event]) -> JsonObject:
+    for event in events:
+        if event.type == "RUN_ADMITTED":
+            task = event.payload.get("task")
+            payload = task.get("payload") if isinstance(task, dict) else None
+            return payload if isinstance(payload, dict) else {}
+    return {}
+
+
+def _profile(events: Sequence[Event]) -> JsonObject:
+    profile = _payload(events).get("profile")
+    return profile if isinstance(profile, dict) else {}
+
+
+def _approval_planned(events: Sequence[Event]) -> bool:
+    route = _payload(events).get("route")
+    return isinstance(route, dict) and route.get("approval") is True
+
+
+def _gates(events: Sequence[Event]) -> tuple[list[JsonObject], JsonObject]:
+    """Return the gates that wait, and the answer to the last one that was answered."""
+    waiting: dict[str, JsonObject] = {}
+    last: JsonObject = {}
+    for event in events:
+        gate = str(event.payload.get("gate"))
+        if event.type == "GATE_OPENED":
+            waiting[gate] = {"gate": gate, "question": str(event.payload.get("question", ""))}
+        elif event.type == "GATE_ANSWERED":
+            waiting.pop(gate, None)
+            answer = event.payload.get("answer")
+            last = answer if isinstance(answer, dict) else {}
+    return list(waiting.values()), last
