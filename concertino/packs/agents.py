@@ -1,0 +1,201 @@
+"""Running a pack's agent: contract at the door in, run, contract at the door out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import JsonValue
+
+from concertino.contracts.clock import Clock, SystemClock
+from concertino.contracts.errors import InputError, ToolFailed
+from concertino.contracts.json import JsonObject
+from concertino.packs.door import Door
+from concertino.packs.manifest import AgentRun, EventSink, RunOptions
+from concertino.packs.registry import Loaded, Registry, installed
+
+T = TypeVar("T")
+
+RUNS_DIR = ".runs/agents"
+"""Where run artifacts go unless said otherwise. Source: document 000."""
+
+
+def list_agents(registry: Registry | None = None) -> list[JsonObject]:
+    """Return what every installed agent declares, by slug, with its pack and the optional skills it has to do without."""
+    known = registry or installed()
+    return [
+        {
+            **manifest.model_dump(mode="json", exclude_none=True, exclude={"depends_on"}),
+            "pack": known.agent(manifest.slug).pack.name,
+            "depends_on": {
+                "sub_agents": [str(wanted) for wanted in manifest.depends_on.sub_agents],
+                "skills": [str(wanted) for wanted in manifest.depends_on.skills],
+            },
+            "missing_skills": list(known.agent(manifest.slug).missing_skills),
+        }
+        for manifest in known.agents()
+    ]
+
+
+def agent_of(task: Mapping[str, JsonValue]) -> str | None:
+    """Return the slug of the agent that a task was made by, `None` for any other task."""
+    metadata = task.get("metadata")
+    slug = metadata.get("agent") if isinstance(metadata, dict) else None
+    return slug if isinstance(slug, str) else None
+
+
+async def astart_agent(
+    slug: str,
+    payload: object,
+    *,
+    runs_dir: str | Path = RUNS_DIR,
+    database: str | None = None,
+    run_id: str | None = None,
+    policy: Mapping[str, JsonValue] | None = None,
+    on_event: EventSink | None = None,
+    clock: Clock | None = None,
+    registry: Registry | None = None,
+) -> AgentRun:
+    """Run an agent and return everything that came of it.
+
+    Args:
+        slug: Which agent, e.g. `offer-orchestrator-mag`.
+        payload: What its input contract asks for.
+        runs_dir: Directory of run artifacts.
+        database: Journal as `sqlite:///path`. `None` keeps it in memory: a run that waits for approval cannot then be
+            answered after this call.
+        run_id: `<mag|sag>-<8 hex digits>`; `None` makes a new one. A known one with the same payload is the same run.
+        policy: Overrides of the pack's policy, section by section.
+        on_event: Called with every event of the run as it happens.
+        clock: Where time comes from.
+        registry: Which packs there are; `None` takes those installed.
+
+    Raises:
+        InputError: an unknown agent, or a payload that breaks the contract: field, value, rule. No run was made.
+        SetupError: a pack's dependencies do not hold, or the policy is faulty.
+        ConcertinoError: the run could not be carried out; its artifacts were written.
+    """
+    loaded = (registry or installed()).agent(slug)
+    runner = loaded.runner
+    profile = _check(loaded, loaded.manifest.contracts.input, payload, field="payload")
+    options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id))
+    return await runner.run(loaded.manifest, profile, options)
+
+
+async def aresume_agent(
+    slug: str,
+    run_id: str,
+    *,
+    database: str | None,
+    runs_dir: str | Path = RUNS_DIR,
+    policy: Mapping[str, JsonValue] | None = None,
+    on_event: EventSink | None = None,
+    clock: Clock | None = None,
+    registry: Registry | None = None,
+) -> AgentRun:
+    """Carry on with a run that waited for an answer or was killed; arguments and errors as for `astart_agent`.
+
+    Raises:
+        RunNotFound: the journal has no such run.
+    """
+    loaded = (registry or installed()).agent(slug)
+    options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id))
+    return await loaded.runner.resume(loaded.manifest, run_id, options)
+
+
+async def arun_agent(slug: str, payload: object, **options: Any) -> JsonObject:
+    """Run an agent and return its output; options and errors are those of `astart_agent`.
+
+    An output that is not a plain success says so in its `status`.
+    """
+    return (await astart_agent(slug, payload, **options)).output
+
+
+def start_agent(slug: str, payload: object, **options: Any) -> AgentRun:
+    """Do what `astart_agent` does, from synchronous code."""
+    return _wait(astart_agent(slug, payload, **options))
+
+
+def resume_agent(slug: str, run_id: str, **options: Any) -> AgentRun:
+    """Do what `aresume_agent` does, from synchronous code."""
+    return _wait(aresume_agent(slug, run_id, **options))
+
+
+def run_agent(slug: str, payload: object, **options: Any) -> JsonObject:
+    """Do what `arun_agent` does, from synchronous code; inside a running event loop it blocks that loop."""
+    return _wait(arun_agent(slug, payload, **options))
+
+
+def _options(
+    loaded: Loaded,
+    runs_dir: str | Path,
+    database: str | None,
+    policy: Mapping[str, JsonValue] | None,
+    on_event: EventSink | None,
+    clock: Clock | None,
+    *,
+    run_id: str,
+) -> RunOptions:
+    return RunOptions(
+        clock=clock or SystemClock(),
+        runs_dir=str(runs_dir),
+        database=database,
+        run_id=run_id,
+        policy=policy or {},
+        on_event=on_event,
+        skills=loaded.skills,
+        check_output=_output_door(loaded, run_id),
+    )
+
+
+def _run_id(slug: str, given: str | None) -> str:
+    """Return a run id as document 000 has it: role, dash, 8 hex digits."""
+    prefix = slug.rsplit("-", 1)[-1]
+    if given is None:
+        return f"{prefix}-{uuid.uuid4().hex[:8]}"
+    start, _, digits = str(given).partition("-")
+    if start != prefix or len(digits) != 8 or not set(digits) <= set("0123456789abcdef"):
+        raise InputError(field="run_id", value=given, rule=f"must be {prefix}- and 8 hex digits")
+    return given
+
+
+def _check(loaded: Loaded, contract: str | None, value: object, *, field: str) -> JsonObject:
+    if contract is None:
+        if not isinstance(value, dict):
+            raise InputError(field=field, value=value, rule="must be an object")
+        return value
+    return Door(loaded.pack.root / contract, field=field).check(value)
+
+
+def _output_door(loaded: Loaded, run_id: str) -> Callable[[JsonObject], JsonObject]:
+    def check(output: JsonObject) -> JsonObject:
+        try:
+            return _check(loaded, loaded.manifest.contracts.output, output, field="output")
+        except InputError as error:
+            reason = f"broke its output contract: {error}"
+            raise ToolFailed(tool=f"{loaded.manifest.slug} {run_id}", attempts=1, reason=reason) from error
+
+    return check
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    # A loop runs in this thread already, so the work gets one of its own.
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(work))
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="concertino-agent", daemon=True).start()
+    return done.result()
