@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from concertino.budgets.amounts import Amounts, amounts
+from concertino.budgets import Amounts, amounts
 from concertino.contracts.clock import Clock
-from concertino.contracts.errors import BreakerOpen, DeadlineExceeded
+from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded
 from concertino.contracts.json import JsonObject
 from concertino.tools import outcome
 from concertino.tools.breaker import Breakers, Change, Permit
@@ -25,21 +25,21 @@ from concertino.tools.registry import NOTHING, Cost, Tool
 class Reservation(Protocol):
     """A hold on an account; exactly one of its endings counts."""
 
-    def settle(self, used: Amounts) -> object: ...
+    @property
+    def path(self) -> str: ...
+    def settle(self, used: Amounts, /) -> object: ...
     def refund(self) -> object: ...
     def settle_in_full(self) -> object: ...
 
 
 class Account(Protocol):
-    """One level of the ledger, as far as the guard needs it."""
+    """One account of the ledger, as far as the guard needs it: `budgets.Account` is one."""
 
-    @property
-    def path(self) -> str: ...
     async def acquire(
-        self, amounts: Amounts, *, key: str, priority: float = 0.0, deadline: float | None = None, clock: Clock
+        self, asked: Amounts, /, *, key: str, priority: int = 0, deadline: float | None = None
     ) -> Reservation: ...
     def acquire_blocking(
-        self, amounts: Amounts, *, key: str, priority: float = 0.0, deadline: float | None = None, clock: Clock
+        self, asked: Amounts, /, *, key: str, priority: int = 0, deadline: float | None = None
     ) -> Reservation: ...
 
 
@@ -73,7 +73,7 @@ class Order:
     """Unique in the run; attempt n reserves under `key#n`."""
     deadline: float | None = None
     """On the monotonic clock."""
-    priority: float = 0.0
+    priority: int = 0
     """Order among those waiting for budget, as the ledger defines it."""
     revoked: Callable[[], Exception | None] = _never
     """Returns an error once nothing may leave any more, e.g. for a thread that outlived its run."""
@@ -103,35 +103,39 @@ class Attempt:
         self._told = self._closed = False
         self._sent_at: float | None = None
 
-    def reserve_args(self) -> dict[str, Any]:
-        """Return the arguments of `Account.acquire`."""
-        return {
-            "amounts": self._amounts,
-            "key": self.key,
-            "priority": self._order.priority,
-            "deadline": self._order.deadline,
-            "clock": self._desk.clock,
-        }
-
-    def check(self) -> None:
-        """Refuse to begin when the call was revoked or no time is left. Nothing was reserved then.
+    async def reserve(self) -> Reservation:
+        """Wait for the reservation in a coroutine.
 
         Raises:
-            DeadlineExceeded: no time is left.
+            BudgetExceeded: it cannot fit.
+            DeadlineExceeded: it did not come in time, or no time was left to begin with.
             Exception: what `Order.revoked` returned.
         """
-        error = self._stop()
-        if error is not None:
-            self.refused("deadline" if isinstance(error, DeadlineExceeded) else "not_sent", error)
-            raise error
+        self._check()
+        order = self._order
+        try:
+            return await order.account.acquire(
+                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline
+            )
+        except (BudgetExceeded, DeadlineExceeded) as error:
+            self._refused(error)
+            raise
 
-    def refused(self, label: Label, error: BaseException) -> None:
-        """Record an attempt that got no reservation."""
-        self._emit(label, used=NOTHING, error=error)
+    def reserve_blocking(self) -> Reservation:
+        """Wait for the reservation in a thread; raises as `reserve`."""
+        self._check()
+        order = self._order
+        try:
+            return order.account.acquire_blocking(
+                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline
+            )
+        except (BudgetExceeded, DeadlineExceeded) as error:
+            self._refused(error)
+            raise
 
     @contextmanager
     def holding(self, reservation: Reservation) -> Iterator[None]:
-        """Close the attempt in every case: by `answered` or `failed` inside, else by how the block is left."""
+        """Close the attempt in every case: by `answered` inside, else by how the block is left."""
         self._reservation = reservation
         try:
             yield
@@ -155,13 +159,13 @@ class Attempt:
         if self._desk.on_reserved is None:
             return None
         self._told = True
-        return self._desk.on_reserved(self.key, self._order.account.path, shown(self._order.tool.cost))
+        return self._desk.on_reserved(self.key, self._reservation.path, shown(self._order.tool.cost))
 
     def send(self) -> float | None:
         """Mark the call as leaving and return the seconds it may take; `None` is for ever.
 
         Raises:
-            Exception: as `check`; the time went by, or the revocation came, while it was reserved and announced.
+            Exception: as `reserve`; the time went by, or the revocation came, since then.
         """
         error = self._stop()
         if error is not None:
@@ -180,12 +184,18 @@ class Attempt:
         return self._late()
 
     def answered(self, result: object) -> None:
-        """Close the attempt with an answer."""
+        """Close the attempt with an answer; any other way out of the block closes it with its error."""
         self._close(outcome.judge_result(self._order.tool, result), error=None)
 
-    def failed(self, error: BaseException) -> None:
-        """Close the attempt with the call's error."""
-        self._fail(error)
+    def _check(self) -> None:
+        error = self._stop()
+        if error is not None:
+            self._refused(error)
+            raise error
+
+    def _refused(self, error: Exception) -> None:
+        labels: dict[type[Exception], Label] = {BudgetExceeded: "over_budget", DeadlineExceeded: "deadline"}
+        self._emit(labels.get(type(error), "not_sent"), used=NOTHING, error=error)
 
     def _fail(self, error: BaseException) -> None:
         if self._sent_at is not None:
@@ -208,7 +218,7 @@ class Attempt:
         used = self._order.tool.cost if verdict.charge is None else verdict.charge
         change = self._report(verdict, duration_s)
         if self._told and self._desk.on_settled is not None:
-            self.announced = self._desk.on_settled(self.key, self._order.account.path, shown(used))
+            self.announced = self._desk.on_settled(self.key, self._reservation.path, shown(used))
         self._emit(verdict.label, used=used, error=error)
         self._tell(change)
 

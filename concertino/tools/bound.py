@@ -25,7 +25,7 @@ class BoundTools:
         key: str,
         blocking: bool,
         deadline: float | None = None,
-        priority: float = 0.0,
+        priority: int = 0,
     ) -> None:
         """Bind tools.
 
@@ -33,7 +33,8 @@ class BoundTools:
             tools: what this specialist may call, by name.
             guard: the run's.
             account: the ledger's account on which a tool is charged here.
-            key: identity of this attempt, `subtask id:attempt`; the n-th call of a tool reserves under `key:tool:n`.
+            key: identity of this attempt, `subtask id:attempt`, new in its ledger: the n-th call of a tool reserves under
+                `key:tool:n#attempt of the call`, and the ledger refuses a key it has seen.
             blocking: for a plain function: calls return results. Else they return coroutines.
             deadline: on the monotonic clock.
             priority: of its waits for budget.

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
-from concertino.contracts.errors import BudgetExceeded, DeadlineExceeded, ToolFailed
+from concertino.contracts.errors import ToolFailed
 from concertino.tools import background, threads
-from concertino.tools.attempt import Attempt, Desk, Order, Reservation
+from concertino.tools.attempt import Attempt, Desk, Order
 from concertino.tools.outcome import is_ours, reason
 from concertino.tools.retry import Retry, RetryBudget
 from concertino.tools.threads import Stray
@@ -85,12 +85,7 @@ class Guard:
 
 
 async def _attempt(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    attempt.check()
-    try:
-        reservation: Reservation = await order.account.acquire(**attempt.reserve_args())
-    except (BudgetExceeded, DeadlineExceeded) as error:
-        attempt.refused("over_budget" if isinstance(error, BudgetExceeded) else "deadline", error)
-        raise
+    reservation = await attempt.reserve()
     try:
         with attempt.holding(reservation):
             await _committed(attempt.enter())
@@ -114,12 +109,7 @@ async def _attempt(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: 
 
 
 def _attempt_blocking(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    attempt.check()
-    try:
-        reservation: Reservation = order.account.acquire_blocking(**attempt.reserve_args())
-    except (BudgetExceeded, DeadlineExceeded) as error:
-        attempt.refused("over_budget" if isinstance(error, BudgetExceeded) else "deadline", error)
-        raise
+    reservation = attempt.reserve_blocking()
     try:
         with attempt.holding(reservation):
             announced = attempt.enter()
