@@ -1,0 +1,170 @@
+"""What a synthesis says: the answer, who carries it, who does not, who is missing, what would turn it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from concertino.contracts.finding import Evidence, Fraction
+
+Method = Literal[
+    "weighted_mean",
+    "weighted_vote",
+    "per_field",
+    "per_question",
+    "text_template",
+    "text_model",
+    "first_successful",
+    "veto",
+    "none",
+]
+"""How an answer came about; `first_successful` is the fallback and `none` means that nobody answered."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Weight(_Frozen):
+    """The say of one finding on its question."""
+
+    finding: int
+    """Position in the findings given, from 0."""
+    specialist: str
+    question_id: str | None
+    confidence: Fraction
+    authority: Fraction
+    """The authority that was used, wherever it came from."""
+    weight: Fraction
+    """Confidence times authority, normalised: a question's weights sum to 1."""
+
+
+class Support(_Frozen):
+    """One specialist behind one claim."""
+
+    specialist: str
+    weight: Fraction
+    """Its share of the weight of all who spoke to this claim."""
+    evidence: tuple[Evidence | str, ...] = ()
+
+
+class Claim(_Frozen):
+    """One leaf of the answer and what it rests on."""
+
+    question_id: str | None
+    field: str
+    """Dotted path within the question's answer; empty for the whole answer."""
+    answer: JsonValue
+    method: Method
+    share: Fraction
+    confidence: Fraction
+    authority: float
+    """What `confidence` is measured against: the authority of all who spoke to this claim, were silent or are missing."""
+    supporters: tuple[Support, ...]
+    tied: bool = False
+    """Whether rivals had the same weight, so that authority or order decided."""
+    fallback: str | None = None
+    """Why this claim is not a proper merge."""
+
+
+class Flip(_Frozen):
+    """One change of one stated confidence that would unseat the winner."""
+
+    specialist: str
+    change: Literal["below", "above"]
+    confidence: Fraction
+    """The winner loses once this specialist's confidence is below, or above, this value."""
+
+
+class Dissent(_Frozen):
+    """A rival answer, or for numbers a value far from the answer."""
+
+    question_id: str | None
+    field: str
+    answer: JsonValue
+    specialists: tuple[str, ...]
+    weight: float
+    """Confidence times authority of those behind it, summed."""
+    share: Fraction
+    tied: bool = False
+    """Whether it weighs as much as the winner."""
+    weight_to_flip: float | None = None
+    """How much more weight it needs to draw level with the winner; `None` for numbers, vetoes and fallbacks."""
+    flips: tuple[Flip, ...] = ()
+    """The smallest single changes of confidence that would unseat the winner, easiest first, at most five."""
+    distance: float | None = None
+    """Numbers: how far it lies from the answer, signed, in the answer's unit; `None` when that is too far for a float."""
+    answer_without: float | None = None
+    """Numbers: what the answer would be without it."""
+
+
+class Missing(_Frozen):
+    """A specialist that should have answered and did not: what the caller knows of it."""
+
+    specialist: str
+    reason: str = "no finding"
+    authority: Fraction | None = None
+    """As a finding's authority; a mapping or track record that names the specialist comes first."""
+    impact: str | None = None
+    """What the answer lacks without it; written from the weights where the caller gives none."""
+    question_id: str | None = None
+    """The question it was missed on; `None` means every question."""
+
+
+class MissingImpact(_Frozen):
+    """A missing specialist and what its absence did."""
+
+    specialist: str
+    question_id: str | None
+    authority: Fraction
+    reason: str
+    impact: str
+    confidence_lost: Fraction
+    """How much higher the overall confidence would stand if nobody had expected this specialist to answer."""
+    could_flip: bool | None
+    """Whether its vote at full confidence could have changed some voted claim; `None` where nothing was voted on."""
+
+
+class Vetoed(_Frozen):
+    """A veto that decided a question."""
+
+    question_id: str | None
+    specialist: str
+    reason: str
+
+
+class Calibration(_Frozen):
+    """How far `confidence` has been from the truth on settled questions."""
+
+    n: int
+    """Settled questions measured."""
+    ece: Fraction
+    """Expected calibration error over ten equal bins: mean distance between confidence and accuracy."""
+
+
+class Synthesis(_Frozen):
+    """Findings merged into one answer."""
+
+    answer: JsonValue
+    """`None` when nobody answered; an object by question id when several questions were answered."""
+    share: Fraction
+    """Share of the weight behind the answer. Not a probability. 1 for numbers and merged texts, which all carry;
+    of several claims, the smallest."""
+    confidence: Fraction
+    """Supporters' confidence times authority over everybody's authority, missing ones included; of several claims, the
+    smallest. Read `calibration` before taking it for a probability."""
+    calibration: Calibration | None = None
+    """`None` until a track record has measured `confidence`."""
+    abstain: bool = False
+    """Whether the answer, if there is one, should not be acted on."""
+    abstain_reason: str | None = None
+    method: Method
+    fallback: str | None = None
+    """Which merges failed and why, so that the first successful result stands in; `None` when all went well."""
+    dissent: tuple[Dissent, ...] = ()
+    provenance: tuple[Claim, ...] = ()
+    missing: tuple[MissingImpact, ...] = ()
+    vetoes: tuple[Vetoed, ...] = ()
+    weights: tuple[Weight, ...] = ()
+    """One per finding, in the order given."""

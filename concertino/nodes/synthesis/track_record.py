@@ -1,0 +1,266 @@
+"""Track records: who said what, what was true, and what trust follows from it."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from typing_extensions import TypeIs
+
+from concertino.contracts.errors import InputError
+from concertino.contracts.finding import Finding, Fraction
+from concertino.contracts.json import clean, dump, parse
+from concertino.contracts.limits import Limits
+from concertino.contracts.task import input_error
+from concertino.nodes.synthesis.ballot import canonical
+
+PRIOR_ANSWERS = 4.0
+"""How many settled answers the prior authority is worth (the strength of the Beta prior). Chosen by hand."""
+
+RELATIVE_TOLERANCE = 0.05
+"""How far off a number may be, as a part of the truth, and still count as right. Chosen by hand."""
+
+OUTPUT_NESTING = Limits().nesting
+FILE_LIMITS = Limits(bytes=64_000_000, nesting=OUTPUT_NESTING + 3)
+"""A file wraps each output in an object, a list and an object."""
+
+Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Answer(BaseModel):
+    """What one specialist answered to one question."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    question_id: Text
+    specialist: Text
+    domain: str | None = None
+    output: JsonValue
+    confidence: Fraction
+    authority: Fraction | None = None
+    """The authority it came with, the prior when the past is weighed again."""
+
+
+class Truth(BaseModel):
+    """What turned out to be so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    question_id: Text
+    truth: JsonValue
+    tolerance: Tolerance | None = None
+    """How far off a number may be, in its own unit; `None` means `RELATIVE_TOLERANCE` of the truth."""
+
+    def holds(self, output: JsonValue) -> bool:
+        """Say whether `output` is right. Of an object, every field that the truth names must be right."""
+        return _is_right(output, self.truth, tolerance=self.tolerance)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: Literal["concertino.track_record/1"]
+    answers: list[Answer] = Field(default_factory=list)
+    truths: list[Truth] = Field(default_factory=list)
+
+
+class TrackRecord:
+    """Answers and truths. Pass it to `synthesize` as `authority`."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, dict[str, Answer]] = {}
+        self._truths: dict[str, Truth] = {}
+        self._tallies: dict[str, tuple[int, int]] | None = None
+        self.revision = 0
+        """Rises with every change; what was worked out from an older revision is stale."""
+
+    def __len__(self) -> int:
+        """Return the number of answers."""
+        return sum(map(len, self._answers.values()))
+
+    def record(self, finding: Finding) -> None:
+        """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one.
+
+        Raises:
+            InputError: the finding names no specialist or no question, or its output is not finite, bounded JSON.
+        """
+        for name in ("question_id", "specialist"):
+            if not getattr(finding, name):
+                raise InputError(field=f"finding.{name}", value=getattr(finding, name), rule="a track record needs it")
+        try:
+            answer = Answer(
+                question_id=finding.question_id or "",
+                specialist=finding.specialist or "",
+                domain=finding.domain,
+                output=clean(finding.output, field="finding.output", nesting=OUTPUT_NESTING),
+                confidence=finding.confidence,
+                authority=finding.authority,
+            )
+        except ValidationError as error:
+            raise input_error(error, field="finding") from error
+        self._put(answer)
+
+    def settle(self, question_id: str, truth: JsonValue, *, tolerance: float | None = None) -> None:
+        """State what was true. Settling again corrects an earlier truth.
+
+        Args:
+            question_id: A question that somebody's recorded answer is for.
+            truth: In the shape of the answers; of an object, the fields that are known.
+            tolerance: How far off a number may be, in its own unit; without it, `RELATIVE_TOLERANCE` of the truth.
+
+        Raises:
+            InputError: nobody answered this question; the truth is null or no JSON; a tolerance below 0.
+        """
+        if question_id not in self._answers:
+            raise InputError(field="question_id", value=question_id, rule="no recorded answer to this question")
+        if truth is None:
+            raise InputError(field="truth", value=truth, rule="must not be null")
+        try:
+            settled = Truth(
+                question_id=question_id,
+                truth=clean(truth, field="truth", nesting=OUTPUT_NESTING),
+                tolerance=None if tolerance is None else float(tolerance),
+            )
+        except ValidationError as error:
+            raise input_error(error, field="settle") from error
+        self._truths[question_id] = settled
+        self._changed()
+
+    def authority_of(self, specialist: str, *, prior: float, without: str | None = None) -> float:
+        """Return (prior·k + right) / (k + settled), k being `PRIOR_ANSWERS`: the mean of a Beta posterior.
+
+        Without settled answers it is exactly `prior`. Nulls count neither way. `without` leaves one question out, so
+        that the past can be weighed without looking at what it was to foretell.
+        """
+        right, settled = self._tally().get(specialist, (0, 0))
+        answer = self._answers.get(without, {}).get(specialist) if without is not None else None
+        if answer is not None and without in self._truths and answer.output is not None:
+            right, settled = right - self._truths[without].holds(answer.output), settled - 1
+        return prior if settled == 0 else (prior * PRIOR_ANSWERS + right) / (PRIOR_ANSWERS + settled)
+
+    def settled(self) -> Iterator[tuple[Truth, tuple[Answer, ...]]]:
+        """Yield each settled question with its answers, in the order of settling."""
+        for question_id, truth in self._truths.items():
+            yield truth, tuple(self._answers[question_id].values())
+
+    def merged(self, other: TrackRecord) -> TrackRecord:
+        """Return a record that knows what either knows.
+
+        Raises:
+            InputError: the two contradict each other on an answer or a truth.
+        """
+        both = TrackRecord()
+        for record in (self, other):
+            for answers in record._answers.values():
+                for answer in answers.values():
+                    known = both._answers.get(answer.question_id, {}).get(answer.specialist)
+                    if known is not None and known != answer:
+                        place = f"answers.{answer.question_id}.{answer.specialist}"
+                        raise InputError(field=place, value=answer.output, rule=f"other record has {known.output!r}")
+                    both._put(answer)
+            for question_id, truth in record._truths.items():
+                settled = both._truths.setdefault(question_id, truth)
+                if settled != truth:
+                    rule = f"other record has {settled.truth!r}, tolerance {settled.tolerance}"
+                    raise InputError(field=f"truths.{question_id}", value=truth.truth, rule=rule)
+        return both
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the record as JSON, whole or not at all: to a file beside `path` that then takes its place.
+
+        Raises:
+            InputError: `path` cannot be written, or the record is larger than `load` accepts.
+        """
+        target = Path(path)
+        answers = [answer for found in self._answers.values() for answer in found.values()]
+        content = _File(format="concertino.track_record/1", answers=answers, truths=list(self._truths.values()))
+        data = dump(content.model_dump(mode="json")).encode()
+        if len(data) > FILE_LIMITS.bytes:
+            raise InputError(field=str(target), value=f"{len(data)} bytes", rule=f"at most {FILE_LIMITS.bytes} bytes")
+        try:
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise InputError(field="path", value=str(target), rule=f"cannot be written: {error.strerror}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a saved record.
+
+        Raises:
+            InputError: naming file, field, value and rule: no readable file, too large, not strict JSON, an unknown
+                field, a value out of range, one answer or truth twice, a truth that nobody answered.
+        """
+        place = str(Path(path))
+        try:
+            with Path(path).open("rb") as file:
+                # One byte over the limit is enough to know, however large the file is.
+                data = file.read(FILE_LIMITS.bytes + 1)
+        except OSError as error:
+            raise InputError(field="path", value=place, rule=f"cannot be read: {error.strerror}") from error
+        try:
+            content = _File.model_validate(parse(data, field=place, limits=FILE_LIMITS))
+        except ValidationError as error:
+            raise input_error(error, field=place) from error
+        record = cls()
+        for n, answer in enumerate(content.answers):
+            if answer.specialist in record._answers.get(answer.question_id, {}):
+                pair = f"{answer.question_id}, {answer.specialist}"
+                raise InputError(field=f"{place}.answers.{n}", value=pair, rule="one answer a question and specialist")
+            record._put(answer)
+        for n, truth in enumerate(content.truths):
+            field = f"{place}.truths.{n}.question_id"
+            if truth.question_id in record._truths:
+                raise InputError(field=field, value=truth.question_id, rule="one truth a question")
+            if truth.question_id not in record._answers:
+                raise InputError(field=field, value=truth.question_id, rule="no recorded answer to this question")
+            record._truths[truth.question_id] = truth
+        return record
+
+    def _put(self, answer: Answer) -> None:
+        self._answers.setdefault(answer.question_id, {})[answer.specialist] = answer
+        self._changed()
+
+    def _changed(self) -> None:
+        self._tallies = None
+        self.revision += 1
+
+    def _tally(self) -> dict[str, tuple[int, int]]:
+        """Return right and settled answers by specialist, counted anew after a change."""
+        if self._tallies is None:
+            self._tallies = {}
+            for truth, answers in self.settled():
+                for answer in answers:
+                    if answer.output is not None:
+                        right, settled = self._tallies.get(answer.specialist, (0, 0))
+                        self._tallies[answer.specialist] = (right + truth.holds(answer.output), settled + 1)
+        return self._tallies
+
+
+def _is_right(output: JsonValue, truth: JsonValue, *, tolerance: float | None) -> bool:
+    if isinstance(truth, dict):
+        return isinstance(output, dict) and all(
+            key in output and _is_right(output[key], value, tolerance=tolerance) for key, value in truth.items()
+        )
+    if _is_number(truth) and _is_number(output):
+        allowed = abs(truth) * RELATIVE_TOLERANCE if tolerance is None else tolerance
+        return math.isfinite(allowed) and abs(output - truth) <= allowed
+    return canonical(output) == canonical(truth)
+
+
+def _is_number(value: JsonValue) -> TypeIs[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
