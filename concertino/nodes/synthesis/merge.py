@@ -1,0 +1,73 @@
+"""One claim after another: which way of merging fits its values, and what stands in when none does."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import JsonValue
+
+from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, Voice, kind
+from concertino.nodes.synthesis.numbers import mean
+from concertino.nodes.synthesis.texts import are_to_be_merged, merge_texts
+from concertino.nodes.synthesis.votes import against, backers, vote
+
+
+def merge(ballot: Ballot, *, merger: TextMerger | None = None) -> Decision:
+    """Merge the voices of one claim, objects field by field.
+
+    Values of different sorts, or numbers without a finite mean, cannot be merged: the first successful result stands
+    in and the claim's `fallback` says why. Source: document 000, aggregation.
+    """
+    if not ballot.voices:
+        return Decision(None, (ballot.claim(None, method="none", supporters=()),), ())
+    kinds = {kind(voice.value) for voice in ballot.voices}
+    if len(kinds) > 1:
+        return _first(ballot, f"cannot merge {' with '.join(sorted(kinds))}")
+    (only,) = kinds
+    if only == "number":
+        return mean(ballot) or _first(ballot, "the weighted mean is not a finite number")
+    if only == "object" and any(voice.value for voice in ballot.voices):
+        return _fields(ballot, merger=merger)
+    if only == "string" and are_to_be_merged([str(voice.value) for voice in ballot.voices]):
+        return merge_texts(ballot, merger=merger)
+    return vote(ballot)
+
+
+def ballot_of(voices: tuple[Voice, ...], *, question_id: str | None, field: str, silent: float) -> Ballot:
+    """Return a ballot; a voice that says null becomes silent authority."""
+    mute = math.fsum((silent, *(voice.authority for voice in voices if voice.value is None)))
+    return Ballot(question_id, field, tuple(voice for voice in voices if voice.value is not None), mute)
+
+
+def _fields(ballot: Ballot, *, merger: TextMerger | None) -> Decision:
+    """Merge objects: each field among those who name it, in the order in which fields first appear."""
+    said: dict[str, list[Voice]] = {}
+    for voice in ballot.voices:
+        if isinstance(voice.value, dict):
+            for key, value in voice.value.items():
+                said.setdefault(key, []).append(voice.says(value))
+    missing = ballot.silent
+    answer: dict[str, JsonValue] = {}
+    decisions: list[Decision] = []
+    for key, voices in said.items():
+        path = f"{ballot.field}.{key}" if ballot.field else key
+        inner = ballot_of(tuple(voices), question_id=ballot.question_id, field=path, silent=missing)
+        decision = merge(inner, merger=merger)
+        decisions.append(decision)
+        answer[key] = decision.answer
+    return Decision(
+        answer,
+        tuple(claim for decision in decisions for claim in decision.claims),
+        tuple(rival for decision in decisions for rival in decision.dissent),
+    )
+
+
+def _first(ballot: Ballot, reason: str) -> Decision:
+    answer = ballot.voices[0].value
+    claim = ballot.claim(
+        answer,
+        method="first_successful",
+        supporters=backers(ballot, answer),
+        fallback=f"{reason}, so the first successful result stands in",
+    )
+    return Decision(answer, (claim,), against(ballot, answer))
