@@ -80,7 +80,7 @@ class Subtask(BaseModel):
     objective: Annotated[str, StringConstraints(max_length=100_000)] = ""
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
     """Literals, or references to another subtask's output: `{"$from": id, "path": "a.b"}` or `"${id.a.b}"`."""
-    estimate_s: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] = 1.0
+    estimate_s: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 1.0
     """Expected seconds of work; orders the slots, binds nobody."""
     required: bool = True
     """Whether the run counts as partial without it."""
