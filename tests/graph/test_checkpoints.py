@@ -145,6 +145,16 @@ def test_saver_and_journal_share_file_and_lock(journal: SqliteJournal, tmp_path:
     assert open_checkpoints(tmp_path / "y.db", journal).lock is not journal.write_lock
 
 
+def test_a_listing_holds_no_lock_while_somebody_looks(saver: Checkpoints) -> None:
+    """Else a look at one checkpoint in the midst of the list would wait for ever."""
+    for _ in range(3):
+        saver.put(CONFIG, empty_checkpoint(), METADATA, {})
+    listing = saver.list(CONFIG)
+    next(listing)
+    assert not saver.lock.locked()
+    assert len(list(listing)) == 2
+
+
 def test_nothing_is_opened_before_the_first_call(journal: SqliteJournal, tmp_path: Path) -> None:
     """Compiling a graph leaves no file behind."""
     _graph(open_checkpoints(None, journal)).get_graph()

@@ -180,6 +180,19 @@ def test_another_writer_of_this_process_takes_turns(on_file: SqliteJournal) -> N
     other.close()
 
 
+def test_every_write_holds_the_write_lock(on_file: SqliteJournal) -> None:
+    """No statement of a transaction runs without it; afterwards it is free."""
+    lease = begin(on_file)
+    held = []
+    on_file._writer.submit(lambda c: c.set_trace_callback(lambda _: held.append(on_file.write_lock.locked()))).result()
+    on_file.append([event()], lease=lease).result()
+    on_file.renew(lease).result()
+    on_file.close()
+    assert len(held) > 6
+    assert all(held)
+    assert not on_file.write_lock.locked()
+
+
 def test_memory_forgets_the_oldest_finished_runs(clock: Any) -> None:
     """Of the finished and released runs only the newest `retain` stay; one that is still held stays as well."""
     journal = SqliteJournal(":memory:", clock=clock, retain=2)
