@@ -1,0 +1,1 @@
+"""The `concertino` command. JSON on stdout; what people read, and progress, on stderr."""

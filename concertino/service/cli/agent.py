@@ -1,0 +1,86 @@
+"""`concertino agent`: run a pack's agent, or see which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, prepared
+from concertino.service.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from concertino.contracts.event import Event
+    from concertino.packs.manifest import AgentRun
+
+app = typer.Typer(help="Run a pack's agent, or list them.", no_args_is_help=True)
+
+Start = Callable[[Callable[["Event"], None]], "AgentRun"]
+"""Runs an agent, showing its events to the listener."""
+
+
+@app.command("list")
+def list_() -> None:
+    """Print every installed agent with what it declares."""
+    from concertino.packs.agents import list_agents
+
+    emit(list_agents())
+
+
+@app.command("run")
+def run(
+    slug: Annotated[str, typer.Argument(help="Which agent, e.g. offer-orchestrator-mag.")],
+    json: Annotated[str, typer.Option("--json", metavar="FILE", help="Its payload; `-` reads standard input.")],
+    task_id: Annotated[
+        str | None, typer.Option("--task-id", help="Key of idempotency; the same again gives the existing run.")
+    ] = None,
+    database: Database = DEFAULT,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+) -> None:
+    """Run an agent on a payload and print its output; the exit code says how it went."""
+    from concertino.contracts.limits import Limits
+    from concertino.service.cli.source import read_object
+
+    payload = read_object(json, field="--json", limits=Limits())
+    from concertino.packs.agents import start_agent
+
+    url = prepared(database)
+    finish(
+        lambda listener: start_agent(slug, payload, run_id=task_id, database=url, runs_dir=runs_dir, on_event=listener),
+        database=url,
+    )
+
+
+def finish(start: Start, *, database: str, wanted: str = "success") -> None:
+    """Carry a run to where it ends or waits, in view of whoever watches; print its output and exit with its code.
+
+    `wanted` is the state that the command was to bring about; reaching it is a success.
+    """
+    from concertino.contracts.clock import SystemClock
+    from concertino.journal import open_journal
+    from concertino.service.cli.exits import ExitCode, of_state
+    from concertino.service.cli.interrupt import Interruptible
+    from concertino.service.cli.progress import progress_on_stderr
+
+    clock = SystemClock()
+    journal = open_journal(database, clock=clock)
+    try:
+        with progress_on_stderr(clock=clock) as progress, Interruptible(journal, clock=clock) as interruptible:
+
+            def listen(event: Event) -> None:
+                interruptible(event)
+                progress(event)
+
+            done = start(listen)
+    finally:
+        journal.close()
+    emit(done.output)
+    say(f"{done.status}: task {done.run_id}, artifacts in {done.artifacts}")
+    if done.status == "waiting":
+        say(
+            f"answer with: concertino answer {done.run_id} GATE accept|reject|edit; see: concertino status {done.run_id}"
+        )
+    if interruptible.was_interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    raise typer.Exit(ExitCode.SUCCESS if done.status == wanted else of_state(done.status))

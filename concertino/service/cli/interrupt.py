@@ -1,0 +1,66 @@
+"""Ctrl-C while a run is under way: the first asks the run to stop, the second leaves at once."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+from concertino.contracts.clock import Clock
+from concertino.contracts.event import Event, message_type
+from concertino.contracts.journal import Journal
+from concertino.service.cli.output import say
+
+REASON = "interrupted at the terminal"
+
+
+class Interruptible:
+    """While it is entered, Ctrl-C becomes a cancel request on the run whose events it is shown.
+
+    The request goes through the journal, as from any other process, so the run stops the way it always stops: what is
+    finished stays finished, what is held is settled, and `restart` carries on. Before the first event there is nothing
+    to cancel, and Ctrl-C is a KeyboardInterrupt as ever.
+    """
+
+    def __init__(self, journal: Journal, *, clock: Clock) -> None:
+        self._journal, self._clock = journal, clock
+        self._latest: Event | None = None
+        # A signal handler must neither block nor take a lock that it may have interrupted; a SimpleQueue may be used.
+        self._requests: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.was_interrupted = False
+
+    def __call__(self, event: Event) -> None:
+        """Remember whose events these are."""
+        self._latest = event
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._serve, name="concertino-interrupt", daemon=True)
+        self._thread.start()
+        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        signal.signal(signal.SIGINT, self._before)
+        self._requests.put(False)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.was_interrupted or self._latest is None:
+            raise KeyboardInterrupt
+        self.was_interrupted = True
+        self._requests.put(True)
+
+    def _serve(self) -> None:
+        if not self._requests.get() or self._latest is None:
+            return
+        say("cancelling; Ctrl-C again leaves at once")
+        request = Event(
+            task_id=self._latest.task_id,
+            run_id=self._latest.run_id,
+            type="CANCEL_REQUESTED",
+            message_type=message_type("CANCEL_REQUESTED"),
+            payload={"reason": REASON},
+            timestamp=self._clock.now(),
+        )
+        self._journal.append([request], lease=None)

@@ -1,0 +1,197 @@
+"""Commands on a task that was submitted before: where it stands, what happened, and what should happen next."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from concertino.service.cli.agent import finish
+from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, existing
+from concertino.service.cli.output import emit, emit_line, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from concertino.contracts.journal import RunRow
+    from concertino.journal import SqliteJournal
+
+TaskId = Annotated[str, typer.Argument(metavar="TASK", help="A task id, as `agent run` printed it.")]
+
+POLL_S = 0.2
+"""How often `events --follow` looks for new events; chosen by hand."""
+
+
+class Decision(StrEnum):
+    """What a gate can be answered with."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    EDIT = "edit"
+
+
+def status(
+    task_id: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Without it: the newest tasks.")] = None,
+    database: Database = DEFAULT,
+) -> None:
+    """Print where a task stands.
+
+    Its subtasks, open gates, budget and history; without a task, the newest ones.
+    """
+    from concertino.contracts.event import TERMINAL
+    from concertino.journal import views
+    from concertino.service.cli.control import is_live, newest
+
+    journal = _journal(database)
+    if task_id is None:
+        rows = journal.runs().result()
+        emit(
+            [
+                {"task_id": row.task_id, "run_id": row.run_id, "status": row.state, "updated": row.updated}
+                for row in rows
+            ]
+        )
+        return
+    row = newest(journal, task_id)
+    now = journal.clock.now()
+    emit(views.status(journal.events(task_id).result(), run_id=row.run_id, now=now))
+    if row.state not in TERMINAL | {"waiting"} and not is_live(row, now=now):
+        say(f"no process works on it; carry on with: concertino resume {task_id}")
+
+
+def events(
+    task_id: TaskId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends or waits.")] = False,
+    after: Annotated[int, typer.Option(min=0, help="Leave out events up to this number.")] = 0,
+    database: Database = DEFAULT,
+) -> None:
+    """Print a task's journal, one JSON object a line."""
+    from concertino.contracts.event import TERMINAL
+    from concertino.service.cli.control import newest
+
+    journal = _journal(database)
+    newest(journal, task_id)
+    while True:
+        # The state first: what happens after it was read is caught by the next look.
+        is_last = not follow or newest(journal, task_id).state in TERMINAL | {"waiting"}
+        batch = journal.events(task_id, after=after).result()
+        for event in batch:
+            emit_line(event.model_dump(mode="json"))
+            after = event.seq
+        if not batch and is_last:
+            return
+        if not batch:
+            journal.clock.sleep(POLL_S)
+
+
+def resume(task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR) -> None:
+    """Carry on with a task that waited or was killed.
+
+    Finished subtasks are not run again.
+    """
+    from concertino.service.cli.control import newest
+
+    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir)
+
+
+def answer(
+    task_id: TaskId,
+    gate: Annotated[str, typer.Argument(metavar="GATE", help="Which question; `status` lists the open ones.")],
+    decision: Annotated[Decision, typer.Argument(help="What to do.")],
+    reason: Annotated[str | None, typer.Option(help="Why; kept on the record.")] = None,
+    inputs: Annotated[str | None, typer.Option(metavar="JSON", help="With edit: the inputs that change.")] = None,
+    database: Database = DEFAULT,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+) -> None:
+    """Answer a gate.
+
+    A run that no process works on is carried on at once.
+    """
+    from concertino.contracts.gate import read_answer
+    from concertino.contracts.limits import Limits
+    from concertino.service.cli.control import newest, put_answer
+    from concertino.service.cli.source import parse_object
+
+    given: dict[str, object] = {"decision": decision.value}
+    if reason is not None:
+        given["reason"] = reason
+    if inputs is not None:
+        given["inputs"] = parse_object(inputs, field="--inputs", limits=Limits())
+    read = read_answer(given)
+    journal = _journal(database)
+    put_answer(journal, newest(journal, task_id), gate, read, clock=journal.clock)
+    _go_on(journal, task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir)
+
+
+def cancel(
+    task_id: TaskId,
+    reason: Annotated[str, typer.Option(help="Why; kept on the record.")] = "cancelled by hand",
+    database: Database = DEFAULT,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+) -> None:
+    """Stop a task at once.
+
+    `restart` begins again from what was finished.
+    """
+    from concertino.service.cli.control import newest, put_cancel
+
+    journal = _journal(database)
+    put_cancel(journal, newest(journal, task_id), reason, clock=journal.clock)
+    _go_on(journal, task_id, {"cancel": reason}, database=database, runs_dir=runs_dir, wanted="cancelled")
+
+
+def restart(task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR) -> None:
+    """Run a task again that is over.
+
+    It begins from its last good state.
+    """
+    from concertino.service.cli.control import newest
+
+    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir)
+
+
+def _journal(database: str) -> SqliteJournal:
+    from concertino.contracts.clock import SystemClock
+    from concertino.journal import open_journal
+
+    return open_journal(existing(database), clock=SystemClock())
+
+
+def _go_on(
+    journal: SqliteJournal,
+    task_id: str,
+    recorded: dict[str, object],
+    *,
+    database: str,
+    runs_dir: Path,
+    wanted: str = "success",
+) -> None:
+    """Take a run up that no process works on; else say that its own process goes on."""
+    from concertino.packs.agents import agent_of
+    from concertino.service.cli.control import is_live, newest
+
+    row = newest(journal, task_id)
+    if is_live(row, now=journal.clock.now()):
+        emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
+        say(f"recorded; {row.owner} works on the run")
+    elif agent_of(row.task) is None:
+        emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
+        say("recorded; the task is no agent's, so it goes on where its own planner resumes it")
+    else:
+        _take_up(row, database=database, runs_dir=runs_dir, wanted=wanted)
+
+
+def _take_up(row: RunRow, *, database: str, runs_dir: Path, wanted: str = "success") -> None:
+    from concertino.contracts.errors import InputError
+    from concertino.packs.agents import agent_of, resume_agent
+
+    slug = agent_of(row.task)
+    if slug is None:
+        rule = "is no agent's task; only the program that has its specialists can carry it on"
+        raise InputError(field="TASK", value=row.task_id, rule=rule)
+    finish(
+        lambda listener: resume_agent(slug, row.task_id, database=database, runs_dir=runs_dir, on_event=listener),
+        database=database,
+        wanted=wanted,
+    )

@@ -1,0 +1,80 @@
+"""Ctrl-C: the first asks the run to stop, the second leaves, and without a run it is an ordinary interrupt."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import Future
+from typing import Any, cast
+
+import pytest
+
+from concertino.contracts.clock import SystemClock
+from concertino.contracts.event import Event
+from concertino.contracts.journal import Journal
+from concertino.service.cli.interrupt import REASON, Interruptible
+
+ADMITTED = Event(task_id="t-1", run_id="run-1", type="RUN_ADMITTED", message_type="TASK", timestamp=100.0)
+
+
+class Record:
+    """Takes control events as a journal does."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.arrived = threading.Event()
+
+    def append(self, events: list[Event], *, lease: object) -> Future[list[int]]:
+        assert lease is None
+        self.events += events
+        self.arrived.set()
+        done: Future[list[int]] = Future()
+        done.set_result([1])
+        return done
+
+
+def interruptible(record: Record) -> Interruptible:
+    return Interruptible(cast("Journal", record), clock=SystemClock())
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_first_press_asks_the_run_to_stop() -> None:
+    """The request names the run whose events were seen, and the program goes on to hear how it ended."""
+    record = Record()
+    with interruptible(record) as entered:
+        entered(ADMITTED)
+        press()
+        assert record.arrived.wait(5)
+    assert [(one.type, one.run_id, one.payload) for one in record.events] == [
+        ("CANCEL_REQUESTED", "run-1", {"reason": REASON})
+    ]
+    assert entered.was_interrupted
+
+
+def test_the_second_press_leaves() -> None:
+    """Whoever presses twice does not want to wait."""
+    with interruptible(Record()) as entered:
+        entered(ADMITTED)
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_before_the_run_began_there_is_nothing_to_cancel() -> None:
+    """Without a run the press ends the command as ever, and nothing is recorded."""
+    record = Record()
+    with pytest.raises(KeyboardInterrupt), interruptible(record):
+        press()
+    assert record.events == []
+
+
+def test_the_handler_of_before_comes_back() -> None:
+    """What SIGINT did before the run it does again after it."""
+    before: Any = signal.getsignal(signal.SIGINT)
+    with interruptible(Record()):
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
