@@ -14,9 +14,10 @@ from pydantic import JsonValue
 
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import InputError, ToolFailed
+from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import JsonObject
 from concertino.packs.door import Door
-from concertino.packs.manifest import AgentRun, EventSink, RunOptions
+from concertino.packs.manifest import AgentRun, EventSink, Resumption, RunOptions
 from concertino.packs.registry import Loaded, Registry, installed
 
 T = TypeVar("T")
@@ -69,7 +70,8 @@ async def astart_agent(
         runs_dir: Directory of run artifacts.
         database: Journal as `sqlite:///path`. `None` keeps it in memory: a run that waits for approval cannot then be
             answered after this call.
-        run_id: `<mag|sag>-<8 hex digits>`; `None` makes a new one. A known one with the same payload is the same run.
+        run_id: Key of idempotency: a known one with the same payload is the same run. `None` makes a new one, `mag-` and
+            8 hex digits.
         policy: Overrides of the pack's policy, section by section.
         on_event: Called with every event of the run as it happens.
         clock: Where time comes from.
@@ -92,20 +94,35 @@ async def aresume_agent(
     run_id: str,
     *,
     database: str | None,
+    gate: str | None = None,
+    decision: JsonValue = None,
+    restart: bool = False,
     runs_dir: str | Path = RUNS_DIR,
-    policy: Mapping[str, JsonValue] | None = None,
     on_event: EventSink | None = None,
     clock: Clock | None = None,
     registry: Registry | None = None,
 ) -> AgentRun:
-    """Carry on with a run that waited for an answer or was killed; arguments and errors as for `astart_agent`.
+    """Carry on with a run that waited for an answer or was killed, under the policy that it began with.
+
+    Args:
+        slug: Which agent.
+        run_id: Which run.
+        database: The journal that has it.
+        gate: A gate to answer first, with `decision` (`{"decision": "accept" | "reject" | "edit", ...}`).
+        decision: See `gate`.
+        restart: Begin again with a run that is over, from its last good state.
+        runs_dir: Directory of run artifacts.
+        on_event: Called with every event of the run as it happens.
+        clock: Where time comes from.
+        registry: Which packs there are; `None` takes those installed.
 
     Raises:
         RunNotFound: the journal has no such run.
     """
     loaded = (registry or installed()).agent(slug)
-    options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id))
-    return await loaded.runner.resume(loaded.manifest, run_id, options)
+    options = _options(loaded, runs_dir, database, None, on_event, clock, run_id=_run_id(slug, run_id))
+    how = Resumption(gate=gate, decision=decision, restart=restart)
+    return await loaded.runner.resume(loaded.manifest, run_id, options, how)
 
 
 async def arun_agent(slug: str, payload: object, **options: Any) -> JsonObject:
@@ -154,13 +171,11 @@ def _options(
 
 
 def _run_id(slug: str, given: str | None) -> str:
-    """Return a run id as document 000 has it: role, dash, 8 hex digits."""
-    prefix = slug.rsplit("-", 1)[-1]
+    """Return `given`, or a new id as document 000 has it: role, dash, 8 hex digits."""
     if given is None:
-        return f"{prefix}-{uuid.uuid4().hex[:8]}"
-    start, _, digits = str(given).partition("-")
-    if start != prefix or len(digits) != 8 or not set(digits) <= set("0123456789abcdef"):
-        raise InputError(field="run_id", value=given, rule=f"must be {prefix}- and 8 hex digits")
+        return f"{slug.rsplit('-', 1)[-1]}-{uuid.uuid4().hex[:8]}"
+    if not is_id(given):
+        raise InputError(field="run_id", value=given, rule=f"must match {ID_RULE}")
     return given
 
 

@@ -210,6 +210,18 @@ class RunOptions:
     """Returns an output that satisfies the output contract; raises `ToolFailed` for any other."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What comes before a run goes on."""
+
+    gate: str | None = None
+    """Gate that is answered first."""
+    decision: JsonValue = None
+    """The answer: `{"decision": "accept" | "reject" | "edit", "reason"?, "inputs"?}`."""
+    restart: bool = False
+    """Whether a run that is over begins again from its last good state."""
+
+
 class Runner(Protocol):
     """Runs one main agent of a pack."""
 
@@ -217,8 +229,8 @@ class Runner(Protocol):
         """Run on a payload that satisfies the input contract."""
         ...
 
-    async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions) -> AgentRun:
-        """Carry on with a run that was parked or killed."""
+    async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions, how: Resumption) -> AgentRun:
+        """Carry on with a run that was parked or killed, or begin again with one that is over."""
         ...
 
 

@@ -106,7 +106,7 @@ def test_only_an_object_comes_in(given: object) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        (("metadata", "run_id"), "run-1", "output.metadata.run_id"),
+        (("metadata", "run_id"), "../x", "output.metadata.run_id"),
         (("metadata", "timestamp"), "2025-10-21T12:34:56Z", "output.metadata.timestamp"),
         (("metadata", "task_count"), 1.5, "output.metadata.task_count"),
         (("offer", "base_salary", "currency"), "EUR", "output.offer.base_salary.currency"),

@@ -33,6 +33,7 @@ def planned(profile: JsonObject, policy: JsonObject | None = None) -> dict[str, 
         version="0.1.0",
         route=decompose(profile, rules),
         approval=expects_approval(profile, rules, variants=variants),
+        policy=rules,
     )
     draft = plan_by_rules(read_task(task, limits=Limits()), load_workflows([str(pack.root / "workflow.yaml")]))
     assert draft is not None

@@ -69,13 +69,22 @@ def expects_approval(profile: JsonObject, policy: Policy, *, variants: bool) -> 
     return any(needs_approval(offer, policy.approval) for offer in offers)
 
 
-def make_task(profile: JsonObject, *, run_id: str, slug: str, version: str, route: Route, approval: bool) -> JsonObject:
-    """Return the task that the workflow plans."""
+def make_task(
+    profile: JsonObject, *, run_id: str, slug: str, version: str, route: Route, approval: bool, policy: Policy
+) -> JsonObject:
+    """Return the task that the workflow plans.
+
+    The policy travels in it: whoever takes the run up later is bound by the policy that it began with.
+    """
     return {
         "task_id": run_id,
         "title": f"Offer for {profile['role']}"[:500],
         "task_type": TASK_TYPE,
-        "payload": {"profile": profile, "route": {**route.model_dump(), "approval": approval}},
+        "payload": {
+            "profile": profile,
+            "route": {**route.model_dump(), "approval": approval},
+            "policy": policy.model_dump(mode="json"),
+        },
         "metadata": {"agent": slug, "agent_version": version},
     }
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from concertino.contracts.errors import InputError
+from concertino.contracts.errors import RunBusy, RunNotFound, RunStateError, StaleLease, TaskConflict
 from concertino.contracts.event import Event
-from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
+from concertino.journal import open_journal
+from concertino.journal.views import run_events
 from concertino.packs.artifacts import Artifacts, LogLine, Told, tell
-from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, RunOptions, RunStatus, Skill
+from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, Resumption, RunOptions, RunStatus, Skill
 from concertino.packs.offers.aggregation import first_offer
 from concertino.packs.offers.decomposition import Route, expects_approval, make_task, single_task_plan
 from concertino.packs.offers.outcome import Collected, collect, judge_approval, packet_of
@@ -24,6 +26,9 @@ from concertino.packs.offers.stages import Policy, read_policy
 
 DECOMPOSITION = "skill.task-decomposition"
 AGGREGATION = "skill.result-aggregation"
+
+NOT_OURS = (TaskConflict, RunBusy, StaleLease, RunStateError)
+"""Refusals of what another run or process has."""
 
 
 class OfferOrchestrator:
@@ -36,57 +41,63 @@ class OfferOrchestrator:
     async def run(self, manifest: AgentManifest, payload: JsonObject, options: RunOptions) -> AgentRun:
         """Run on a valid profile. See `Runner.run`."""
         policy = read_policy(options.policy)
-        run = _OfferRun(self._agents, manifest, policy, options)
-        return await run.start(payload)
+        return await _OfferRun(self._agents, manifest, options).start(payload, policy)
 
-    async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions) -> AgentRun:
+    async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions, how: Resumption) -> AgentRun:
         """Carry on with a parked or killed run. See `Runner.resume`."""
-        policy = read_policy(options.policy)
-        run = _OfferRun(self._agents, manifest, policy, options)
-        return await run.carry_on(run_id)
+        return await _OfferRun(self._agents, manifest, options).carry_on(run_id, how)
+
+
+class _Order(NamedTuple):
+    """What a new run is asked, under which policy."""
+
+    profile: JsonObject
+    policy: Policy
 
 
 class _OfferRun:
     """One run of the main agent."""
 
-    def __init__(
-        self, agents: Mapping[str, AgentManifest], manifest: AgentManifest, policy: Policy, options: RunOptions
-    ) -> None:
-        self.agents, self.manifest, self.policy, self.options = agents, manifest, policy, options
+    def __init__(self, agents: Mapping[str, AgentManifest], manifest: AgentManifest, options: RunOptions) -> None:
+        self.agents, self.manifest, self.options = agents, manifest, options
         self.clock = options.clock
+        self.payload: JsonObject = {}
+        """Profile, route and policy, as the task carries them."""
         self.head: list[LogLine] = []
         """What precedes the planner's own record."""
         self.tail: list[LogLine] = []
 
-    async def start(self, profile: JsonObject) -> AgentRun:
+    async def start(self, profile: JsonObject, policy: Policy) -> AgentRun:
         """Plan and run."""
-        run_id = self.options.run_id or ""
-        artifacts = Artifacts(self.options.runs_dir, run_id)
-        self.head.append(LogLine("start", self.clock.now(), {"agent": self.manifest.name}))
-        return await self._observed(artifacts, profile)
+        artifacts = Artifacts(self.options.runs_dir, self.options.run_id or "")
+        start = LogLine("start", self.clock.now(), {"agent": self.manifest.name})
+        self.head = _earlier(artifacts.directory / "logs.jsonl") or [start]
+        return await self._observed(artifacts, _Order(profile, policy))
 
-    async def carry_on(self, run_id: str) -> AgentRun:
+    async def carry_on(self, run_id: str, how: Resumption) -> AgentRun:
         """Resume from the journal."""
-        if not is_id(run_id):
-            raise InputError(field="run_id", value=run_id, rule="must be the id of a run")
+        self.payload = await _known_payload(self.options, run_id)
         artifacts = Artifacts(self.options.runs_dir, run_id)
-        self.head += _earlier(artifacts.directory / "logs.jsonl")
-        return await self._observed(artifacts, None)
+        self.head = _earlier(artifacts.directory / "logs.jsonl")
+        return await self._observed(artifacts, how)
 
-    async def _observed(self, artifacts: Artifacts, profile: JsonObject | None) -> AgentRun:
+    async def _observed(self, artifacts: Artifacts, given: _Order | Resumption) -> AgentRun:
         """Run, and leave artifacts behind whatever happens."""
         planner: Planner | None = None
         events: list[Event] = []
         try:
-            if profile is None:
-                planner = self._planner(variants=True)
-                result = await planner.aresume(artifacts.run_id)
+            if isinstance(given, Resumption):
+                planner = self._planner(variants=_with_variants(self.payload))
+                result = await _taken_up(planner, artifacts.run_id, given)
             else:
-                task, variants = self._task(profile, run_id=artifacts.run_id)
-                planner = self._planner(variants=variants)
+                task = self._task(given.profile, given.policy, run_id=artifacts.run_id)
+                planner = self._planner(variants=_with_variants(self.payload))
                 result = await planner.arun(task)
-            events = await planner.aevents(artifacts.run_id)
+            events = run_events(await planner.aevents(artifacts.run_id))
             return self._finish(artifacts, cast("JsonObject", result), events)
+        except NOT_OURS:
+            # The artifacts belong to the run that is there already.
+            raise
         except BaseException as error:
             if planner is not None and not events:
                 events = await _events_or_none(planner, artifacts.run_id)
@@ -96,30 +107,40 @@ class _OfferRun:
             if planner is not None:
                 planner.close()
 
-    def _task(self, profile: JsonObject, *, run_id: str) -> tuple[JsonObject, bool]:
-        variants = self.policy.variants or profile.get("second_opinion") is True
-        approval = expects_approval(profile, self.policy, variants=variants)
+    def _task(self, profile: JsonObject, policy: Policy, *, run_id: str) -> JsonObject:
+        variants = policy.variants or profile.get("second_opinion") is True
+        approval = expects_approval(profile, policy, variants=variants)
         slug, version = self.manifest.slug, self.manifest.version
         skill = self.options.skills.get(DECOMPOSITION)
         if skill is None:
             route, why = None, "not installed"
         else:
-            route, why = self._decomposed(skill, profile)
-        task = make_task(profile, run_id=run_id, slug=slug, version=version, route=route or Route(), approval=approval)
+            route, why = self._decomposed(skill, profile, policy)
+        task = make_task(
+            profile,
+            run_id=run_id,
+            slug=slug,
+            version=version,
+            route=route or Route(),
+            approval=approval,
+            policy=policy,
+        )
         if route is None:
-            self.head.append(LogLine("skill_fallback", self.clock.now(), {"skill": DECOMPOSITION, "reason": why}))
+            fallback = LogLine("skill_fallback", self.clock.now(), {"skill": DECOMPOSITION, "reason": why})
+            self.head = [*self.head[:1], fallback]
             task["plan"] = single_task_plan(profile, approval=approval)
-        return task, variants
+        self.payload = cast("JsonObject", task["payload"])
+        return task
 
-    def _decomposed(self, skill: Skill, profile: JsonObject) -> tuple[Route | None, str]:
+    def _decomposed(self, skill: Skill, profile: JsonObject, policy: Policy) -> tuple[Route | None, str]:
         try:
-            return Route.model_validate(skill.load()(profile, self.policy)), ""
+            return Route.model_validate(skill.load()(profile, policy)), ""
         except Exception as error:  # noqa: BLE001 - a skill is replaceable and not ours; document 000 wants its fallback
             return None, f"{type(error).__name__}: {error}"[:500]
 
     def _planner(self, *, variants: bool) -> Planner:
         return Planner(
-            specialists=list(build_specialists(self.agents, policy=self.policy, variants=variants)),
+            specialists=list(build_specialists(self.agents, variants=variants)),
             workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
             database=self.options.database,
             budget=self.manifest.budgets,
@@ -134,7 +155,12 @@ class _OfferRun:
         offer, warnings = self._aggregate(collected)
         gates, answer = _gates(events)
         approval = judge_approval(
-            collected, offer, required=_approval_planned(events), status=status, policy=self.policy, gate=answer
+            collected,
+            offer,
+            required=_section(self.payload, "route").get("approval") is True,
+            status=status,
+            policy=Policy.model_validate(self.payload["policy"]),
+            gate=answer,
         )
         if status == "success" and not approval.lets_pass:
             status = "failed"
@@ -149,7 +175,7 @@ class _OfferRun:
         }
         if warnings:
             metadata["warnings"] = list(warnings)
-        profile = _profile(events)
+        profile = _section(self.payload, "profile")
         if "candidate_id" in profile:
             metadata["candidate_id"] = profile["candidate_id"]
         packet = packet_of(
@@ -207,10 +233,18 @@ class _OfferRun:
         artifacts.write(lines, metrics, at=now)
 
 
+async def _taken_up(planner: Planner, run_id: str, how: Resumption) -> Any:
+    if how.restart:
+        return await planner.arestart(run_id)
+    if how.gate is not None:
+        await planner.aanswer(run_id, how.gate, how.decision)
+    return await planner.aresume(run_id)
+
+
 async def _events_or_none(planner: Planner, run_id: str) -> list[Event]:
     """Return the events of a run that failed; a journal that cannot be read has none, its error is on its way already."""
     try:
-        return await planner.aevents(run_id)
+        return run_events(await planner.aevents(run_id))
     except (ValueError, RuntimeError):
         return []
 
@@ -232,23 +266,32 @@ def _status(result: JsonObject) -> RunStatus:
     return cast("RunStatus", status) if status in EXIT_CODES else "failed"
 
 
-def _payload(events: Sequence[Event]) -> JsonObject:
-    for event in events:
-        if event.type == "RUN_ADMITTED":
-            task = event.payload.get("task")
-            payload = task.get("payload") if isinstance(task, dict) else None
-            return payload if isinstance(payload, dict) else {}
-    return {}
+async def _known_payload(options: RunOptions, run_id: str) -> JsonObject:
+    """Return the payload that a run began with.
+
+    Raises:
+        RunNotFound: the journal has no such run.
+    """
+    journal = open_journal(options.database, clock=options.clock)
+    try:
+        row = await asyncio.wrap_future(journal.latest(run_id))
+    finally:
+        journal.close()
+    payload = row.task.get("payload") if row is not None else None
+    if not isinstance(payload, dict) or "policy" not in payload:
+        raise RunNotFound(task_id=run_id)
+    return payload
 
 
-def _profile(events: Sequence[Event]) -> JsonObject:
-    profile = _payload(events).get("profile")
-    return profile if isinstance(profile, dict) else {}
+def _section(payload: JsonObject, name: str) -> JsonObject:
+    section = payload.get(name)
+    return section if isinstance(section, dict) else {}
 
 
-def _approval_planned(events: Sequence[Event]) -> bool:
-    route = _payload(events).get("route")
-    return isinstance(route, dict) and route.get("approval") is True
+def _with_variants(payload: JsonObject) -> bool:
+    """Say whether the run needs the advisor's variants; without them nobody else is asked when it fails."""
+    route = _section(payload, "route")
+    return _section(payload, "policy").get("variants") is True or route.get("second_opinion") is True
 
 
 def _gates(events: Sequence[Event]) -> tuple[list[JsonObject], JsonObject]:

@@ -78,7 +78,7 @@ def _advisor(manifest: AgentManifest, *, name: str, variant: Variant, lookup: To
     return advise
 
 
-def _screener(manifest: AgentManifest, *, policy: Policy, lookup: Tool) -> Specialist:
+def _screener(manifest: AgentManifest, *, lookup: Tool) -> Specialist:
     @specialist(
         SCREENER,
         domain="screening",
@@ -91,13 +91,13 @@ def _screener(manifest: AgentManifest, *, policy: Policy, lookup: Tool) -> Speci
     async def check(brief: Brief) -> Finding:
         profile = _profile(brief.inputs)
         band = await _look_up(brief, profile)
-        verdict = screen(band, experience_years=_years(profile), policy=policy.screening)
+        verdict = screen(band, experience_years=_years(profile), policy=_policy(brief).screening)
         return Finding(output=verdict.model_dump(mode="json"), confidence=band.confidence, evidence=(band.source,))
 
     return check
 
 
-def _negotiator(manifest: AgentManifest, *, policy: Policy) -> Specialist:
+def _negotiator(manifest: AgentManifest) -> Specialist:
     @specialist(
         NEGOTIATOR,
         domain="negotiation",
@@ -113,7 +113,7 @@ def _negotiator(manifest: AgentManifest, *, policy: Policy) -> Specialist:
         offer, warnings = found
         asked = _profile(brief.inputs).get("counter_offer")
         counter = Counter.model_validate(asked) if isinstance(asked, dict) else None
-        answer = negotiate(amounts(offer), counter, band_max=offer.band.max, policy=policy.negotiation)
+        answer = negotiate(amounts(offer), counter, band_max=offer.band.max, policy=_policy(brief).negotiation)
         changed = with_amounts(offer, answer.offer, note=" ".join(answer.reasons))
         output: JsonObject = {
             "offer": changed.as_json(),
@@ -159,7 +159,7 @@ def _approver(manifest: AgentManifest) -> Specialist:
 
 
 def build_specialists(
-    agents: Mapping[str, AgentManifest], *, policy: Policy, lookup: Tool = salary_band_lookup, variants: bool = False
+    agents: Mapping[str, AgentManifest], *, lookup: Tool = salary_band_lookup, variants: bool = False
 ) -> tuple[Specialist, ...]:
     """Return the pack's specialists for the sub-agents in `agents`; with `variants`, all of the advisor's."""
     made: list[Specialist] = []
@@ -168,9 +168,9 @@ def build_specialists(
         if variants:
             made.append(_advisor(agents[ADVISOR], name=EARLY_ADVISOR, variant="early", lookup=lookup))
     if SCREENER in agents:
-        made.append(_screener(agents[SCREENER], policy=policy, lookup=lookup))
+        made.append(_screener(agents[SCREENER], lookup=lookup))
     if NEGOTIATOR in agents:
-        made.append(_negotiator(agents[NEGOTIATOR], policy=policy))
+        made.append(_negotiator(agents[NEGOTIATOR]))
     if APPROVER in agents:
         made.append(_approver(agents[APPROVER]))
     return tuple(made)
@@ -202,6 +202,11 @@ def _profile(inputs: JsonObject) -> JsonObject:
     if not isinstance(profile, dict):
         raise InputError(field="inputs.profile", value=profile, rule="must be a candidate profile")
     return profile
+
+
+def _policy(brief: Brief) -> Policy:
+    payload = brief.task.get("payload")
+    return Policy.model_validate(payload.get("policy") if isinstance(payload, dict) else None)
 
 
 def _years(profile: JsonObject) -> float:
