@@ -58,10 +58,11 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
     `wanted` is the state that the command was to bring about; reaching it is a success.
     """
     from concertino.contracts.clock import SystemClock
-    from concertino.journal import open_journal
+    from concertino.journal import open_journal, views
     from concertino.service.cli.exits import ExitCode, of_state
     from concertino.service.cli.interrupt import Interruptible
     from concertino.service.cli.progress import progress_on_stderr
+    from concertino.service.cli.wording import plain
 
     clock = SystemClock()
     journal = open_journal(database, clock=clock)
@@ -73,14 +74,14 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
                 progress(event)
 
             done = start(listen)
+        waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
     finally:
         journal.close()
     emit(done.output)
     say(f"{done.status}: task {done.run_id}, artifacts in {done.artifacts}")
-    if done.status == "waiting":
-        say(
-            f"answer with: concertino answer {done.run_id} GATE accept|reject|edit; see: concertino status {done.run_id}"
-        )
+    for gate in waiting:
+        say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
+        say(f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {database}")
     if interruptible.was_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.SUCCESS if done.status == wanted else of_state(done.status))

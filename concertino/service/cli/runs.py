@@ -148,7 +148,7 @@ def restart(task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = D
     """
     from concertino.service.cli.control import newest
 
-    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir)
+    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, restart=True)
 
 
 def _journal(database: str) -> SqliteJournal:
@@ -182,7 +182,7 @@ def _go_on(
         _take_up(row, database=database, runs_dir=runs_dir, wanted=wanted)
 
 
-def _take_up(row: RunRow, *, database: str, runs_dir: Path, wanted: str = "success") -> None:
+def _take_up(row: RunRow, *, database: str, runs_dir: Path, wanted: str = "success", restart: bool = False) -> None:
     from concertino.contracts.errors import InputError
     from concertino.packs.agents import agent_of, resume_agent
 
@@ -191,7 +191,9 @@ def _take_up(row: RunRow, *, database: str, runs_dir: Path, wanted: str = "succe
         rule = "is no agent's task; only the program that has its specialists can carry it on"
         raise InputError(field="TASK", value=row.task_id, rule=rule)
     finish(
-        lambda listener: resume_agent(slug, row.task_id, database=database, runs_dir=runs_dir, on_event=listener),
+        lambda listener: resume_agent(
+            slug, row.task_id, database=database, runs_dir=runs_dir, restart=restart, on_event=listener
+        ),
         database=database,
         wanted=wanted,
     )
