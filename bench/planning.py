@@ -1,0 +1,101 @@
+"""Validation of 10,000 subtasks against one sort by graphlib of the same graph, and planning by rules of one task.
+
+python bench/planning.py
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+from typing import Any
+
+from concertino.contracts.limits import Limits
+from concertino.contracts.specialist import SpecialistCard
+from concertino.contracts.task import Task
+from concertino.nodes.planning.first_draft import first_draft
+from concertino.nodes.planning.validate import validate, validate_draft
+from concertino.nodes.planning.workflows import load_workflows
+
+SUBTASKS = 10_000
+REPEATS = 7
+LIMITS = Limits(subtasks=100_000, depth=10_000, bytes=64_000_000)
+STRING: dict[str, Any] = {"type": "string"}
+
+
+def measure() -> dict[str, float]:
+    """Return medians over `REPEATS`, alternating: seconds, and the ratio of validation to one sort."""
+    draw = random.Random(7)
+    needs = [sorted(draw.sample(range(max(0, at - 100), at), min(at, 2))) for at in range(SUBTASKS)]
+    subtasks: list[dict[str, Any]] = [
+        {"id": f"n{at}", "specialist": f"s{at % 8}", "objective": f"work {at}", "needs": [f"n{need}" for need in found]}
+        for at, found in enumerate(needs)
+    ]
+    cards = {f"s{number}": SpecialistCard(f"s{number}") for number in range(8)}
+    task = Task(task_id="bench")
+    graph = {subtask["id"]: subtask["needs"] for subtask in subtasks}
+    sort = _median(lambda: list(TopologicalSorter(graph).static_order()))
+    callers = _median(lambda: validate({"subtasks": subtasks}, task=task, cards=cards, origin="caller", limits=LIMITS))
+    made = _median(lambda: validate({"subtasks": subtasks}, task=task, cards=cards, origin="rule", limits=LIMITS))
+    schema: dict[str, Any] = {"type": "object", "properties": {"x": STRING, "y": STRING}, "required": ["x"]}
+    typed_cards = {name: SpecialistCard(name, input_schema=schema, output_schema=schema) for name in cards}
+    typed = [
+        {**subtask, "inputs": {"x": f"${{{subtask['needs'][0]}.x}}" if subtask["needs"] else "start", "y": "z"}}
+        for subtask in subtasks
+    ]
+    with_schemas = _median(
+        lambda: validate({"subtasks": typed}, task=task, cards=typed_cards, origin="rule", limits=LIMITS)
+    )
+    return {
+        "graphlib_sort_s": sort,
+        "validate_caller_s": callers,
+        "validate_made_s": made,
+        "validate_with_schemas_s": with_schemas,
+        "validate_caller_ratio": callers / sort,
+        "validate_made_ratio": made / sort,
+        "validate_with_schemas_ratio": with_schemas / sort,
+        "rules_only_plan_s": _rules_only(),
+    }
+
+
+def _rules_only() -> float:
+    """Return the seconds of one whole planning by rules: 20 workflows with conditions, 12 subtasks made and validated."""
+    workflows = load_workflows([_workflow(number) for number in range(20)])
+    cards = {name: SpecialistCard(name) for name in ("reader", "writer")}
+    task = Task(task_id="bench", title="Read the pages", payload={"kind": 0, "pages": [{"n": n} for n in range(10)]})
+    return _median(lambda: validate_draft(first_draft(task, workflows, cards), task=task, cards=cards))
+
+
+def _workflow(number: int) -> dict[str, Any]:
+    return {
+        "name": f"w{number}",
+        "priority": number,
+        "match": {"when": f"has(payload.kind) && payload.kind == {number}"},
+        "plan": {
+            "subtasks": [
+                {"id": "start", "specialist": "reader", "when": "size(payload.pages) > 1"},
+                {
+                    "id": "page", "specialist": "reader", "for_each": "payload.pages", "needs": ["start"],
+                    "objective": "Read page ${item.n} of ${task.title}", "inputs": {"n": "${item.n}"}, "when": "item.n >= 0",
+                },
+                {"id": "report", "specialist": "writer", "needs": ["page"], "inputs": {"pages": "${page.text}"}},
+            ]
+        },
+    }  # fmt: skip
+
+
+def _median(work: Callable[[], object]) -> float:
+    work()
+    found = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: round(value, 6) for name, value in measure().items()}, indent=2))

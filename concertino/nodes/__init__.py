@@ -1,0 +1,1 @@
+"""What each node of the graph decides, as functions that know nothing of LangGraph."""

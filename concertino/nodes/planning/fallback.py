@@ -1,0 +1,102 @@
+"""The plan when nothing else plans: every fitting specialist looks at the whole task, side by side."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from concertino.contracts.errors import VALUE_CHARS, PlanInvalid
+from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.limits import Limits
+from concertino.contracts.plan import Fault
+from concertino.contracts.specialist import Cards, SpecialistCard, Standings
+from concertino.contracts.task import Task
+from concertino.nodes.planning import references, routing, schemas
+from concertino.nodes.planning.draft import Draft
+
+
+def fallback_plan(
+    task: Task, cards: Cards, *, standings: Standings | None = None, limits: Limits | None = None
+) -> Draft:
+    """Return one subtask for each specialist, none needing another.
+
+    Restricted to specialists that have one of the task's `capabilities` or are of one of its `domains`, when it names any; of
+    A/B variants one is taken. The payload becomes the inputs as far as a specialist's input schema accepts it; one whose schema
+    asks for more is left out with a note. Without a schema the inputs are the payload, unless the copies would fill half of
+    `limits.bytes`: every specialist sees the task in any case.
+
+    Raises:
+        PlanInvalid: no specialist is left.
+    """
+    bounds = limits or Limits()
+    notes: list[str] = ["no rule and no ready plan: every fitting specialist works on the whole task"]
+    chosen = _fitting(task, cards, notes)
+    chosen = routing.one_per_family(chosen, cards, standings or {}, task_id=task.task_id)
+    inline = len(dump(task.payload)) * max(1, len(chosen)) <= bounds.bytes // 2
+    if not inline:
+        notes.append("the payload is too large to copy into every subtask; specialists find it in the task")
+    subtasks: list[JsonValue] = []
+    for name in chosen:
+        inputs = _inputs(cards[name], task.payload, inline=inline)
+        if isinstance(inputs, str):
+            notes.append(f"{name} is left out: {inputs}")
+            continue
+        subtasks.append({"id": name, "specialist": name, "objective": objective_of(task), "inputs": inputs})
+    if not subtasks:
+        raise PlanInvalid([_nobody(task, cards, notes)])
+    return Draft({"subtasks": subtasks}, "fallback", None, tuple(notes))
+
+
+def objective_of(task: Task) -> str:
+    """Return what a task asks for in words: its title and description."""
+    return "\n\n".join(part for part in (task.title, task.description) if part)[:100_000]
+
+
+def _fitting(task: Task, cards: Cards, notes: list[str]) -> list[str]:
+    if not task.capabilities and not task.domains:
+        return list(cards)
+    wanted, domains = set(task.capabilities), set(task.domains)
+    found = [name for name, card in cards.items() if card.capabilities & wanted or card.domain in domains]
+    if not found and not wanted:
+        notes.append(f"no specialist is of the domains {', '.join(task.domains)}, so all are asked")
+        return list(cards)
+    missing = wanted - {capability for name in found for capability in cards[name].capabilities}
+    if found and missing:
+        notes.append(f"no specialist has {', '.join(sorted(missing))}")
+    return found
+
+
+def _inputs(card: SpecialistCard, payload: JsonObject, *, inline: bool) -> JsonObject | str:
+    """Return the inputs for one specialist, or why the payload does not fit it."""
+    schema = card.input_schema
+    if schema is None:
+        return {key: references.literal(value) for key, value in payload.items()} if inline else {}
+    given = {key: value for key, value in payload.items() if schemas.accepts_property(schema, key)}
+    missing = [name for name in schemas.required(schema) if name not in given]
+    if missing:
+        return f"its inputs require {', '.join(missing)}, which the payload has not"
+    complaint = schemas.complaint_about(card, given, complete=True)
+    if complaint is not None:
+        return f"inputs{complaint.path}: {complaint.rule}"
+    return {key: references.literal(value) for key, value in given.items()}
+
+
+def _nobody(task: Task, cards: Cards, notes: list[str]) -> Fault:
+    if not cards:
+        return Fault(
+            code="unknown_specialist", place="plan.subtasks", message="there are no specialists", fix="register one"
+        )
+    if task.capabilities and len(notes) == 1:
+        return Fault(
+            code="unknown_capability",
+            place="task.capabilities",
+            value=list(task.capabilities),
+            message="no specialist has any of these",
+            fix=f"name one of {', '.join(routing.known_capabilities(cards)) or 'the specialists in a plan'}",
+        )
+    return Fault(
+        code="missing_input",
+        place="task.payload",
+        value=", ".join(sorted(task.payload))[:VALUE_CHARS],
+        message="; ".join(notes[1:]) or "the payload fits no specialist",
+        fix="complete the payload, or hand in a plan",
+    )

@@ -1,0 +1,312 @@
+"""Workflows: planning by rules, as people write them down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
+
+from concertino.contracts.budget import Budget, Seconds
+from concertino.contracts.errors import InputError, SetupError
+from concertino.contracts.ids import Name
+from concertino.contracts.json import clean, parse
+from concertino.contracts.limits import Limits
+from concertino.contracts.plan import Gate
+from concertino.nodes.planning import conditions, paths, templates
+from concertino.nodes.planning.keywords import words
+from concertino.nodes.planning.yaml_source import FILE_BYTES, FILE_NESTING, read_yaml
+
+Condition = Annotated[str, StringConstraints(min_length=1, max_length=conditions.EXPRESSION_CHARS)]
+"""CEL over `task` and `payload`."""
+Keyword = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+ITEM_VARIABLES = conditions.VARIABLES | templates.ITEM_ROOTS
+STAGE_VARIABLES = conditions.VARIABLES | {"findings"}
+
+
+def _check(condition: str | None, place: str, names: frozenset[str]) -> None:
+    if condition is None:
+        return
+    try:
+        conditions.check(condition, names=names)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
+class Keywords(BaseModel):
+    """Whole words in title or description, case and punctuation aside."""
+
+    model_config = _FROZEN
+
+    any: tuple[Keyword, ...] = ()
+    """At least one of these, where any are given."""
+    all: tuple[Keyword, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_list_means_any(cls, given: object) -> object:
+        return {"any": given} if isinstance(given, list | tuple) else given
+
+    @model_validator(mode="after")
+    def _have_words(self) -> Keywords:
+        for keyword in (*self.any, *self.all):
+            if not words(keyword).strip():
+                raise ValueError(f"keyword {keyword!r} must contain a letter or digit")
+        return self
+
+
+class Match(BaseModel):
+    """Which tasks a workflow is for: all that is given must hold; nothing given holds for every task."""
+
+    model_config = _FROZEN
+
+    task_type: tuple[str, ...] = ()
+    """The task's type is one of these; a bare string is one."""
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+    """Dotted path into the task → the value that must stand there, e.g. `payload.level: Senior`."""
+    keywords: Keywords = Keywords()
+    when: Condition | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_many_types(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        data = dict(given)
+        if "task_types" in data and "task_type" not in data:
+            data["task_type"] = data.pop("task_types")
+        if isinstance(data.get("task_type"), str):
+            data["task_type"] = [data["task_type"]]
+        return data
+
+    @model_validator(mode="after")
+    def _condition_compiles(self) -> Match:
+        _check(self.when, "when", conditions.VARIABLES)
+        return self
+
+
+class GateTemplate(BaseModel):
+    """A gate that a task may or may not need."""
+
+    model_config = _FROZEN
+
+    question: Annotated[str, StringConstraints(min_length=1, max_length=4_000)] = Gate().question
+    """May hold placeholders."""
+    when: Condition | None = None
+    """Asked only if this holds when the plan is made."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: object) -> object:
+        if given is True:
+            return {}
+        return {"question": given} if isinstance(given, str) else given
+
+
+class SubtaskTemplate(BaseModel):
+    """A subtask, or with `for_each` one for every item of a list."""
+
+    model_config = _FROZEN
+
+    id: Name
+    specialist: Name | None = None
+    capability: Name | None = None
+    needs: tuple[Name, ...] = ()
+    """Ids of templates; a `for_each` template stands for all its subtasks."""
+    objective: Annotated[str, StringConstraints(max_length=20_000)] = ""
+    """Placeholders allowed. Empty: the task's title and description."""
+    inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    """Placeholders and references allowed. A reference to a `for_each` template becomes a list."""
+    when: Condition | None = None
+    """Left out unless this holds; in a `for_each` template asked for each item."""
+    for_each: Condition | None = None
+    """CEL that gives a list; the template sees each entry as `item` and its position from 0 as `index`."""
+    estimate_s: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 1.0
+    required: bool = True
+    gate: GateTemplate | None = None
+    budget: Budget | None = None
+    sla_s: Seconds | None = None
+    covers: tuple[Name, ...] | Literal["all"] = ()
+    """Ids of acceptance criteria, or all that the task has."""
+    stage: Name | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=3)] = 3
+
+    @model_validator(mode="before")
+    @classmethod
+    def _false_is_no_gate(cls, given: object) -> object:
+        return {**given, "gate": None} if isinstance(given, dict) and given.get("gate") is False else given
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> SubtaskTemplate:
+        if self.id in templates.RESERVED_IDS:
+            raise ValueError(f"id must not be one of {', '.join(sorted(templates.RESERVED_IDS))}")
+        if (self.specialist is None) == (self.capability is None):
+            raise ValueError("exactly one of specialist and capability must be given")
+        if self.for_each is not None and self.covers:
+            raise ValueError(
+                "covers cannot stand beside for_each: a criterion is covered once; put it on the subtask that joins them"
+            )
+        _check(self.for_each, "for_each", conditions.VARIABLES)
+        _check(self.when, "when", ITEM_VARIABLES if self.for_each else conditions.VARIABLES)
+        if self.gate is not None:
+            _check(self.gate.when, "gate.when", ITEM_VARIABLES if self.for_each else conditions.VARIABLES)
+            templates.check_text(self.gate.question, roots=self.roots)
+        templates.check_text(self.objective, roots=self.roots)
+        return self
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """Return what its placeholders may start with."""
+        return templates.ROOTS | templates.ITEM_ROOTS if self.for_each else templates.ROOTS
+
+
+class PlanTemplate(BaseModel):
+    """A plan before a task is known."""
+
+    model_config = _FROZEN
+
+    subtasks: Annotated[tuple[SubtaskTemplate, ...], Field(min_length=1, max_length=1_000)]
+    gate: GateTemplate | None = None
+    budget: Budget | None = None
+    answer: tuple[Name, ...] | None = None
+    """Ids of templates whose findings make the answer."""
+    stop_when: dict[Name, Condition] = Field(default_factory=dict)
+    """Stage → CEL over `task`, `payload` and `findings` that ends the run early after it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _false_is_no_gate(cls, given: object) -> object:
+        return {**given, "gate": None} if isinstance(given, dict) and given.get("gate") is False else given
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> PlanTemplate:
+        position: dict[str, int] = {}
+        for at, subtask in enumerate(self.subtasks):
+            if subtask.id in position:
+                raise ValueError(f"subtasks[{at}].id: {subtask.id!r} stands twice")
+            position[subtask.id] = at
+        for at, subtask in enumerate(self.subtasks):
+            for need in subtask.needs:
+                if need not in position:
+                    raise ValueError(f"subtasks[{at}].needs: no subtask {need!r} in this workflow")
+            try:
+                for key, value in subtask.inputs.items():
+                    templates.check_inputs(value, roots=subtask.roots, subtasks=position, place=f"inputs.{key}")
+            except ValueError as error:
+                raise ValueError(f"subtasks[{at}].{error}") from error
+        found = paths.cycles([[position[need] for need in subtask.needs] for subtask in self.subtasks])
+        if found:
+            names = [self.subtasks[node].id for node in (*found[0], found[0][0])]
+            raise ValueError(f"subtasks: a cycle, {' needs '.join(names)}")
+        for name in self.answer or ():
+            if name not in position:
+                raise ValueError(f"answer: no subtask {name!r} in this workflow")
+        stages = {subtask.stage for subtask in self.subtasks}
+        for stage, condition in self.stop_when.items():
+            if stage not in stages:
+                raise ValueError(f"stop_when.{stage}: no subtask is of this stage")
+            _check(condition, f"stop_when.{stage}", STAGE_VARIABLES)
+        if self.gate is not None:
+            _check(self.gate.when, "gate.when", conditions.VARIABLES)
+            templates.check_text(self.gate.question, roots=templates.ROOTS)
+        return self
+
+
+class Workflow(BaseModel):
+    """A rule: for such tasks, such a plan."""
+
+    model_config = _FROZEN
+
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=4_000)] = ""
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    """Of several that match, the highest is taken; then the first loaded."""
+    match: Match = Match()
+    plan: PlanTemplate
+
+
+def load_workflows(sources: Sequence[str | Path | Mapping[str, object] | Workflow]) -> tuple[Workflow, ...]:
+    """Return the workflows of `sources` in order.
+
+    A source is a `Workflow`, an object of that shape, a YAML or JSON file (one workflow, a list, or an object with the list
+    `workflows`), or a folder of such files, taken by name.
+
+    Raises:
+        SetupError: naming file, field, value and rule.
+    """
+    found: dict[str, Workflow] = {}
+    for number, source in enumerate(sources):
+        for place, given in _opened(source, number):
+            workflow = given if isinstance(given, Workflow) else _workflow(given, place)
+            if workflow.name in found:
+                raise SetupError(field=f"{place}.name", value=workflow.name, rule="two workflows must not share a name")
+            found[workflow.name] = workflow
+    return tuple(found.values())
+
+
+def _opened(source: object, number: int) -> Iterable[tuple[str, object]]:
+    place = f"workflows[{number}]"
+    if isinstance(source, Workflow):
+        return [(place, source)]
+    if isinstance(source, Mapping):
+        return _listed(source, place)
+    if not isinstance(source, str | Path):
+        raise SetupError(field=place, value=source, rule="must be a file, an object or a Workflow")
+    if "\0" in str(source):
+        raise SetupError(field=place, value=str(source), rule="cannot be read: a NUL in its name")
+    path = Path(source)
+    try:
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml", ".json"})
+            return [entry for file in files for entry in _listed(_read(file), str(file))]
+    except OSError as error:
+        raise SetupError(field=place, value=str(source), rule=f"cannot be read: {error}") from error
+    return _listed(_read(path), str(path))
+
+
+def _listed(given: object, place: str) -> list[tuple[str, object]]:
+    if isinstance(given, Mapping) and set(given) == {"workflows"}:
+        given, place = given["workflows"], f"{place}: workflows"
+    if isinstance(given, list | tuple):
+        return [(f"{place}[{at}]", item) for at, item in enumerate(given)]
+    return [(place, given)]
+
+
+def _read(path: Path) -> JsonValue:
+    if path.suffix != ".json":
+        return read_yaml(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES + 1)
+    except OSError as error:
+        raise SetupError(field=str(path), value=str(path), rule=f"cannot be read: {error.strerror}") from error
+    try:
+        return parse(raw, field=str(path), limits=Limits(bytes=FILE_BYTES, nesting=FILE_NESTING))
+    except InputError as error:
+        raise SetupError(field=error.field, value=error.value, rule=error.rule) from error
+
+
+def _workflow(given: object, place: str) -> Workflow:
+    if not isinstance(given, Mapping):
+        raise SetupError(field=place, value=given, rule="a workflow must be an object")
+    try:
+        return Workflow.model_validate(clean(_as_json(given), field=place, nesting=FILE_NESTING))
+    except InputError as error:
+        raise SetupError(field=error.field, value=error.value, rule=error.rule) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join((f"{place}: ", *map(str, first["loc"]))).replace(": .", ": ").removesuffix(": ")
+        rule = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise SetupError(field=field, value=first["input"], rule=rule) from error
+
+
+def _as_json(value: object) -> object:
+    """Return `value` with the models in it (a `Budget`, say) as plain data."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value
