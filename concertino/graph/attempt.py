@@ -1,0 +1,212 @@
+"""One attempt at one subtask by one specialist: brief, body, deadline, reading the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
+
+from concertino.budgets import Account
+from concertino.contracts.errors import BreakerOpen, ConcertinoError
+from concertino.contracts.finding import Declined, Finding
+from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Subtask
+from concertino.graph.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
+from concertino.graph.desk import AttemptDesk
+from concertino.graph.nested import AnswerOf, Asked, start_graph, start_runnable
+from concertino.graph.run import Run
+from concertino.nodes.specialists.answer import read_answer
+from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief, Upstream
+from concertino.nodes.specialists.declare import Specialist
+from concertino.nodes.specialists.process import run_in_process
+from concertino.tools.bound import BoundTools
+from concertino.tools.breaker import Permit
+
+
+class Stopped(ConcertinoError, RuntimeError):
+    """An attempt was stopped from outside before it answered."""
+
+    def __init__(self, *, kind: Literal["deadline", "sla", "cancelled"], reason: str, is_leaked: bool) -> None:
+        self.kind, self.reason, self.is_leaked = kind, reason, is_leaked
+        super().__init__(reason + ("; it could not be stopped and still runs" if is_leaked else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one attempt is made of."""
+
+    run: Run
+    subtask: Subtask
+    specialist: Specialist
+    inputs: JsonObject
+    account: Account
+    path: tuple[str, ...]
+    """Where `account` stands below the run."""
+    number: int
+    """Attempt on this specialist, from 1."""
+    label: str
+    """Identity of the attempt within the subtask, the same for nothing else, also after a resume."""
+    config: RunnableConfig
+    is_sync: bool
+    deadline: float | None
+    """Monotonic time that bounds the subtask on this specialist, all attempts together."""
+    answer: AnswerOf
+    """Answers to what a compiled graph asks."""
+
+
+Outcome = Finding | Declined | Asked | BaseException
+"""What an attempt comes to. `Asked` is a compiled graph's question; make the attempt again once it is answered. `GraphBubbleUp` among the exceptions is a question asked by LangGraph's `interrupt()`."""
+
+
+async def attempt(order: Order) -> Outcome:
+    """Run one attempt to its end; raises nothing but cancellation."""
+    breaker, permit = order.run.options.breakers, None
+    if order.specialist.breaker is not None:
+        try:
+            permit = breaker.get(order.specialist.name, policy=order.specialist.breaker).enter()
+        except BreakerOpen as error:
+            return error
+    began = order.run.clock.monotonic()
+    try:
+        outcome = await _run_body(order)
+    except BaseException:
+        if permit is not None:
+            permit.abandon()
+        raise
+    if permit is not None:
+        _report(permit, outcome, order.run.clock.monotonic() - began)
+    return outcome
+
+
+def _report(permit: Permit, outcome: Outcome, seconds: float) -> None:
+    if isinstance(outcome, Finding | Declined):
+        permit.success(seconds)
+    elif isinstance(outcome, GraphBubbleUp | Asked) or (isinstance(outcome, Stopped) and outcome.kind == "cancelled"):
+        permit.abandon()
+    else:
+        permit.failure(seconds)
+
+
+async def _run_body(order: Order) -> Outcome:
+    run, subtask, card = order.run, order.subtask, order.specialist.card
+    sla_s = subtask.sla_s or card.sla_s
+    now = run.clock.monotonic()
+    until, kind = order.deadline, "deadline"
+    if sla_s is not None and (until is None or now + sla_s < until):
+        until, kind = now + sla_s, "sla"
+    if until is not None and until <= now:
+        return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
+    desk = AttemptDesk(
+        run, account=order.account, subtask_id=subtask.id, specialist=card.name, attempt=order.label
+    )
+    facts = Assignment(
+        task_id=run.task_id,
+        run_id=run.run_id,
+        subtask_id=subtask.id,
+        attempt=order.number,
+        objective=subtask.objective,
+        inputs=order.inputs,
+        upstream=run.upstream(subtask),
+        task=run.task_json,
+        deadline=until,
+        model=run.options.model,
+    )
+    halt = run.loop.create_future()
+    run.halts.add(halt)
+    work = _start(order, facts, desk)
+    try:
+        wait_s = None if until is None else max(0.0, until - run.clock.monotonic())
+        await asyncio.wait({work.future, halt}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        if work.future.done():
+            return _read(result_of(work.future), order)
+        # The slot is counted under the specialist that the plan names, also where an alternative works.
+        is_leaked = await work.stop(lambda: run.leak_ended(subtask.specialist or card.name))
+        if is_leaked:
+            run.leak_began(subtask.id, card.name)
+        if halt.done():
+            return Stopped(kind="cancelled", reason=halt.result(), is_leaked=is_leaked)
+        limit = f"{until - now:.3g} s" if until is not None else ""
+        reason = f"did not answer within its SLA of {limit}" if kind == "sla" else f"did not answer within {limit}"
+        return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=is_leaked)
+    except asyncio.CancelledError:
+        work.cancel()
+        raise
+    finally:
+        desk.close()
+        run.halts.discard(halt)
+
+
+def _read(raw: Any, order: Order) -> Outcome:
+    if isinstance(raw, Raised):
+        return raw.error
+    if isinstance(raw, Asked):
+        return raw
+    try:
+        return read_answer(raw, card=order.specialist.card, limits=order.run.options.limits)
+    except ConcertinoError as error:
+        return error
+
+
+def _start(order: Order, facts: Assignment, desk: AttemptDesk) -> Work:
+    specialist, run = order.specialist, order.run
+    tools = BoundTools(
+        {**run.options.tools, **{tool.name: tool for tool in specialist.tools}},
+        guard=run.money.guard,
+        account=run.money.tool_accounts(order.path),
+        key=f"{facts.subtask_id}#{order.label}",
+        deadline=facts.deadline,
+        blocking=specialist.kind == "function",
+    )
+    desk.hand_out(tools)
+    body = specialist.body
+    match specialist.kind:
+        case "coroutine":
+            brief = AsyncBrief(facts, desk=desk, tools=tools)
+            return CoroutineWork(lambda: body(brief), is_sync=order.is_sync)
+        case "function":
+            blocking = BlockingBrief(facts, desk=desk, tools=tools)
+            return ThreadWork(lambda: body(blocking))
+        case "process":
+            assert specialist.target is not None
+            target = specialist.target
+            served = Served(desk, tools)
+            # A child process needs no loop of its own: it is watched from the conducting one.
+            return CoroutineWork(
+                lambda: run_in_process(
+                    target, facts.as_json(), serve=served, deadline=facts.deadline, clock=run.clock
+                ),
+                is_sync=False,
+            )
+        case "runnable":
+            return start_runnable(body, facts, config=order.config, is_sync=order.is_sync)
+        case "graph":
+            thread_id = f"{run.run_id}.{facts.subtask_id}.{specialist.name}.{order.number}"
+            return start_graph(
+                body, facts, config=order.config, is_sync=order.is_sync, thread_id=thread_id, answer=order.answer
+            )
+
+
+class Served:
+    """What a child process may ask for: its tools, spending and publishing, behind the parent's guard."""
+
+    def __init__(self, desk: AttemptDesk, tools: BoundTools) -> None:
+        self._desk, self._tools = desk, tools
+
+    async def __call__(self, operation: str, arguments: JsonObject) -> Any:
+        given: dict[str, Any] = dict(arguments)
+        match operation:
+            case "tool":
+                return await self._tools.call(given["name"], **given["arguments"])
+            case "tools":
+                return list(self._tools.names())
+            case "spend":
+                await self._desk.spend(**given)
+            case "publish":
+                await self._desk.publish(given["finding"], given["payload"])
+            case _:
+                raise ValueError(f"a child process asked for {operation!r}")
+        return None
+

@@ -1,0 +1,128 @@
+"""`create_planner`: from specialists, rules and bounds to a compiled LangGraph graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from concertino.contracts.budget import Budget
+from concertino.contracts.clock import Clock, SystemClock
+from concertino.contracts.errors import SetupError
+from concertino.contracts.event import Event
+from concertino.contracts.journal import Journal
+from concertino.contracts.limits import Limits
+from concertino.contracts.task import input_error
+from concertino.graph.compiled import PlannerGraph
+from concertino.graph.conductor import Conductor
+from concertino.graph.options import Aggregate, Options
+from concertino.graph.state import Policy
+from concertino.graph.wiring import wire
+from concertino.journal.open import open_journal
+from concertino.nodes.planning.routing import RESERVED_NAMES
+from concertino.nodes.planning.workflows import Workflow, load_workflows
+from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
+from concertino.nodes.synthesis.authority import fraction
+from concertino.tools.breaker import Breakers
+from concertino.tools.registry import collect
+
+
+def create_planner(
+    *,
+    specialists: Sequence[Any],
+    workflows: Sequence[str | Path | Mapping[str, Any] | Workflow] = (),
+    tools: Sequence[Any] | Mapping[str, Any] = (),
+    model: None = None,
+    budget: Budget | Mapping[str, Any] | None = None,
+    node_budgets: Mapping[str, Budget] | None = None,
+    floor: Budget | None = None,
+    concurrency: int | None = None,
+    authority: Mapping[str, float] | None = None,
+    limits: Limits | None = None,
+    journal: str | Journal | None = None,
+    checkpointer: Any = None,
+    require_approval: bool = False,
+    escalate: Literal["flag", "ask"] = "flag",
+    aggregate: Aggregate | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    clock: Clock | None = None,
+    name: str = "concertino",
+) -> PlannerGraph:
+    """Return a planner as a compiled LangGraph graph.
+
+    Args:
+        specialists: Declared ones, functions, Runnables, agents or compiled graphs.
+        workflows: Rules: YAML files or objects.
+        tools: What every specialist may call through `brief.tools`: functions or LangChain tools.
+        model: Must be left out: this version plans by rules alone.
+        budget: Bounds of one run.
+        node_budgets: Bounds of the ledger's nodes: `work` (all specialists together) and `synthesize`.
+        floor: What is kept for synthesis from the start.
+        concurrency: Subtasks that may run at the same time; unlimited where left out. A smaller `max_concurrency` in
+            the config of an invocation goes first.
+        authority: Trust by specialist name, 0-1; goes before what a specialist declares.
+        limits: Bounds on what comes in.
+        journal: `sqlite:///file.db`, a `Journal`, or nothing for one in memory.
+        checkpointer: A LangGraph saver; a server brings its own.
+        require_approval: Ask for approval of every plan.
+        escalate: Whether a required subtask that stays failed is flagged in the result or a person is asked first.
+        aggregate: `(findings by name, task) -> answer`, a merging of one's own; when it fails the first successful
+            finding stands.
+        on_event: Called with every event, from any thread; must not block.
+        clock: Where time comes from.
+        name: The graph's name.
+
+    Raises:
+        SetupError: something cannot work as given.
+        InputError: a workflow is faulty.
+    """
+    if model is not None:
+        raise SetupError(field="model", value=model, rule="must be left out: this version plans by rules alone")
+    if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1):
+        raise SetupError(field="concurrency", value=concurrency, rule="must be a whole number of at least 1")
+    if escalate not in ("flag", "ask"):
+        raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
+    given = {who: fraction(value, field=f"authority.{who}") for who, value in (authority or {}).items()}
+    now = clock or SystemClock()
+    try:
+        bounds = budget if isinstance(budget, Budget) else Budget.model_validate(budget or {})
+    except ValidationError as error:
+        raise input_error(error, field="budget") from error
+    options = Options(
+        specialists=_named(specialists, given),
+        tools=collect(tools),
+        workflows=load_workflows(workflows),
+        policy=Policy(budget=bounds, concurrency=concurrency, require_approval=require_approval),
+        limits=limits or Limits(),
+        journal=open_journal(journal, clock=now) if journal is None or isinstance(journal, str) else journal,
+        clock=now,
+        breakers=Breakers(clock=now),
+        authority=given,
+        floor=floor,
+        node_budgets=dict(node_budgets or {}),
+        aggregate=aggregate,
+        escalate=escalate,
+        listeners=(on_event,) if on_event is not None else (),
+        name=name,
+    )
+    compiled = wire(options).compile(checkpointer=checkpointer, name=name)
+    parts = {key: value for key, value in compiled.__dict__.items() if key != "__orig_class__"}
+    return PlannerGraph(conductor=Conductor(options), **parts)
+
+
+def _named(given: Sequence[Any], authority: Mapping[str, float]) -> dict[str, Specialist]:
+    if isinstance(given, str) or not given:
+        raise SetupError(field="specialists", value=given, rule="at least one")
+    found: dict[str, Specialist] = {}
+    for number, item in enumerate(given):
+        specialist = with_authority(as_specialist(item), authority)
+        if specialist.name in RESERVED_NAMES:
+            raise SetupError(field=f"specialists[{number}]", value=specialist.name, rule="this name is a node of our own")
+        if specialist.name in found:
+            raise SetupError(field=f"specialists[{number}]", value=specialist.name, rule="this name is taken already")
+        found[specialist.name] = specialist
+    if unknown := sorted(set(authority) - set(found)):
+        raise SetupError(field="authority", value=unknown[0], rule=f"no such specialist; there are {sorted(found)}")
+    return found

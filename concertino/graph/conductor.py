@@ -1,0 +1,300 @@
+"""Letting invocations in and out: admission, leases, resumes, forks, restarts, and what people ask of live runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from pydantic import ValidationError
+
+from concertino.contracts.errors import InputError, SetupError, TaskConflict
+from concertino.contracts.event import TERMINAL
+from concertino.contracts.ids import new_id
+from concertino.contracts.journal import Admission, Lease, RunRow
+from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Plan
+from concertino.contracts.task import Task, input_error, read_task
+from concertino.graph.dispatch import lay_board, standings
+from concertino.graph.entry import RESTART, Entry, configurable
+from concertino.graph.gates import GateBook
+from concertino.graph.heart import Heart
+from concertino.graph.options import Options
+from concertino.graph.restore import History, fold
+from concertino.graph.run import Run
+from concertino.graph.state import Policy
+from concertino.journal.owner import this_owner
+from concertino.journal.views import status
+from concertino.journal.awaiting import wait
+from concertino.nodes.planning.complexity import assess
+from concertino.nodes.planning.first_draft import first_draft
+from concertino.nodes.planning.validate import validate_draft
+
+FORK = "fork:"
+"""Prefix of the tokens of forked runs."""
+EVENTS = 1_000_000
+"""Events of one task that a resume reads at most."""
+
+
+class Conductor:
+    """The door of one planner: every invocation passes it on its way in and on its way out."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.heart = Heart(options.journal, options.clock)
+
+    # In.
+
+    async def begin(self, given: Any, config: RunnableConfig, *, context: object) -> Entry:
+        """Let a new task in, or find that it was submitted before.
+
+        Raises:
+            InputError: a faulty task, plan or context; nothing was recorded.
+            TaskConflict: a known task id with another content.
+        """
+        task = self._task(given)
+        policy = self._policy(context)
+        restarted = configurable(config).get(RESTART)
+        journal = self.options.journal
+        if restarted is not None:
+            return await self._restart(task, policy, str(restarted), _thread(config))
+        known = await wait(journal.latest(task.task_id))
+        if known is not None:
+            if known.content_hash != task.content_hash():
+                raise TaskConflict(task_id=task.task_id, known=known.content_hash, given=task.content_hash())
+            if known.state != "admitted" or not _is_free(known, self.options.clock.now()):
+                return Entry(known=await self.known(known))
+        plan, complexity = await self._plan(task, policy)
+        admitted = await wait(journal.admit(self._admission(task, _thread(config))))
+        if not admitted.created and known is None:
+            return Entry(known=await self.known(admitted.row))  # somebody submitted it at the same moment
+        lease = await self._lease(admitted.row)
+        return await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity)
+
+    async def resume(self, values: Mapping[str, Any], config: RunnableConfig, *, fork: str | None) -> Entry:
+        """Take up a run where its checkpoint stands; with a `fork` token as a new run with a parent.
+
+        Raises:
+            RunBusy: another process works on it.
+        """
+        known = cast("JsonObject", values["run"])
+        task = Task.model_validate(values["task"])
+        fork = fork or cast("str | None", known.get("fork"))
+        row = await self._row(known, task, fork, _thread(config))
+        policy = Policy.model_validate(values.get("policy") or {})
+        if row.state in TERMINAL and row.token == fork and fork is not None:
+            fork = None
+        lease = None if row.state in TERMINAL else await self._lease(row)
+        history = await self._history(row)
+        if row.run_id != known["run_id"]:
+            await self._inherit(history, values, parent=str(known["run_id"]), task=task)
+        run = self._live(row, task, policy, lease, history)
+        for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
+            run.records.setdefault(sid, await self._whole(record))
+        if values.get("plan"):
+            run.adopt_plan(Plan.model_validate(values["plan"]))
+        entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or {})
+        if lease is None:
+            return entry
+        if run.plan is None:
+            entry.plan, entry.complexity = await self._plan(task, policy)
+        self.heart.keep(run)
+        run.emit("RUN_RESUMED", state="running")
+        dispatch = cast("JsonObject", values.get("dispatch") or {})
+        if dispatch and run.plan is not None:
+            for sid in cast("list[str]", dispatch["subtasks"]):
+                if run.records.get(sid, {}).get("dispatch") not in (None, dispatch["id"]):
+                    del run.records[sid]  # it was sent out again after this record
+            lay_board(run, dispatch)
+        return entry
+
+    async def _restart(self, task: Task, policy: Policy, old_id: str, thread_id: str) -> Entry:
+        """Start a finished run anew: its completed subtasks and answers are kept, the budget is fresh."""
+        old = await wait(self.options.journal.run(old_id))
+        if old is None:
+            raise InputError(field="restart", value=old_id, rule="no such run")
+        past = await self._history(old)
+        token = f"restart:{old_id}:{thread_id}"
+        admission = self._admission(task, thread_id, parent=old_id, token=token)
+        admitted = await wait(self.options.journal.admit(admission))
+        lease = await self._lease(admitted.row)
+        history = History()
+        history.gates.take(past.gates, only_rejects=False)
+        if past.plan:
+            plan, complexity = Plan.model_validate(past.plan), past.complexity or {}
+        else:
+            plan, complexity = await self._plan(task, policy)
+        adopted = {sid: record for sid, record in past.records.items() if record["state"] == "completed"}
+        entry = await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history)
+        entry.adopted = adopted
+        assert entry.run is not None
+        entry.run.records.update(adopted)
+        return entry
+
+    async def _enter(
+        self,
+        row: RunRow,
+        task: Task,
+        policy: Policy,
+        lease: Lease,
+        *,
+        plan: Plan,
+        complexity: JsonObject,
+        history: History | None = None,
+    ) -> Entry:
+        run = self._live(row, task, policy, lease, history or History())
+        self.heart.keep(run)
+        run.emit("RUN_ADMITTED", payload={"title": task.title, "task_type": task.task_type, "parent_run_id": row.parent_run_id})
+        return Entry(run=run, plan=plan, complexity=complexity, policy=policy)
+
+    # Out.
+
+    async def leave(self, entry: Entry) -> None:
+        """Let an invocation out: park or finish its run and give the lease back."""
+        run = entry.run
+        if run is None:
+            return
+        self.heart.drop(run)
+        try:
+            if run.is_waiting and not run.is_delivered and run.lease is not None:
+                gates = [question.gate for question in run.questions.book.open()]
+                run.emit("RUN_PARKED", state="waiting", payload={"remaining_s": run.remaining_s(), "gates": cast("Any", gates)})
+            run.close()
+            await run.flush()
+        finally:
+            run.close()
+            if run.lease is not None:
+                await wait(self.options.journal.release(run.lease))
+
+    # Parts.
+
+    def _task(self, given: Any) -> Task:
+        if isinstance(given, Mapping) and given.get("task") is not None:
+            return read_task(given["task"], limits=self.options.limits)
+        messages = given.get("messages") if isinstance(given, Mapping) else None
+        if not messages:
+            raise InputError(field="input", value=given, rule='must be {"task": {...}} or {"messages": [...]}')
+        text = _text(messages[-1] if isinstance(messages, list) else messages)
+        return read_task({"title": text[:80], "description": text}, limits=self.options.limits)
+
+    def _policy(self, context: object) -> Policy:
+        try:
+            policy = Policy.of(self.options.policy, context)
+        except ValidationError as error:
+            raise input_error(error, field="context") from error
+        if policy.model is not None:
+            raise SetupError(field="context.model", value=policy.model, rule="this planner was built without a model")
+        return policy
+
+    async def _plan(self, task: Task, policy: Policy) -> tuple[Plan, JsonObject]:
+        options = self.options
+        known = standings(options, await wait(options.journal.record()), {})
+        cards = options.cards
+        draft = first_draft(task, options.workflows, cards, standings=known, limits=options.limits)
+        plan = validate_draft(
+            draft, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known
+        )
+        return plan, cast("JsonObject", assess(task, plan, cards).model_dump(mode="json"))
+
+    def _admission(
+        self, task: Task, thread_id: str, *, parent: str | None = None, token: str | None = None
+    ) -> Admission:
+        return Admission(
+            run_id=new_id("run"),
+            task_id=task.task_id,
+            thread_id=thread_id,
+            content_hash=task.content_hash(),
+            task=task.model_dump(mode="json"),
+            timestamp=self.options.clock.now(),
+            parent_run_id=parent,
+            token=token,
+        )
+
+    async def _row(self, known: JsonObject, task: Task, fork: str | None, thread_id: str) -> RunRow:
+        """Return the run that a resume works on: the checkpoint's own, the fork made of it, or a new fork."""
+        journal, run_id = self.options.journal, str(known["run_id"])
+        if fork is None:
+            head = await wait(journal.head(thread_id))
+            if head is not None and head.parent_run_id == run_id and (head.token or "").startswith(FORK):
+                return head
+            row = await wait(journal.run(run_id))
+            if row is not None:
+                return row
+            fork = f"{FORK}lost:{run_id}"  # the checkpoint outlived its journal
+        token = fork if fork.startswith(FORK) else f"{FORK}{fork}"
+        admission = self._admission(task, thread_id, parent=run_id, token=token)
+        return (await wait(journal.admit(admission))).row
+
+    async def _history(self, row: RunRow) -> History:
+        return fold(await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS)))
+
+    async def _inherit(self, history: History, values: Mapping[str, Any], *, parent: str, task: Task) -> None:
+        """Give a fork its parent's rejections, unless the task itself was changed."""
+        row = await wait(self.options.journal.run(parent))
+        if row is not None and row.content_hash == task.content_hash():
+            past = await self._history(row)
+            kept = GateBook()
+            kept.take(past.gates, only_rejects=True)
+            history.gates.take(kept, only_rejects=True)
+
+    async def _whole(self, record: JsonObject) -> JsonObject:
+        """Return a record with its finding, fetched from the run that found it where state has only the reference."""
+        ref = record.get("ref")
+        if record.get("finding") is not None or ref is None:
+            return record
+        row = await wait(self.options.journal.run(str(ref)))
+        past = await self._history(row) if row is not None else History()
+        return past.records.get(str(record["subtask_id"]), record)
+
+    def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease | None, history: History) -> Run:
+        return Run(
+            self.options,
+            row=row,
+            task=task,
+            policy=policy,
+            lease=lease,
+            loop=asyncio.get_running_loop(),
+            history=history,
+        )
+
+    async def _lease(self, row: RunRow) -> Lease:
+        return await wait(self.options.journal.acquire(row.run_id, owner=this_owner()))
+
+    async def known(self, row: RunRow) -> JsonObject:
+        """Return plan and status of a run, for whoever submits its task again."""
+        history = await self._history(row)
+        if history.result is not None:
+            return history.result
+        events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
+        return {**status(events), "status": row.state, "run_id": row.run_id, "plan": history.plan}
+
+    @contextlib.asynccontextmanager
+    async def holding(self, row: RunRow) -> Any:
+        """Hold the lease of a run that nobody works on."""
+        lease = await self._lease(row)
+        try:
+            yield lease
+        finally:
+            await wait(self.options.journal.release(lease))
+
+
+def _is_free(row: RunRow, now: float) -> bool:
+    """Say whether nobody seems to hold the run; acquiring its lease decides."""
+    return row.owner is None or row.lease_until <= now
+
+
+def _thread(config: RunnableConfig) -> str:
+    return str(configurable(config).get("thread_id") or new_id("thread"))
+
+
+def _text(message: Any) -> str:
+    content = message.get("content") if isinstance(message, Mapping) else getattr(message, "content", message)
+    if isinstance(content, list):
+        parts = [part.get("text", "") if isinstance(part, Mapping) else str(part) for part in content]
+        return "\n".join(part for part in parts if part)
+    if not isinstance(content, str) or not content:
+        raise InputError(field="messages[-1].content", value=content, rule="must be text")
+    return content
+

@@ -1,0 +1,82 @@
+"""What stands behind one attempt's brief: charging, publishing, and the guard's record of reservations."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+
+from concertino.budgets import Account, Amounts, Reservation, amounts
+from concertino.contracts.errors import DeadlineExceeded
+from concertino.contracts.event import EventType
+from concertino.contracts.json import JsonObject, clean
+from concertino.graph.run import Run
+from concertino.journal.awaiting import wait
+from concertino.tools.bound import BoundTools
+
+
+class AttemptDesk:
+    """The run's ledger and record, as one attempt at one subtask may use them. Works from any loop or thread."""
+
+    def __init__(self, run: Run, *, account: Account, subtask_id: str, specialist: str, attempt: str) -> None:
+        self._run, self._account = run, account
+        self._subtask_id, self._specialist, self._attempt = subtask_id, specialist, attempt
+        self._spent = 0
+        self._is_closed = False
+        self._tools: BoundTools | None = None
+
+    def hand_out(self, tools: BoundTools) -> None:
+        """Note the attempt's tools, to take them back at its end."""
+        self._tools = tools
+
+    def close(self) -> None:
+        """Refuse whatever an attempt that is over still wants, also from a thread that could not be stopped."""
+        self._is_closed = True
+        if self._tools is not None:
+            self._tools.close(self._over())
+
+    async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
+        """Charge; waits while others hold what is needed, raises BudgetExceeded when it cannot fit."""
+        key, asked = self._next(tokens, calls, usd, documents)
+        held = await self._account.acquire(asked, key=key, deadline=self._run.work_deadline)
+        held.settle(asked)
+        await wait(self._record("SETTLED", self._settled(key, held)))
+
+    def spend_blocking(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
+        """Charge from a thread."""
+        key, asked = self._next(tokens, calls, usd, documents)
+        held = self._account.acquire_blocking(asked, key=key, deadline=self._run.work_deadline)
+        held.settle(asked)
+        self._record("SETTLED", self._settled(key, held)).result()
+
+    async def publish(self, finding: str, payload: JsonObject) -> None:
+        """Put a discovery on the record."""
+        self._check()
+        await wait(self._record("FINDING_DISCOVERED", self._discovery(finding, payload)))
+
+    def publish_blocking(self, finding: str, payload: JsonObject) -> None:
+        """Put a discovery on the record from a thread."""
+        self._check()
+        self._record("FINDING_DISCOVERED", self._discovery(finding, payload)).result()
+
+    def _check(self) -> None:
+        if self._is_closed or self._run.is_over:
+            raise self._over()
+
+    def _over(self) -> DeadlineExceeded:
+        return DeadlineExceeded(scope=f"attempt {self._attempt} at {self._subtask_id}, which is over", limit_s=0.0)
+
+    def _next(self, tokens: int, calls: int, usd: float, documents: int) -> tuple[str, Amounts]:
+        self._check()
+        self._spent += 1
+        asked = amounts(tokens=tokens, calls=calls, usd=usd, documents=documents)
+        return f"{self._subtask_id}#{self._attempt}.spend{self._spent}", asked
+
+    def _record(self, type_: EventType, payload: JsonObject) -> Future[list[int]]:
+        return self._run.emit(type_, subtask_id=self._subtask_id, agent=self._specialist, payload=payload)
+
+    def _settled(self, key: str, held: Reservation) -> JsonObject:
+        return {"key": key, "path": held.path, "used": dict(held.amounts._asdict())}
+
+    def _discovery(self, finding: str, payload: JsonObject) -> JsonObject:
+        cleaned = clean(payload, field="publish", nesting=self._run.options.limits.nesting)
+        return {"finding": finding, "data": cleaned}

@@ -1,0 +1,76 @@
+"""One invocation of a planner graph: what it brought, and which run it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.runnables import RunnableConfig
+
+from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Plan
+from concertino.graph.state import Policy
+
+if TYPE_CHECKING:
+    from concertino.graph.run import Run
+
+ENTRY = "__concertino_entry"
+"""Configurable key of the invocation's entry; LangGraph keeps keys with two leading underscores out of checkpoints."""
+WANTED_CONCURRENCY = "__concertino_max_concurrency"
+"""Configurable key of the caller's own `max_concurrency`, handed on to nested graphs."""
+CHECKPOINTER = "__concertino_checkpointer"
+"""Configurable key of the saver in use, for graphs run as specialists."""
+LISTENER = "__concertino_listener"
+"""Configurable key of a function that is called with every event of this invocation's run."""
+RESTART = "__concertino_restart"
+"""Configurable key of a finished run that this invocation starts anew."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """An invocation that was let in."""
+
+    run: Run | None = None
+    """The live run; `None` when the task was known already."""
+    known: JsonObject | None = None
+    """Plan and status of a task that was submitted before."""
+    plan: Plan | None = None
+    """The plan made at the door, for the plan node."""
+    complexity: JsonObject = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    adopted: dict[str, JsonObject] = field(default_factory=dict)
+    """Finished subtasks taken over from the run that this one restarts."""
+    notes: tuple[str, ...] = ()
+
+
+def entry_of(config: RunnableConfig) -> Entry:
+    """Return the entry of the invocation that `config` belongs to.
+
+    Raises:
+        RuntimeError: a node was called outside its graph.
+    """
+    found = configurable(config).get(ENTRY)
+    if not isinstance(found, Entry):
+        raise RuntimeError("this node runs inside its planner graph only")
+    return found
+
+
+def live_run(config: RunnableConfig) -> Run:
+    """Return the live run of an invocation."""
+    run = entry_of(config).run
+    if run is None:
+        raise RuntimeError("this invocation has no live run")
+    return run
+
+
+def configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
+    """Return an invocation's configurable values."""
+    return cast("Mapping[str, Any]", (config or {}).get("configurable") or {})
+
+
+def with_configurable(config: RunnableConfig | None, **values: Any) -> RunnableConfig:
+    """Return `config` with configurable values set."""
+    made: RunnableConfig = {**(config or {})}
+    made["configurable"] = {**configurable(config), **values}
+    return made

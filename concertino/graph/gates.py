@@ -1,0 +1,83 @@
+"""Questions to people as data: asked the moment they arise, answerable at any time, remembered for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from concertino.contracts.gate import Answer
+from concertino.contracts.json import JsonObject
+
+PLAN_GATE = "plan"
+"""Name of the gate on a whole plan. A subtask's gate has the subtask's id, a question that its graph asks `id.q1`, and
+one about its failure `id.review`."""
+
+
+@dataclass(slots=True)
+class Question:
+    """One gate of one run."""
+
+    gate: str
+    question: str
+    subtask_id: str | None = None
+    details: JsonObject | None = None
+    """What a person needs to decide: objective, inputs, upstream findings, or a nested graph's own question."""
+    answer: Answer | None = None
+    asked: bool = False
+
+    def as_json(self) -> JsonObject:
+        """Return the question as events, interrupts and status show it."""
+        return {
+            "gate": self.gate,
+            "question": self.question,
+            "subtask_id": self.subtask_id,
+            "details": self.details or {},
+            "answer": self.answer.model_dump(exclude_none=True) if self.answer else None,
+        }
+
+
+class GateBook:
+    """All gates of one run. An answer may come before its question."""
+
+    def __init__(self) -> None:
+        self._questions: dict[str, Question] = {}
+
+    def __iter__(self) -> Iterator[Question]:
+        return iter(self._questions.values())
+
+    def get(self, gate: str) -> Question | None:
+        """Return a gate's question, if it was asked or answered."""
+        return self._questions.get(gate)
+
+    def ask(self, question: Question) -> bool:
+        """Register a question; True when it is new and has to be announced."""
+        known = self._questions.get(question.gate)
+        if known is None:
+            self._questions[question.gate] = question
+            question.asked = True
+            return True
+        known.question, known.subtask_id, known.details = question.question, question.subtask_id, question.details
+        is_new, known.asked = not known.asked, True
+        return is_new
+
+    def answer(self, gate: str, answer: Answer) -> None:
+        """Record an answer; the first one holds."""
+        known = self._questions.setdefault(gate, Question(gate=gate, question=""))
+        if known.answer is None:
+            known.answer = answer
+
+    def answer_of(self, gate: str) -> Answer | None:
+        """Return the answer to a gate, if there is one."""
+        known = self._questions.get(gate)
+        return known.answer if known else None
+
+    def open(self) -> list[Question]:
+        """Return the questions that were asked and wait for an answer."""
+        return [question for question in self._questions.values() if question.asked and question.answer is None]
+
+    def take(self, other: GateBook, *, only_rejects: bool) -> None:
+        """Take over another run's answers: a restart takes all, a fork the rejections alone."""
+        for question in other:
+            answer = question.answer
+            if answer is not None and (not only_rejects or answer.decision == "reject"):
+                self.answer(question.gate, answer)

@@ -1,0 +1,97 @@
+"""The beat of this process's live runs: leases renewed, and what other processes ask for taken notice of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from concertino.contracts.clock import Clock
+from concertino.contracts.errors import StaleLease
+from concertino.contracts.event import Event
+from concertino.contracts.gate import read_answer
+from concertino.contracts.journal import LEASE_S, Journal
+from concertino.graph.run import Run
+
+BEAT_S = 0.2
+"""Seconds between two looks at answers and cancellations from other processes; chosen by hand."""
+
+
+class Heart:
+    """One daemon thread a journal, alive while runs are."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal, self._clock = journal, clock
+        self._lock = threading.Lock()
+        self._runs: dict[str, Run] = {}
+        self._renewed: dict[str, float] = {}
+        self._cursor = -1
+        self._thread: threading.Thread | None = None
+        self._stirred = threading.Event()
+
+    def keep(self, run: Run) -> None:
+        """Look after a run until `drop`."""
+        with self._lock:
+            self._runs[run.run_id] = run
+            self._renewed[run.run_id] = self._clock.monotonic()
+            if self._thread is None:
+                self._stirred = threading.Event()
+                self._thread = threading.Thread(target=self._beat, name="concertino-heart", daemon=True)
+                self._thread.start()
+
+    def drop(self, run: Run) -> None:
+        """Stop looking after a run; the thread ends with the last one."""
+        with self._lock:
+            self._runs.pop(run.run_id, None)
+            self._renewed.pop(run.run_id, None)
+            if not self._runs:
+                self._thread = None
+                self._stirred.set()
+
+    def live(self, task_id: str) -> Run | None:
+        """Return the live run of a task in this process."""
+        with self._lock:
+            return next((run for run in self._runs.values() if run.task_id == task_id), None)
+
+    def _beat(self) -> None:
+        stirred, failed = self._stirred, 0
+        cursor = self._cursor
+        while not stirred.wait(BEAT_S if failed == 0 else min(2.0, BEAT_S * 2**failed)):
+            try:
+                cursor, events = self._journal.controls(after=cursor).result()
+                failed = 0
+            except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
+                failed += 1
+                continue
+            for event in events:
+                self._heed(event)
+            self._renew()
+
+    def _heed(self, event: Event) -> None:
+        with self._lock:
+            run = self._runs.get(event.run_id)
+        if run is None:
+            return
+        if event.type == "CANCEL_REQUESTED":
+            run.cancel(str(event.payload.get("reason") or "cancelled"))
+        elif event.type == "GATE_ANSWERED":
+            answer = read_answer({key: value for key, value in event.payload.items() if key != "gate"})
+            run.on_loop(lambda: run.questions.take(str(event.payload["gate"]), answer))
+
+    def _renew(self) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            due = [run for run in self._runs.values() if now - self._renewed[run.run_id] >= LEASE_S / 3]
+            for run in due:
+                self._renewed[run.run_id] = now
+        for run in due:
+            if run.lease is not None:
+                self._journal.renew(run.lease).add_done_callback(_reports_loss(run))
+
+
+def _reports_loss(run: Run) -> Callable[[Future[None]], None]:
+    def done(renewed: Future[None]) -> None:
+        if not renewed.cancelled() and isinstance(error := renewed.exception(), StaleLease):
+            run.lose(error)
+
+    return done

@@ -1,0 +1,94 @@
+"""A run's money: its ledger, the accounts below it, and how reservations go on the record."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from concertino.budgets import Account, Alert, Amounts, Ledger, amounts
+from concertino.contracts.budget import Budget, Dimension, Usage
+from concertino.contracts.event import EventType
+from concertino.contracts.json import JsonObject
+from concertino.graph.options import Options
+from concertino.graph.restore import Charge
+from concertino.tools.attempt import Desk
+from concertino.tools.guard import Guard
+from concertino.tools.registry import Tool
+from concertino.tools.retry import RetryBudget
+
+WORK = "work"
+"""The ledger's node account under which specialists spend."""
+Emit = Callable[..., Future[list[int]]]
+"""`Run.emit`."""
+
+
+class Money:
+    """Accounts at `node / specialist / subtask / tool`, and the guard that charges them."""
+
+    def __init__(
+        self, options: Options, *, budget: Budget, emit: Emit, charges: Mapping[str, Charge], told: Collection[tuple[Dimension, int]]
+    ) -> None:
+        self._options, self._emit = options, emit
+        self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)
+        self.guard = Guard(
+            Desk(
+                breakers=options.breakers,
+                clock=options.clock,
+                emit=self._tool_event,
+                on_reserved=self._reserved,
+                on_settled=self._settled,
+            ),
+            retries=RetryBudget(),
+            random=random.random,
+        )
+        for key, charge in charges.items():
+            self.account(tuple(charge.path.split("/")[1:])).charge(Amounts(**charge.amounts), key=key)
+
+    def account(self, path: tuple[str, ...], *, limit: Budget | None = None) -> Account:
+        """Return the account at `path` below the run, with the limit that its level was given."""
+        if limit is None and len(path) == 1:
+            limit = self._options.node_budgets.get(path[0])
+        elif limit is None and len(path) == 2 and path[0] == WORK:
+            known = self._options.specialists.get(path[1])
+            limit = known.card.budget if known else None
+        return self.ledger.account(path, limit=limit)
+
+    def tool_accounts(self, path: tuple[str, ...]) -> Callable[[Tool], Account]:
+        """Return how the tools of the subtask at `path` find their accounts."""
+
+        def account(tool: Tool) -> Account:
+            return self.account((*path, tool.name), limit=tool.budget)
+
+        return account
+
+    def usage_of(self, path: tuple[str, ...], *, seconds: float) -> Usage:
+        """Return what one account has used, with seconds counted elsewhere."""
+        return self.account(path).usage().model_copy(update={"seconds": round(seconds, 6)})
+
+    def close(self) -> None:
+        """Settle in full whatever nobody settled."""
+        self.ledger.close()
+
+    def _alert(self, alert: Alert) -> None:
+        self._emit(
+            "BUDGET_ALERT",
+            payload={"dimension": alert.dimension, "percent": alert.percent, "used": alert.used, "limit": alert.limit},
+        )
+
+    def _tool_event(self, kind: str, payload: JsonObject) -> None:
+        event: EventType = "BREAKER_CHANGED" if kind == "BREAKER_CHANGED" else "TOOL_CALLED"
+        self._emit(event, payload=payload)
+
+    def _reserved(self, key: str, path: str, asked: Mapping[str, int | float]) -> Future[list[int]]:
+        return self._emit("RESERVED", payload={"key": key, "path": path, "amounts": counted(asked)})
+
+    def _settled(self, key: str, path: str, used: Mapping[str, int | float]) -> None:
+        # Not waited for: a settlement lost in a crash leaves the reservation open, and that is charged in full.
+        self._emit("SETTLED", payload={"key": key, "path": path, "used": counted(used)})
+
+
+def counted(given: Mapping[str, Any]) -> dict[str, int]:
+    """Return amounts as the journal has them: whole numbers, money in billionths of a dollar."""
+    return amounts(**given)._asdict()

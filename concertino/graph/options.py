@@ -1,0 +1,50 @@
+"""What a planner was built from, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from concertino.contracts.budget import Budget
+from concertino.contracts.clock import Clock
+from concertino.contracts.event import Event
+from concertino.contracts.journal import Journal
+from concertino.contracts.limits import Limits
+from concertino.contracts.specialist import SpecialistCard
+from concertino.graph.state import Policy
+from concertino.nodes.planning.workflows import Workflow
+from concertino.nodes.specialists.declare import Specialist
+from concertino.tools.breaker import Breakers
+from concertino.tools.registry import Tool
+
+Aggregate = Callable[..., Any]
+"""`(findings by subtask id, task) -> answer`: a pack's own merging; synthesis still reports shares and dissent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A planner's parts. Shared by all its runs; nothing in it changes but breakers and journal."""
+
+    specialists: Mapping[str, Specialist]
+    tools: Mapping[str, Tool]
+    workflows: tuple[Workflow, ...]
+    policy: Policy
+    limits: Limits
+    journal: Journal
+    clock: Clock
+    breakers: Breakers
+    authority: Mapping[str, float]
+    floor: Budget | None = None
+    node_budgets: Mapping[str, Budget] = field(default_factory=dict)
+    aggregate: Aggregate | None = None
+    escalate: str = "flag"
+    """What happens to a required subtask that stays failed: `flag` it for review, or `ask` a person before going on."""
+    listeners: tuple[Callable[[Event], None], ...] = ()
+    model: Any = None
+    name: str = "concertino"
+
+    @property
+    def cards(self) -> dict[str, SpecialistCard]:
+        """Return the specialists' declarations by name."""
+        return {name: known.card for name, known in self.specialists.items()}

@@ -1,0 +1,144 @@
+"""A run's questions to people: when they are asked, what their answers mean for the board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+from concertino.contracts.errors import GateRejected, InputError
+from concertino.contracts.gate import Answer, is_answer, read_answer
+from concertino.contracts.json import JsonObject, clean
+from concertino.contracts.plan import Subtask
+from concertino.graph.board import Board
+from concertino.graph.gates import PLAN_GATE, GateBook, Question
+
+
+class Questions:
+    """The gates of one live run."""
+
+    def __init__(self, book: GateBook, emit: Callable[..., Future[list[int]]]) -> None:
+        self.book, self._emit = book, emit
+        self._board: Board | None = None
+        self._delivered: set[str] = set()
+
+    def watch(self, board: Board) -> None:
+        """Tell `board` about answers from now on."""
+        self._board = board
+
+    def ask(self, question: Question) -> None:
+        """Put a question on the record and on the stream, once."""
+        if self.book.ask(question):
+            self._emit("GATE_OPENED", subtask_id=question.subtask_id, payload=question.as_json())
+
+    def take(self, gate: str, answer: Answer) -> None:
+        """Take an answer that is on the record already; on the run's loop."""
+        self.book.answer(gate, answer)
+        question = self.book.get(gate)
+        subtask_id = question.subtask_id if question else None
+        if self._board is not None and subtask_id is not None:
+            self._board.answered(subtask_id)
+
+    def blocks(self, subtask: Subtask, details: Callable[[], JsonObject]) -> bool:
+        """Say whether a subtask that could start must wait for a person; asks its question when first reached.
+
+        A rejected gate ends the subtask: the board is told, and the subtask does not block any more.
+        """
+        if subtask.gate is not None:
+            answer = self.book.answer_of(subtask.id)
+            if answer is None:
+                self.ask(Question(subtask.id, subtask.gate.question, subtask.id, details()))
+                return True
+            if answer.decision == "reject":
+                if self._board is not None:
+                    self._board.refuse(subtask.id, str(GateRejected(gate=subtask.id, reason=answer.reason)))
+                return False
+        return any(question.subtask_id == subtask.id for question in self.book.open())
+
+    def edited_inputs(self, subtask_id: str) -> JsonObject:
+        """Return what people changed in a subtask's inputs: on the plan's gate, on its own, on its review."""
+        edited: JsonObject = {}
+        plan = self.book.answer_of(PLAN_GATE)
+        if plan is not None and plan.decision == "edit" and isinstance(given := (plan.inputs or {}).get(subtask_id), dict):
+            edited.update(given)
+        for gate in (subtask_id, f"{subtask_id}.review"):
+            answer = self.book.answer_of(gate)
+            if answer is not None and answer.decision == "edit":
+                edited.update(answer.inputs or {})
+        return edited
+
+    # Questions that a compiled graph asks from inside.
+
+    def ask_nested(self, subtask_id: str, asked: Sequence[JsonObject]) -> list[str]:
+        """Make a gate of each of a graph's interrupts and return their names."""
+        gates = []
+        for details in asked:
+            known = next(
+                (q for q in self._nested(subtask_id) if q.details == details and q.gate not in self._delivered), None
+            )
+            gate = known.gate if known else f"{subtask_id}.q{len(self._nested(subtask_id)) + 1}"
+            if known is None or not known.asked:
+                self.ask(Question(gate, _wording(details), subtask_id, details))
+            gates.append(gate)
+        return gates
+
+    def nested_answer(self, subtask_id: str, details: JsonObject) -> Answer | None:
+        """Return the answer to a graph's interrupt, and count it as delivered."""
+        for question in self._nested(subtask_id):
+            if question.answer is not None and question.details == details and question.gate not in self._delivered:
+                self._delivered.add(question.gate)
+                return question.answer
+        return None
+
+    def rejection(self, gates: Sequence[str]) -> GateRejected | None:
+        """Return the first rejection among `gates`; one that carries a value of its own goes to the graph instead."""
+        for gate in gates:
+            answer = self.book.answer_of(gate)
+            details = (self.book.get(gate) or Question(gate, "")).details or {}
+            value = details.get("value")
+            is_review = isinstance(value, dict) and "action_requests" in value
+            if answer is not None and answer.decision == "reject" and answer.value is None and not is_review:
+                return GateRejected(gate=gate, reason=answer.reason)
+        return None
+
+    def _nested(self, subtask_id: str) -> list[Question]:
+        return [question for question in self.book if question.gate.startswith(f"{subtask_id}.q")]
+
+    # Answers from outside.
+
+    def read(self, gate: str, given: object, subtasks: Mapping[str, Subtask]) -> Answer:
+        """Read an answer and check it against the plan.
+
+        Raises:
+            InputError: an unknown gate, a malformed answer, or inputs for a subtask that the plan does not have.
+        """
+        nested = self.book.get(gate) is not None and ".q" in gate
+        if nested and not is_answer(given) and given not in ("accept", "reject"):
+            return Answer(decision="accept", value=clean(given, field="answer", nesting=32))
+        known = {PLAN_GATE, *subtasks, *(question.gate for question in self.book)}
+        if gate not in known:
+            raise InputError(field="gate", value=gate, rule=f"must be one of: {', '.join(sorted(known))}")
+        answer = read_answer(given)
+        if gate == PLAN_GATE and answer.decision == "edit":
+            for subtask_id, inputs in (answer.inputs or {}).items():
+                if subtask_id not in subtasks or not isinstance(inputs, dict):
+                    rule = "on the plan's gate, inputs are objects by subtask id"
+                    raise InputError(field=f"answer.inputs.{subtask_id}", value=inputs, rule=rule)
+        return answer
+
+    def read_all(self, given: object, subtasks: Mapping[str, Subtask]) -> dict[str, Answer]:
+        """Read what `Command(resume=...)` brought: answers by gate name, or one answer for every open gate."""
+        gates = [question.gate for question in self.book.open()]
+        if isinstance(given, Mapping) and given and all(key in gates for key in given):
+            return {str(gate): self.read(str(gate), answer, subtasks) for gate, answer in given.items()}
+        return {gate: self.read(gate, given, subtasks) for gate in gates}
+
+
+def _wording(details: JsonObject) -> str:
+    value = details.get("value")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        for key in ("question", "description", "message"):
+            if isinstance(value.get(key), str):
+                return str(value[key])
+    return "The specialist asks for a decision."

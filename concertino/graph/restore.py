@@ -1,0 +1,109 @@
+"""What a run's events say about it: the fold that resumes, forks and restarts begin from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from concertino.contracts.budget import Dimension
+from concertino.contracts.event import Event
+from concertino.contracts.gate import read_answer
+from concertino.contracts.json import JsonObject
+from concertino.graph.gates import GateBook, Question
+
+
+@dataclass(slots=True)
+class Charge:
+    """One reservation of the past: what it holds until settled, then what was used."""
+
+    path: str
+    """The account's path from the run's own on, e.g. `run/work/financial`."""
+    amounts: dict[str, int]
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class History:
+    """Everything a run must know about its own past."""
+
+    plan: JsonObject | None = None
+    policy: JsonObject | None = None
+    complexity: JsonObject | None = None
+    records: dict[str, JsonObject] = field(default_factory=dict)
+    """Finished subtasks."""
+    started: dict[str, int] = field(default_factory=dict)
+    """Attempts that were started, per subtask."""
+    suspended: dict[str, str] = field(default_factory=dict)
+    """Subtasks that deferred, with the dispatch in which they did."""
+    dispatches: int = 0
+    gates: GateBook = field(default_factory=GateBook)
+    charges: dict[str, Charge] = field(default_factory=dict)
+    alerts: set[tuple[Dimension, int]] = field(default_factory=set)
+    active_s: float = 0.0
+    """Active seconds so far; the time between a crash and its resume is not active."""
+    cancel_reason: str | None = None
+    result: JsonObject | None = None
+
+
+def fold(events: Sequence[Event]) -> History:
+    """Return the history that `events`, in order and all of one run, tell."""
+    history = History()
+    opened: float | None = None
+    last = 0.0
+    for event in events:
+        payload = cast("dict[str, Any]", event.payload)
+        match event.type:
+            case "RUN_ADMITTED" | "RUN_RESUMED":
+                if opened is not None:
+                    history.active_s += max(0.0, last - opened)
+                opened = event.timestamp
+            case "RUN_PARKED":
+                if opened is not None:
+                    history.active_s += max(0.0, event.timestamp - opened)
+                    opened = None
+            case "RUN_PLANNED":
+                history.plan, history.policy = payload["plan"], payload["policy"]
+                history.complexity = payload.get("complexity")
+            case "RUN_DISPATCHED":
+                history.dispatches += 1
+            case "TASK_STARTED" if event.subtask_id:
+                history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
+                history.suspended.pop(event.subtask_id, None)
+            case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" if event.subtask_id:
+                history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
+            case "AGENT_FAILED" if event.subtask_id and payload.get("final"):
+                history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
+            case "TASK_SUSPENDED" if event.subtask_id:
+                history.suspended[event.subtask_id] = payload["dispatch"]
+            case "GATE_OPENED":
+                history.gates.ask(
+                    Question(payload["gate"], payload["question"], payload.get("subtask_id"), payload.get("details"))
+                )
+            case "GATE_ANSWERED":
+                given = {key: value for key, value in payload.items() if key != "gate"}
+                history.gates.answer(payload["gate"], read_answer(given))
+            case "RESERVED":
+                history.charges[payload["key"]] = Charge(payload["path"], payload["amounts"])
+            case "SETTLED":
+                _settle(history, payload)
+            case "BUDGET_ALERT":
+                history.alerts.add((payload["dimension"], payload["percent"]))
+            case "CANCEL_REQUESTED":
+                history.cancel_reason = payload.get("reason") or "cancelled"
+            case "RUN_COMPLETED" | "RUN_FAILED" | "RUN_CANCELLED":
+                history.result = payload.get("result")
+            case _:
+                pass
+        if event.epoch:  # control events say nothing of whether the run was active
+            last = event.timestamp
+    if opened is not None:
+        history.active_s += max(0.0, last - opened)
+    return history
+
+
+def _settle(history: History, payload: dict[str, Any]) -> None:
+    charge = history.charges.get(payload["key"])
+    if charge is None:
+        charge = history.charges[payload["key"]] = Charge(payload["path"], payload["used"])
+    charge.amounts, charge.settled = payload["used"], True

@@ -1,0 +1,322 @@
+"""One run while it is live in this process: identity, record, time, and how it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+from concertino.contracts.budget import Usage
+from concertino.contracts.errors import InputError, StaleLease
+from concertino.contracts.event import Event, EventType, RunState, message_type
+from concertino.contracts.finding import Finding
+from concertino.contracts.journal import Lease, RunRow
+from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.plan import Plan, Subtask
+from concertino.contracts.specialist import Standing
+from concertino.contracts.task import Task
+from concertino.graph.board import Board, Turn
+from concertino.graph.money import WORK, Money
+from concertino.graph.options import Options
+from concertino.graph.questions import Questions
+from concertino.graph.restore import History
+from concertino.graph.state import Policy
+from concertino.journal.awaiting import wait
+from concertino.nodes.planning.references import Unresolved, resolve
+from concertino.nodes.specialists.brief import Upstream
+
+Writer = Callable[[object], None]
+Listener = Callable[[Event], None]
+
+stream_writer: contextvars.ContextVar[Writer | None] = contextvars.ContextVar("concertino_stream_writer", default=None)
+"""Where LangGraph's `custom` stream takes our events from; set inside each node."""
+
+FLOOR_SHARE = 0.02
+"""Share of the seconds kept for synthesis and delivery (at most `FLOOR_MAX_S`); chosen by hand."""
+FLOOR_MAX_S = 0.5
+
+
+class Run:
+    """One live run. Its board belongs to `loop`; emitting, spending and cancelling work from any thread."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        row: RunRow,
+        task: Task,
+        policy: Policy,
+        lease: Lease | None,
+        loop: asyncio.AbstractEventLoop,
+        history: History,
+    ) -> None:
+        self.options, self.row, self.task, self.policy, self.lease, self.loop = options, row, task, policy, lease, loop
+        self.clock, self.history = options.clock, history
+        self.run_id, self.task_id = row.run_id, row.task_id
+        self.task_json: JsonObject = task.model_dump(mode="json", exclude={"plan"})
+        self.records: dict[str, JsonObject] = dict(history.records)
+        self.plan: Plan | None = None
+        self.board: Board | None = None
+        self.dispatch = ""
+        self.standings: Mapping[str, Standing] = {}
+        self.listeners: list[Listener] = []
+        self.halts: set[asyncio.Future[str]] = set()
+        self.leaked = 0
+        self.cancel_reason: str | None = history.cancel_reason
+        self.is_waiting = False
+        self.is_over = False
+        self.is_delivered = False
+        self._lost: StaleLease | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._subtasks: dict[str, Subtask] = {}
+        self._findings: dict[str, Finding] = {}
+        self._pending: set[Future[list[int]]] = set()
+        self._began = self.clock.monotonic()
+        seconds = policy.budget.seconds
+        self.deadline: float | None = None
+        """Monotonic time by which the caller has control back."""
+        self.work_deadline: float | None = None
+        """Monotonic time by which specialists are stopped."""
+        if seconds is not None:
+            self.deadline = self._began + max(0.0, seconds - history.active_s)
+            self.work_deadline = self.deadline - min(FLOOR_SHARE * seconds, FLOOR_MAX_S)
+        self.questions = Questions(history.gates, self.emit)
+        self.money = Money(options, budget=policy.budget, emit=self.emit, charges=history.charges, told=history.alerts)
+
+    # The record.
+
+    def emit(
+        self,
+        type_: EventType,
+        *,
+        subtask_id: str | None = None,
+        agent: str = "orchestrator",
+        confidence: float | None = None,
+        state: RunState | None = None,
+        payload: JsonObject | None = None,
+    ) -> Future[list[int]]:
+        """Append an event and tell whoever listens; the future resolves when it is committed. From any thread."""
+        event = Event.model_construct(
+            task_id=self.task_id,
+            run_id=self.run_id,
+            type=type_,
+            message_type=message_type(type_),
+            agent_id=agent,
+            subtask_id=subtask_id,
+            payload=payload or {},
+            confidence=confidence,
+            timestamp=self.clock.now(),
+            parent_task_id=self.task.parent_task_id,
+            seq=0,
+            epoch=self.lease.epoch if self.lease else 0,
+        )
+        written = self.options.journal.append([event], lease=self.lease, state=state)
+        self._pending.add(written)
+        written.add_done_callback(self._written)
+        writer = stream_writer.get()
+        if writer is not None:
+            writer({**vars(event), "payload": event.payload})
+        for listener in (*self.options.listeners, *self.listeners):
+            listener(event)
+        return written
+
+    async def commit(
+        self,
+        type_: EventType,
+        *,
+        subtask_id: str | None = None,
+        agent: str = "orchestrator",
+        confidence: float | None = None,
+        state: RunState | None = None,
+        payload: JsonObject | None = None,
+    ) -> None:
+        """Append an event and wait until it is committed.
+
+        Raises:
+            StaleLease: another process took the run over.
+            JournalError: the storage refused.
+        """
+        await wait(
+            self.emit(
+                type_, subtask_id=subtask_id, agent=agent, confidence=confidence, state=state, payload=payload
+            )
+        )
+
+    async def flush(self) -> None:
+        """Wait until everything emitted so far is committed; raise what went wrong."""
+        for written in list(self._pending):
+            await wait(written)
+
+    def _written(self, written: Future[list[int]]) -> None:
+        self._pending.discard(written)
+        if not written.cancelled() and isinstance(error := written.exception(), StaleLease):
+            self.lose(error)
+
+    # Plan and results.
+
+    def adopt_plan(self, plan: Plan) -> None:
+        """Take a validated plan; the workflow's own budget narrows the run's."""
+        self.plan = plan
+        self._subtasks = {subtask.id: subtask for subtask in plan.subtasks}
+        if plan.budget is not None:
+            self.money.account((WORK,), limit=plan.budget)
+
+    def subtask(self, subtask_id: str) -> Subtask:
+        """Return a subtask of the plan, with the inputs a person's edit gave it."""
+        subtask = self._subtasks[subtask_id]
+        edited = self.questions.edited_inputs(subtask_id)
+        return subtask.model_copy(update={"inputs": {**subtask.inputs, **edited}}) if edited else subtask
+
+    def resolve_inputs(self, subtask: Subtask) -> JsonObject:
+        """Return a subtask's inputs with every reference replaced by what it refers to.
+
+        Raises:
+            InputError: an upstream finding lacks what is referred to.
+        """
+        if not subtask.inputs:
+            return {}
+        outputs = {need: found.output for need in subtask.needs if (found := self.finding(need)) is not None}
+        try:
+            return resolve(subtask.inputs, outputs)
+        except Unresolved as error:
+            raise InputError(field=error.reference.place, value=error.reference.subtask, rule=str(error)) from error
+
+    def upstream(self, subtask: Subtask) -> Upstream:
+        """Return the findings of a subtask's prerequisites."""
+        found = {need: finding for need in subtask.needs if (finding := self.finding(need)) is not None}
+        names = {name: need for need in found if (name := self._subtasks[need].name)}
+        return Upstream(found, names)
+
+    def name_of(self, subtask_id: str) -> str | None:
+        """Return the short name that the workflow's template gave a subtask."""
+        return self._subtasks[subtask_id].name
+
+    def in_state(self, record: JsonObject) -> JsonObject:
+        """Return a record as graph state carries it: a large finding stays in the journal, under this run's id."""
+        finding = record.get("finding")
+        if finding is None or len(dump(finding)) <= self.options.limits.inline_bytes:
+            return record
+        return {**record, "finding": None, "ref": self.run_id}
+
+    def reopened(self) -> list[str]:
+        """Return failed subtasks that a person's edit sends out again, with the dependents skipped for them."""
+        found = [
+            sid
+            for sid, record in self.records.items()
+            if record["state"] in ("failed", "blocked") and not record.get("reviewed")
+            and (answer := self.questions.book.answer_of(f"{sid}.review")) is not None and answer.decision == "edit"
+        ]  # fmt: skip
+        for subtask in self.plan.subtasks if self.plan is not None and found else ():
+            if any(need in found for need in subtask.needs) and subtask.id not in found:
+                found.append(subtask.id)
+        return found
+
+    def finding(self, subtask_id: str) -> Finding | None:
+        """Return what a completed subtask found."""
+        known = self._findings.get(subtask_id)
+        if known is None:
+            given = self.records.get(subtask_id, {}).get("finding")
+            if given is None:
+                return None
+            known = self._findings[subtask_id] = Finding.model_validate(given)
+        return known
+
+    def record(self, record: JsonObject, finding: Finding | None) -> None:
+        """Keep a finished subtask's record."""
+        subtask_id = str(record["subtask_id"])
+        self.records[subtask_id] = record
+        if finding is not None:
+            self._findings[subtask_id] = finding
+
+    def usage(self) -> Usage:
+        """Return what the run has used so far, active seconds included."""
+        return self.money.ledger.usage().model_copy(update={"seconds": round(self.active_s(), 6)})
+
+    # Time and stopping.
+
+    def active_s(self) -> float:
+        """Return the run's active seconds so far, those before a resume included."""
+        return self.history.active_s + self.clock.monotonic() - self._began
+
+    def remaining_s(self) -> float | None:
+        """Return the active seconds that are left; `None` without a limit."""
+        return None if self.deadline is None else max(0.0, self.deadline - self.clock.monotonic())
+
+    def not_after(self, deadline: float | None) -> float | None:
+        """Return the earlier of `deadline` and the work deadline."""
+        known = [moment for moment in (deadline, self.work_deadline) if moment is not None]
+        return min(known) if known else None
+
+    def deadline_within(self, seconds: float | None) -> float | None:
+        """Return the moment `seconds` from now, no later than the work deadline."""
+        return self.not_after(None if seconds is None else self.clock.monotonic() + seconds)
+
+    def has_time(self, deadline: float | None = None) -> bool:
+        """Say whether anything may still be started."""
+        until = self.not_after(deadline)
+        return self.cancel_reason is None and (until is None or self.clock.monotonic() < until)
+
+    def lay_board(self, board: Board) -> None:
+        """Put up the board of a dispatch and watch the work deadline for it."""
+        self.board = board
+        self.questions.watch(board)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.cancel_reason is not None:
+            board.stop(Turn("cancel", self.cancel_reason))
+        elif self.work_deadline is not None:
+            reason = f"the run's deadline of {self.policy.budget.seconds:g} s passed"
+            left_s = max(0.0, self.work_deadline - self.clock.monotonic())
+            self._timer = self.loop.call_later(left_s, board.stop, Turn("skip", reason))
+
+    def leak_began(self, subtask_id: str, specialist: str) -> None:
+        """Count work that could not be stopped; it keeps its slot until it really ends."""
+        self.leaked += 1
+        self.emit("TASK_LEAKED", subtask_id=subtask_id, agent=specialist)
+
+    def leak_ended(self, specialist: str) -> None:
+        """Free the slot of leaked work that has ended. Works from any thread."""
+
+        def free() -> None:
+            self.leaked -= 1
+            if self.board is not None:
+                self.board.free_slot(specialist)
+
+        self.on_loop(free)
+
+    def cancel(self, reason: str) -> None:
+        """Stop everything that waits or runs, at once. Works from any thread."""
+        self.cancel_reason = self.cancel_reason or reason
+
+        def stop() -> None:
+            if self.board is not None:
+                self.board.stop(Turn("cancel", reason))
+            for halt in list(self.halts):
+                if not halt.done():
+                    halt.set_result(reason)
+
+        self.on_loop(stop)
+
+    def lose(self, error: StaleLease) -> None:
+        """Stop because another process took over; nothing more is written."""
+        if self._lost is None:
+            self._lost = error
+            self.cancel(str(error))
+
+    def check(self) -> None:
+        """Raise StaleLease when the run was taken over."""
+        if self._lost is not None:
+            raise self._lost
+
+    def on_loop(self, act: Callable[[], None]) -> None:
+        """Do something on the run's own loop, soon; nothing when the run is over."""
+        if not self.is_over and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(act)
+
+    def close(self) -> None:
+        """Stop timers and close the books; the run leaves this process."""
+        self.is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.money.close()

@@ -1,0 +1,128 @@
+"""What flows through the graph, what goes in and comes out, and what a caller may set per invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+from pydantic import BaseModel, ConfigDict, Field
+
+# typing.TypedDict on Python 3.11 leaves Studio's schemas null.
+from typing_extensions import TypedDict
+
+from concertino.contracts.budget import Budget, Count, Money, Seconds
+from concertino.contracts.json import JsonObject
+
+
+def merge_records(known: JsonObject | None, new: JsonObject | None) -> JsonObject:
+    """Return the records by subtask id, the newer one winning."""
+    return {**(known or {}), **(new or {})}
+
+
+class PlannerInput(TypedDict, total=False):
+    """What a caller sends: a task, or chat messages whose last one becomes the task."""
+
+    task: Annotated[
+        JsonObject,
+        "The task: task_id (key of idempotency), title, description, task_type, payload, metadata, "
+        "acceptance_criteria, capabilities, domains, and optionally a ready plan.",
+    ]
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class PlannerOutput(TypedDict, total=False):
+    """What a caller gets."""
+
+    result: Annotated[JsonObject, "Status, answer, subtasks, usage, dissent, provenance, missing; see the README."]
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class PlannerState(TypedDict, total=False):
+    """The graph's state: ids and small models; large findings stay in the journal by reference."""
+
+    task: JsonObject
+    messages: Annotated[list[AnyMessage], add_messages]
+    run: JsonObject
+    """`run_id`, `task_id`, and `fork`: the token of a hand-made change of state, if any."""
+    policy: JsonObject
+    """Budget and approval policy, copied at plan time; the context is never read again after it."""
+    plan: JsonObject
+    complexity: JsonObject
+    dispatch: JsonObject
+    """The newest dispatch: `id`, within which alone recorded results are reused, and its `subtasks`."""
+    records: Annotated[JsonObject, merge_records]
+    """Finished subtasks by id."""
+    verdict: JsonObject
+    """What review decided: `next` and its reason."""
+    synthesis: JsonObject
+    result: JsonObject
+
+
+class SubtaskInput(TypedDict):
+    """What one specialist node is sent."""
+
+    subtask_id: str
+    specialist: str
+    objective: str
+    dispatch: str
+
+
+class PlannerContext(BaseModel):
+    """Settings of one invocation or of one Studio assistant; what is left out is the planner's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    require_approval: bool = Field(default=False, description="Ask for approval of the plan before anything runs.")
+    model: str | None = Field(
+        default=None, description="Chat model as provider:name for specialists that use one; rules alone need none."
+    )
+    tokens: Count | None = Field(default=None, description="Most tokens a run may use.")
+    calls: Count | None = Field(default=None, description="Most outside calls a run may make.")
+    usd: Money | None = Field(default=None, description="Most US dollars a run may cost.")
+    documents: Count | None = Field(default=None, description="Most documents a run may read.")
+    seconds: Seconds | None = Field(default=None, description="Most active seconds a run may take.")
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="How many subtasks may run at the same time; unlimited where left out."
+    )
+
+
+class Policy(BaseModel):
+    """The rules one run was planned under; kept in state and read from there alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: Budget = Budget()
+    concurrency: int | None = None
+    require_approval: bool = False
+    model: str | None = None
+
+    @classmethod
+    def of(cls, defaults: Policy, context: object) -> Policy:
+        """Return `defaults` with what an invocation's context sets; a context can narrow a budget, never widen it."""
+        given = _context(context)
+        if given is None:
+            return defaults
+        budget = {
+            name: _narrower(getattr(defaults.budget, name), getattr(given, name)) for name in Budget.model_fields
+        }
+        return cls(
+            budget=Budget.model_validate(budget),
+            concurrency=given.concurrency or defaults.concurrency,
+            require_approval=given.require_approval or defaults.require_approval,
+            model=given.model or defaults.model,
+        )
+
+
+def _context(given: object) -> PlannerContext | None:
+    if given is None or isinstance(given, PlannerContext):
+        return given
+    data: Any = dict(given) if isinstance(given, Mapping) else vars(given)
+    return PlannerContext.model_validate(data)
+
+
+def _narrower(a: float | None, b: float | None) -> float | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)

@@ -1,0 +1,267 @@
+"""What each of our own nodes does. Each takes the state and the invocation's config, and returns an update.
+
+They are coroutines that run on the run's own loop; `wiring` gives LangGraph a synchronous face of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal, cast
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Overwrite, Send, interrupt
+
+from concertino.contracts.errors import InputError
+from concertino.contracts.gate import Answer
+from concertino.contracts.ids import new_id
+from concertino.contracts.json import JsonObject, dump
+from concertino.graph.dispatch import lay_board, plan_of, standings
+from concertino.graph.entry import entry_of, live_run
+from concertino.graph.gates import PLAN_GATE, Question
+from concertino.graph.run import Run
+from concertino.graph.state import PlannerState
+from concertino.graph.subtask import SubtaskWork
+from concertino.graph.summary import merge, report
+from concertino.journal.awaiting import wait
+from concertino.nodes.planning import conditions
+from concertino.nodes.review import next_stage, review
+
+Update = dict[str, Any]
+
+
+async def intake(state: PlannerState, config: RunnableConfig) -> Update:
+    """Take the task in: what was submitted before gives its plan and status, a new one starts clean."""
+    entry = entry_of(config)
+    if entry.run is None:
+        return {"result": entry.known, **_spoken(state, entry.known or {})}
+    run = entry.run
+    return {
+        "task": run.task.model_dump(mode="json"),
+        "run": {"run_id": run.run_id, "task_id": run.task_id},
+        "policy": entry.policy.model_dump(mode="json"),
+        "plan": {},
+        "complexity": {},
+        "dispatch": {},
+        "records": Overwrite(dict(entry.adopted)),
+        "verdict": {},
+        "synthesis": {},
+        "result": {},
+    }
+
+
+def after_intake(state: PlannerState) -> Literal["new task", "known task"]:
+    """Say whether the task was submitted before."""
+    return "known task" if state.get("result") else "new task"
+
+
+async def plan(state: PlannerState, config: RunnableConfig) -> Update:
+    """Adopt the plan that was made and validated at the door, and put it on the record."""
+    entry, run = entry_of(config), live_run(config)
+    if entry.plan is None:
+        raise RuntimeError(f"run {run.run_id} was let in without a plan")
+    made, policy = entry.plan.model_dump(mode="json"), run.policy.model_dump(mode="json")
+    payload: JsonObject = {"plan": made, "policy": policy, "complexity": entry.complexity}
+    run.adopt_plan(entry.plan)
+    await run.commit("RUN_PLANNED", state="planned", payload=payload)
+    return {"plan": made, "policy": policy, "complexity": entry.complexity}
+
+
+async def approve(state: PlannerState, config: RunnableConfig) -> Update:
+    """Ask people what is open. Alone in its superstep; it parks the run when an answer is missing."""
+    run = live_run(config)
+    run.check()
+    made = plan_of(run)
+    if (made.gate is not None or run.policy.require_approval) and not state.get("dispatch"):
+        details: JsonObject = {"subtasks": [f"{s.id}: {s.specialist}, {s.objective}"[:200] for s in made.subtasks]}
+        run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
+    problem: str | None = None
+    subtasks = {subtask.id: subtask for subtask in made.subtasks}
+    while run.cancel_reason is None and (waiting := run.questions.book.open()):
+        run.is_waiting = True
+        await run.flush()
+        given = interrupt(_question(run, waiting, problem))
+        run.is_waiting = False
+        try:
+            answers = run.questions.read_all(given, subtasks)
+        except InputError as error:
+            problem = str(error)
+            continue
+        for gate, answer in answers.items():
+            await record_answer(run, gate, answer)
+    answered = run.questions.book.answer_of(PLAN_GATE)
+    rejected = answered is not None and answered.decision == "reject"
+    return {"verdict": {**(state.get("verdict") or {}), "rejected": rejected}}
+
+
+def after_approve(state: PlannerState) -> Literal["approved", "rejected"]:
+    """Say whether the plan may be carried out."""
+    return "rejected" if cast("JsonObject", state.get("verdict") or {}).get("rejected") else "approved"
+
+
+async def record_answer(run: Run, gate: str, answer: Answer) -> None:
+    """Put an answer on the record, then let it take effect."""
+    payload: JsonObject = {"gate": gate, **answer.model_dump(exclude_none=True)}
+    question = run.questions.book.get(gate)
+    await run.commit("GATE_ANSWERED", subtask_id=question.subtask_id if question else None, payload=payload)
+    run.questions.take(gate, answer)
+
+
+def _question(run: Run, waiting: list[Question], problem: str | None) -> JsonObject:
+    first = waiting[0]
+    asked: JsonObject = {
+        "task_id": run.task_id,
+        "gate": first.gate,
+        "question": first.question,
+        "gates": [question.as_json() for question in waiting],
+        "answer_with": {"decision": "accept | reject | edit", "reason": "optional", "inputs": "with edit"},
+    }
+    return {**asked, "error": problem} if problem else asked
+
+
+async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
+    """Send out everything of the current stage that is not over, under a new dispatch id."""
+    run = live_run(config)
+    run.check()
+    made = plan_of(run)
+    states = {sid: str(record["state"]) for sid, record in run.records.items()}
+    for subtask_id in run.reopened():
+        states.pop(subtask_id, None)
+        run.records.pop(subtask_id, None)
+    going = [subtask.id for subtask in next_stage(made, states)]
+    out: JsonObject = {"id": new_id("dispatch"), "subtasks": list(going)}
+    record = await wait(run.options.journal.record())
+    run.standings = standings(run.options, record, dict(run.board.load()) if run.board else {})
+    await run.commit("RUN_DISPATCHED", state="running", payload={"dispatch": out["id"], "subtasks": list(going)})
+    lay_board(run, out)
+    return {"dispatch": out}
+
+
+def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
+    """Send each subtask to its specialist's node, in topological order, all in one superstep."""
+    out, made = cast("Any", state["dispatch"]), cast("Any", state["plan"])
+    going = set(out["subtasks"])
+    sends = [
+        Send(
+            subtask["specialist"],
+            {
+                "subtask_id": subtask["id"],
+                "specialist": subtask["specialist"],
+                "objective": subtask["objective"],
+                "dispatch": out["id"],
+            },
+        )
+        for subtask in made["subtasks"]
+        if subtask["id"] in going
+    ]
+    return sends or "nothing left"
+
+
+async def work(state: Any, config: RunnableConfig, *, is_sync: bool) -> Update:
+    """Bring one subtask to its end; the specialists' nodes."""
+    run = live_run(config)
+    record = await SubtaskWork(run, state["subtask_id"], config=config, is_sync=is_sync).perform()
+    return {} if record is None else {"records": {state["subtask_id"]: run.in_state(record)}}
+
+
+async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
+    """Decide what comes next, and end what will not be done."""
+    run = live_run(config)
+    run.check()
+    made = plan_of(run)
+    states = {sid: str(record["state"]) for sid, record in run.records.items()}
+    before = cast("Any", state.get("verdict") or {})
+    ended = len(run.records)
+    idle = before.get("idle", 0) + 1 if before.get("ended") == ended else 0
+    failed = [s.id for s in made.subtasks if s.required and states.get(s.id) in ("failed", "blocked")]
+    asks = run.options.escalate == "ask"
+    unreviewed = [sid for sid in failed if asks and run.questions.book.answer_of(f"{sid}.review") is None]
+    verdict = review(
+        made,
+        states,
+        open_gates=len(run.questions.book.open()),
+        cancelled=run.cancel_reason is not None,
+        rejected=bool(before.get("rejected")),
+        out_of_time=not run.has_time(),
+        idle=idle,
+        unreviewed=unreviewed,
+        stops=lambda stage: _stops(run, stage),
+    )
+    for subtask_id in verdict.ask_about:
+        record = cast("Any", run.records[subtask_id])
+        details: JsonObject = {"error": record["error"], "reason": record["reason"], "attempts": record["attempts"]}
+        question = f"{subtask_id} stayed failed. Accept to go on without it, edit its inputs to try again, reject to fail."
+        run.questions.ask(Question(f"{subtask_id}.review", question, None, details))
+    dropped = {sid: await _drop(run, sid, verdict.drop_reason, verdict.drop_is_failure) for sid in verdict.drop}
+    reopened = bool(run.reopened())
+    step = "dispatch" if reopened and verdict.next == "synthesize" and not verdict.drop else verdict.next
+    run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})
+    decided: JsonObject = {"next": step, "reason": verdict.reason, "ended": ended, "idle": idle}
+    return {"verdict": {**before, **decided}, "records": dropped}
+
+
+def after_review(state: PlannerState) -> Literal["a person is asked", "next stage or retry", "all done"]:
+    """Name the way on."""
+    step = str(cast("JsonObject", state["verdict"])["next"])
+    ways: Any = {"approve": "a person is asked", "dispatch": "next stage or retry"}
+    return cast("Any", ways.get(step, "all done"))
+
+
+def _stops(run: Run, stage: str) -> bool:
+    made = plan_of(run)
+    condition = made.stop_when.get(stage)
+    if condition is None:
+        return False
+    findings = {(s.name or s.id): found.output for s in made.subtasks if (found := run.finding(s.id)) is not None}
+    outcome = conditions.decide(condition, conditions.Scope(run.task_json, findings=findings))
+    return outcome.value is True
+
+
+async def _drop(run: Run, subtask_id: str, reason: str, is_failure: bool) -> JsonObject:
+    subtask = run.subtask(subtask_id)
+    state = "cancelled" if run.cancel_reason is not None else "skipped"
+    record: JsonObject = {
+        "subtask_id": subtask_id, "specialist": subtask.specialist, "state": state, "dispatch": run.dispatch, "hash": "",
+        "attempts": 0, "started_at": None, "finished_at": run.clock.now(), "usage": None, "error": None, "reason": reason,
+        "finding": None, "required": subtask.required, "sla_missed": False, "final": True, "is_lost": is_failure,
+    }  # fmt: skip
+    payload = {key: value for key, value in record.items() if key != "subtask_id"}
+    run.emit(
+        "TASK_CANCELLED" if state == "cancelled" else "TASK_SKIPPED",
+        subtask_id=subtask_id, agent=subtask.specialist or "orchestrator", payload=payload,
+    )  # fmt: skip
+    run.record(record, None)
+    return record
+
+
+async def synthesize_step(state: PlannerState, config: RunnableConfig) -> Update:
+    """Merge the findings by confidence and authority."""
+    run = live_run(config)
+    run.check()
+    merged = await merge(run)
+    run.emit("SYNTHESIZED", confidence=merged["confidence"], payload={"share": merged["share"], "method": merged["method"]})
+    return {"synthesis": merged}
+
+
+async def deliver(state: PlannerState, config: RunnableConfig) -> Update:
+    """Put the result together, on the record first."""
+    run = live_run(config)
+    if run.history.result is not None:  # it was delivered, and the process died before LangGraph knew
+        return {"result": run.history.result, **_spoken(state, run.history.result)}
+    result = report(run, cast("JsonObject", state["synthesis"]), cast("JsonObject", state.get("complexity") or {}))
+    status = cast("Any", result["status"])
+    kind: Any = {"failed": "RUN_FAILED", "cancelled": "RUN_CANCELLED"}.get(status, "RUN_COMPLETED")
+    payload: JsonObject = {"status": status, "result": result, "reason": run.cancel_reason}
+    await run.commit(kind, state=status, confidence=cast("Any", result["confidence"]), payload=payload)
+    run.is_delivered = True
+    return {"result": result, **_spoken(state, result)}
+
+
+def _spoken(state: PlannerState, result: JsonObject) -> Update:
+    """Return the result as a chat message, for callers who sent messages."""
+    if not state.get("messages"):
+        return {}
+    answer = result.get("answer")
+    text = answer if isinstance(answer, str) else dump(answer if answer is not None else result.get("status"))
+    shown = {"status": result.get("status"), "task_id": result.get("task_id"), "run_id": result.get("run_id")}
+    return {"messages": [AIMessage(content=text, response_metadata=shown)]}

@@ -1,0 +1,318 @@
+"""The life of one subtask inside its own node instance: turn, attempts, alternatives, record.
+
+Never raises for a specialist's failure: failure is a record. What does leave are cancellation, a lost lease, a
+storage failure, and LangGraph's own `GraphBubbleUp` when a function asks a question by `interrupt()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from dataclasses import dataclass, field
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
+
+from concertino.budgets import NOTHING, Account, Amounts
+from concertino.budgets.amounts import bounds
+from concertino.contracts.budget import Usage
+from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded, InputError, ToolFailed
+from concertino.contracts.event import EventType
+from concertino.contracts.finding import Declined, Finding
+from concertino.contracts.json import JsonObject, digest
+from concertino.contracts.plan import Subtask
+from concertino.graph.attempt import Order, Stopped, attempt
+from concertino.graph.board import Board, SubtaskState
+from concertino.graph.nested import Asked, describe
+from concertino.graph.gates import Question
+from concertino.graph.money import WORK
+from concertino.graph.run import Run
+from concertino.journal.awaiting import wait
+from concertino.nodes.planning.routing import alternatives
+from concertino.nodes.specialists.declare import Specialist
+
+NOT_RETRIED = (BudgetExceeded, DeadlineExceeded, ToolFailed, BreakerOpen, Declined)
+"""What another attempt on the same specialist cannot mend: the guard has retried already, or nothing is left."""
+
+_EVENTS: dict[str, EventType] = {
+    "completed": "TASK_COMPLETED",
+    "skipped": "TASK_SKIPPED",
+    "cancelled": "TASK_CANCELLED",
+    "blocked": "TASK_BLOCKED",
+    "failed": "AGENT_FAILED",
+}
+
+
+class Deferred(Exception):  # noqa: N818 - not an error: the subtask waits for a person
+    """The subtask lets go of its node until somebody has answered; `bubble` is LangGraph's own request for that."""
+
+    def __init__(self, bubble: GraphBubbleUp | None = None) -> None:
+        super().__init__()
+        self.bubble = bubble
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of a subtask while it is worked on."""
+
+    specialist: str
+    hash: str = ""
+    attempts: int = 0
+    tried: list[str] = field(default_factory=list)
+    started_at: float | None = None
+    active_s: float = 0.0
+    finding: Finding | None = None
+    error: JsonObject | None = None
+    reason: str | None = None
+    keeps_slot: bool = False
+    sla_missed: bool = False
+
+
+class SubtaskWork:
+    """One subtask of one dispatch, from its node's start to its record."""
+
+    def __init__(self, run: Run, subtask_id: str, *, config: RunnableConfig, is_sync: bool) -> None:
+        self._run, self._config, self._is_sync = run, config, is_sync
+        self._subtask = run.subtask(subtask_id)
+        self._progress = Progress(self._subtask.specialist or "")
+
+    @property
+    def _board(self) -> Board:
+        if self._run.board is None:
+            raise RuntimeError(f"run {self._run.run_id}: no dispatch is under way in this process")
+        return self._run.board
+
+    async def perform(self) -> JsonObject | None:
+        """Bring the subtask to its end and return its record, or `None` when it defers."""
+        run, subtask_id = self._run, self._subtask.id
+        run.check()
+        known = run.records.get(subtask_id)
+        if known is not None and known.get("dispatch") == run.dispatch and known.get("hash") in ("", self._hash()):
+            return known
+        board = self._board
+        try:
+            turn = await board.arrive(subtask_id)
+            if turn.kind == "go":
+                return await self._finish(await self._work())
+            if turn.kind == "defer":
+                raise Deferred
+            self._progress.reason = turn.reason
+            return await self._finish("cancelled" if turn.kind == "cancel" else "skipped")
+        except asyncio.CancelledError:
+            board.leave(subtask_id)
+            raise
+        except Deferred as deferred:
+            await run.commit("TASK_SUSPENDED", subtask_id=subtask_id, payload={"dispatch": run.dispatch})
+            if deferred.bubble is None:
+                return None
+            run.is_waiting = True
+            raise deferred.bubble from None
+
+    def _hash(self) -> str:
+        """Return the digest of everything the result depends on: inputs, objective, upstream findings, versions."""
+        run, subtask = self._run, self._subtask
+        upstream = {need: digest(run.records[need].get("finding")) for need in subtask.needs if need in run.records}
+        version = run.options.specialists[self._progress.specialist].card.version
+        return digest([subtask.inputs, subtask.objective, upstream, self._progress.specialist, version])
+
+    async def _work(self) -> SubtaskState:
+        run, progress = self._run, self._progress
+        self._subtask = subtask = run.subtask(self._subtask.id)  # a gate's edit may have come while it waited
+        progress.started_at = run.clock.now()
+        progress.hash = self._hash()
+        try:
+            return await self._try_all(run.resolve_inputs(subtask))
+        except InputError as error:
+            self._note(error)
+            return "failed"
+
+    async def _try_all(self, inputs: JsonObject) -> SubtaskState:
+        """Try the specialist, then its alternatives."""
+        run, progress = self._run, self._progress
+        others: list[str] | None = None
+        name = progress.specialist
+        while True:
+            progress.specialist = name
+            progress.tried.append(name)
+            path = (WORK, name, self._subtask.id)
+            try:
+                account = await self._open_account(path)
+                state = await self._try_one(run.options.specialists[name], inputs, account, path)
+            except (BudgetExceeded, DeadlineExceeded) as error:  # while it waited for its own budget
+                self._note(error)
+                state = "failed"
+            finally:
+                run.money.account(path).close()
+            if state is not None:
+                return state
+            if others is None:
+                others = alternatives(self._subtask, run.options.cards, run.standings, run.task_id)
+            others = [other for other in others if other not in progress.tried]
+            if not others or not run.has_time():
+                return "blocked" if progress.error and progress.error["type"] == "BreakerOpen" else "failed"
+            name = others[0]
+            payload: JsonObject = {"dispatch": run.dispatch, "to": name, "reason": progress.reason}
+            run.emit("TASK_REROUTED", subtask_id=self._subtask.id, agent=progress.specialist, payload=payload)
+
+    async def _open_account(self, path: tuple[str, ...]) -> Account:
+        """Open the subtask's account; a budget of its own is taken out of the run's, so that nobody else spends it."""
+        run, subtask = self._run, self._subtask
+        account = run.money.account(path, limit=subtask.budget)
+        if subtask.budget is not None:
+            asked = Amounts(*(bound or 0 for bound in bounds(subtask.budget)))
+            if any(asked):
+                await account.acquire_grant(asked, minimum=NOTHING, deadline=run.work_deadline)
+        return account
+
+    async def _try_one(
+        self, specialist: Specialist, inputs: JsonObject, account: Account, path: tuple[str, ...]
+    ) -> SubtaskState | None:
+        """Try one specialist up to its attempts; `None` means another one may be asked."""
+        run, subtask, progress = self._run, self._subtask, self._progress
+        card = specialist.card
+        allowed = min(subtask.max_attempts, card.max_attempts)
+        if card.delivery == "at_most_once":
+            allowed = 1
+            if run.history.started.get(subtask.id, 0):
+                progress.reason = "its outcome is unknown: it was under way when its process ended, delivery at_most_once"
+                return "failed"
+        allowed_s = [b.seconds for b in (card.budget, subtask.budget or card.budget) if b.seconds is not None]
+        deadline = run.deadline_within(min(allowed_s, default=None))
+        for number in range(1, allowed + 1):
+            progress.attempts += 1
+            await self._announce(specialist, number)
+            order = Order(
+                run=run, subtask=subtask, specialist=specialist, inputs=inputs, account=account, path=path,
+                number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts}", config=self._config,
+                is_sync=self._is_sync, deadline=deadline,
+                answer=lambda details: run.questions.nested_answer(subtask.id, details),
+            )  # fmt: skip
+            outcome = await self._attempt(order)
+            if isinstance(outcome, Finding):
+                progress.finding, progress.error, progress.reason = outcome, None, None
+                return "completed"
+            self._note(outcome)
+            if isinstance(outcome, Stopped):
+                if outcome.kind == "cancelled":
+                    return "cancelled"
+                progress.sla_missed = progress.sla_missed or outcome.kind == "sla"
+                if outcome.is_leaked and number < allowed and outcome.kind == "sla":
+                    turn = await self._board.again(subtask.id)
+                    if turn.kind != "go":
+                        progress.keeps_slot = True
+                        return "cancelled" if turn.kind == "cancel" else "failed"
+                elif outcome.is_leaked:
+                    progress.keeps_slot = True
+                    return "failed"
+            last = number == allowed or isinstance(outcome, NOT_RETRIED) or not run.has_time(deadline)
+            run.emit("AGENT_FAILED", subtask_id=subtask.id, agent=card.name, payload=self._about(number, final=False))
+            if last:
+                return None
+        return None
+
+    async def _attempt(self, order: Order) -> Finding | Declined | BaseException:
+        """Run one attempt, letting people answer what it asks on the way."""
+        run, progress = self._run, self._progress
+        began = run.clock.monotonic()
+        try:
+            while True:
+                outcome = await attempt(order)
+                if isinstance(outcome, GraphBubbleUp):
+                    turn = await self._board.pause(self._subtask.id)
+                    if turn.kind == "defer":
+                        raise Deferred(outcome)
+                    return Stopped(kind="cancelled", reason=turn.reason, is_leaked=False)
+                if not isinstance(outcome, Asked):
+                    return outcome
+                asked_at = run.clock.monotonic()
+                rejected = await self._ask(outcome)
+                waited = run.clock.monotonic() - asked_at
+                began += waited
+                if rejected is not None:
+                    return rejected
+                if order.deadline is not None:
+                    order = dataclasses.replace(order, deadline=run.not_after(order.deadline + waited))
+        finally:
+            progress.active_s += max(0.0, run.clock.monotonic() - began)
+
+    async def _ask(self, asked: Asked) -> BaseException | None:
+        """Turn a graph's interrupts into gates and wait, without a slot, until each is answered."""
+        run, subtask_id = self._run, self._subtask.id
+        questions = run.questions
+        gates = questions.ask_nested(subtask_id, [describe(interrupt) for interrupt in asked.interrupts])
+        while any(questions.book.answer_of(gate) is None for gate in gates):
+            turn = await self._board.pause(subtask_id)
+            if turn.kind == "defer":
+                raise Deferred
+            if turn.kind != "go":
+                return Stopped(kind="cancelled", reason=turn.reason, is_leaked=False)
+        return questions.rejection(gates)
+
+    async def _announce(self, specialist: Specialist, number: int) -> None:
+        started = self._run.emit(
+            "TASK_STARTED" if number == 1 else "TASK_RETRIED",
+            subtask_id=self._subtask.id,
+            agent=specialist.name,
+            payload=self._about(number),
+        )
+        if specialist.card.delivery == "at_most_once":
+            # Else a crash right after the effect would leave no trace that it was begun.
+            await wait(started)
+
+    def _about(self, attempt: int, *, final: bool | None = None) -> JsonObject:
+        about: JsonObject = {
+            "dispatch": self._run.dispatch, "specialist": self._progress.specialist, "attempt": attempt,
+        }  # fmt: skip
+        return about if final is None else {**about, "final": final, "error": self._progress.error}
+
+    def _note(self, outcome: Declined | BaseException) -> None:
+        """Keep why the last attempt failed."""
+        if isinstance(outcome, Declined):
+            self._progress.error = {"type": "Declined", "message": outcome.reason}
+        else:
+            kind = "DeadlineExceeded" if isinstance(outcome, Stopped) else type(outcome).__name__
+            self._progress.error = {"type": kind, "message": str(outcome) or kind}
+        self._progress.reason = str(self._progress.error["message"])
+
+    async def _finish(self, state: SubtaskState) -> JsonObject:
+        """Commit the record of a subtask that is over, then let its dependents know."""
+        run, progress, subtask = self._run, self._progress, self._subtask
+        run.check()
+        finding = progress.finding
+        record: JsonObject = {
+            "subtask_id": subtask.id,
+            "specialist": progress.specialist,
+            "state": state,
+            "dispatch": run.dispatch,
+            "hash": progress.hash,
+            "attempts": progress.attempts,
+            "started_at": progress.started_at,
+            "finished_at": run.clock.now(),
+            "usage": self._usage().model_dump(),
+            "error": progress.error if state in ("failed", "blocked") else None,
+            "reason": progress.reason,
+            "finding": finding.model_dump(mode="json") if finding else None,
+            "required": subtask.required,
+            "sla_missed": progress.sla_missed,
+            "reviewed": run.questions.book.answer_of(f"{subtask.id}.review") is not None,
+            "final": True,
+        }
+        if progress.sla_missed:
+            run.emit("SLA_MISSED", subtask_id=subtask.id, agent=progress.specialist, payload={"sla_s": subtask.sla_s})
+        await run.commit(
+            _EVENTS[state],
+            subtask_id=subtask.id,
+            agent=progress.specialist,
+            confidence=finding.confidence if finding else None,
+            payload={key: value for key, value in record.items() if key != "subtask_id"},
+        )
+        run.record(record, finding)
+        self._board.finish(subtask.id, state, keeps_slot=progress.keeps_slot)
+        return record
+
+    def _usage(self) -> Usage:
+        """Return what all specialists tried have used on this subtask."""
+        total = Usage(seconds=round(self._progress.active_s, 6))
+        for name in dict.fromkeys(self._progress.tried):
+            total += self._run.money.account((WORK, name, self._subtask.id)).usage()
+        return total

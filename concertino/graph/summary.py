@@ -1,0 +1,114 @@
+"""Synthesis and result of a run: gathers what the pure functions of `nodes` need, and calls them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from concertino.contracts.budget import Budget
+from concertino.contracts.finding import Finding
+from concertino.contracts.journal import RunRow
+from concertino.contracts.json import JsonObject, clean
+from concertino.contracts.plan import Plan
+from concertino.graph import bodies
+from concertino.graph.dispatch import plan_of
+from concertino.graph.restore import History
+from concertino.graph.run import Run
+from concertino.nodes import deliver
+from concertino.nodes.synthesis import Synthesis, synthesize
+
+AGGREGATE_S = 5.0
+"""Most seconds that a pack's own aggregation may take where the run has no deadline; chosen by hand."""
+
+
+async def merge(run: Run) -> JsonObject:
+    """Return the synthesis of the findings that make the answer, with a pack's aggregation beside it.
+
+    An aggregation that fails is replaced by the first successful result. Source: document 000, aggregation.
+    """
+    plan = plan_of(run)
+    asked = plan.answer if plan.answer is not None else tuple(subtask.id for subtask in plan.subtasks)
+    found = {sid: finding for sid in asked if (finding := run.finding(sid)) is not None}
+    ended = deliver.outcomes(plan, run.records)
+    synthesis = synthesize(
+        list(found.values()), authority=run.options.authority, missing=deliver.missing(plan, ended, run.options.cards)
+    )
+    merged: Any = synthesis.model_dump(mode="json")
+    if run.options.aggregate is not None and found:
+        await _aggregate(run, merged, {(run.name_of(sid) or sid): finding for sid, finding in found.items()})
+    return cast("JsonObject", merged)
+
+
+async def _aggregate(run: Run, merged: Any, found: dict[str, Finding]) -> None:
+    aggregate = run.options.aggregate
+    assert aggregate is not None
+    left_s = run.remaining_s()
+    outcome = await bodies.finish(
+        bodies.ThreadWork(lambda: aggregate(found, run.task_json)),
+        timeout_s=AGGREGATE_S if left_s is None else left_s / 2,
+    )
+    try:
+        if isinstance(outcome, bodies.Raised):
+            raise ValueError(f"{type(outcome.error).__name__}: {outcome.error}")
+        merged["answer"] = clean(outcome, field="aggregate", nesting=run.options.limits.nesting)
+    except ValueError as error:
+        merged["answer"] = next(iter(found.values())).output
+        merged["fallback"] = f"aggregation failed ({error}), so the first successful result stands"
+
+
+def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
+    """Return the run's result."""
+    plan = plan_of(run)
+    synthesis = Synthesis.model_validate(merged)
+    rejected = [
+        question.gate
+        for question in run.questions.book
+        if question.answer is not None and question.answer.decision == "reject"
+    ]
+    failed = any(gate.endswith(".review") for gate in rejected)
+    flagged = [
+        sid for sid, record in run.records.items()
+        if record.get("sla_missed") or (record["state"] in ("failed", "blocked") and record.get("required"))
+    ]  # fmt: skip
+    facts: JsonObject = {
+        "usage": run.usage().model_dump(),
+        "limits": _limits(run.policy.budget),
+        "budget": cast("Any", run.money.ledger.report()),
+        "breakers": cast("Any", run.options.breakers.snapshot()),
+        "leaked": run.leaked,
+        "needs_review": cast("Any", flagged),
+        "gates": cast("Any", [question.as_json() for question in run.questions.book]),
+        "complexity": complexity,
+        "pattern": complexity.get("tier"),
+        "plan": {
+            "origin": plan.origin, "workflow": plan.workflow, "notes": cast("Any", list(plan.notes)),
+        },
+        "reason": run.cancel_reason,
+    }  # fmt: skip
+    head: JsonObject = {"task_id": run.task_id, "run_id": run.run_id, "parent_run_id": run.row.parent_run_id}
+    return deliver.result(
+        plan,
+        run.records,
+        synthesis,
+        head=head,
+        answer=merged["answer"],
+        state="cancelled" if run.cancel_reason is not None else "failed" if failed else None,
+        facts=facts,
+    )
+
+
+def _limits(budget: Budget) -> JsonObject:
+    return budget.model_dump(exclude_none=True)
+
+
+def interim(row: RunRow, history: History, reason: str) -> JsonObject:
+    """Return the result of a run that was cancelled while nobody worked on it: what was done stands."""
+    plan = Plan.model_validate(history.plan) if history.plan else None
+    if plan is None:
+        return {"status": "cancelled", "task_id": row.task_id, "run_id": row.run_id, "reason": reason, "subtasks": []}
+    ended = deliver.outcomes(plan, history.records)
+    head: JsonObject = {"task_id": row.task_id, "run_id": row.run_id, "parent_run_id": row.parent_run_id}
+    findings = [Finding.model_validate(found) for record in history.records.values() if (found := record.get("finding"))]
+    merged = synthesize(findings)
+    return deliver.result(
+        plan, history.records, merged, head=head, answer=merged.answer, state="cancelled", facts={"reason": reason}
+    )

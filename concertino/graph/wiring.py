@@ -1,0 +1,75 @@
+"""Giving LangGraph our nodes: one Runnable class that has both a synchronous and an asynchronous face."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+
+from concertino.graph import steps
+from concertino.graph.loops import conducting
+from concertino.graph.options import Options
+from concertino.graph.run import stream_writer
+from concertino.graph.state import PlannerContext, PlannerInput, PlannerOutput, PlannerState, SubtaskInput
+
+Body = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+
+
+class Node(Runnable[Any, Any]):
+    """A node of the graph. Synchronous callers wait for it while it runs on the conducting loop."""
+
+    def __init__(self, name: str, body: Body, *, knows_sync: bool = False) -> None:
+        self.name, self._body, self._knows_sync = name, body, knows_sync
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Run the node for a synchronous caller."""
+        return conducting().run(self._run(input, config or {}, is_sync=True), context=contextvars.copy_context())
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Run the node."""
+        return await self._run(input, config or {}, is_sync=False)
+
+    async def _run(self, given: Any, config: RunnableConfig, *, is_sync: bool) -> Any:
+        stream_writer.set(get_stream_writer())
+        extra = {"is_sync": is_sync} if self._knows_sync else {}
+        return await self._body(given, config, **extra)
+
+
+def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
+    """Return the planner's graph: one literal node for each specialist, every branch labelled."""
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
+        PlannerState, context_schema=PlannerContext, input_schema=PlannerInput, output_schema=PlannerOutput
+    )
+    for name, body in (
+        ("intake", steps.intake),
+        ("plan", steps.plan),
+        ("approve", steps.approve),
+        ("dispatch", steps.dispatch),
+        ("review", steps.review_step),
+        ("synthesize", steps.synthesize_step),
+        ("deliver", steps.deliver),
+    ):
+        graph.add_node(name, Node(name, body))
+    for name, specialist in options.specialists.items():
+        about = {"description": specialist.card.description, "authority": specialist.card.authority}
+        node = Node(name, steps.work, knows_sync=True)
+        graph.add_node(name, node, input_schema=SubtaskInput, metadata=about)
+        graph.add_edge(name, "review")
+    graph.add_edge(START, "intake")
+    graph.add_conditional_edges("intake", steps.after_intake, {"new task": "plan", "known task": END})
+    graph.add_edge("plan", "approve")
+    graph.add_conditional_edges("approve", steps.after_approve, {"approved": "dispatch", "rejected": "review"})
+    sends = {f"subtasks for {name}": name for name in options.specialists}
+    graph.add_conditional_edges("dispatch", steps.after_dispatch, {**sends, "nothing left": "review"})
+    graph.add_conditional_edges(
+        "review",
+        steps.after_review,
+        {"a person is asked": "approve", "next stage or retry": "dispatch", "all done": "synthesize"},
+    )
+    graph.add_edge("synthesize", "deliver")
+    graph.add_edge("deliver", END)
+    return graph

@@ -1,0 +1,1 @@
+"""Specialists: how they are declared, briefed, run and read."""

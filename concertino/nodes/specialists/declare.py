@@ -1,0 +1,204 @@
+"""Declaring a specialist: the decorator, and how anything callable becomes one."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, TypeAdapter
+
+from concertino.contracts.budget import Budget
+from concertino.contracts.errors import SetupError
+from concertino.contracts.ids import ID_RULE, is_id
+from concertino.contracts.json import JsonObject
+from concertino.contracts.specialist import Delivery, SpecialistCard
+from concertino.nodes.specialists.process import target_of
+from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS
+from concertino.tools.breaker import BreakerPolicy
+from concertino.tools.registry import Tool, as_tool
+
+BodyKind = Literal["coroutine", "function", "process", "runnable", "graph"]
+"""How a specialist is run: on the caller's loop, in a thread, in a child process, or as LangChain's or LangGraph's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """A declaration together with what runs it. Calling it calls the function itself."""
+
+    card: SpecialistCard
+    kind: BodyKind
+    body: Any
+    """A function of one brief, or an object with `invoke` and `ainvoke`."""
+    tools: tuple[Tool, ...] = ()
+    """Tools of its own, beside the planner's."""
+    breaker: BreakerPolicy | None = None
+    """Where given, attempts pass a circuit breaker of this policy."""
+    target: str | None = None
+    """`module:qualname` of a process body."""
+
+    @property
+    def name(self) -> str:
+        """Return the specialist's name, which is also its node's."""
+        return self.card.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the declared function directly, outside any graph."""
+        return self.body(*args, **kwargs)
+
+
+def specialist(
+    name: str | None = None,
+    *,
+    capabilities: Iterable[str] = (),
+    domain: str | None = None,
+    description: str | None = None,
+    authority: float | None = None,
+    budget: Budget | Mapping[str, Any] | None = None,
+    isolation: Literal["none", "process"] = "none",
+    input_schema: Mapping[str, Any] | type[BaseModel] | None = None,
+    output_schema: Mapping[str, Any] | type[BaseModel] | None = None,
+    delivery: Delivery = "at_least_once",
+    sla_s: float | None = None,
+    max_concurrency: int | None = None,
+    version: str = "0",
+    variant_of: str | None = None,
+    max_attempts: int = 3,
+    tools: Sequence[Any] = (),
+    breaker: BreakerPolicy | None = None,
+) -> Callable[[Any], Specialist]:
+    """Declare a function, Runnable, agent or compiled graph as a specialist.
+
+    Args:
+        name: What plans call it, by `ID_RULE`; the function's or graph's own name where left out.
+        capabilities: What it can do, for routing.
+        domain: Field of knowledge, for track records.
+        description: For people and planners; the first docstring line where left out.
+        authority: Trust in it, 0-1; document 004's hierarchy by name, else 1, where left out.
+        budget: Sums bound all its subtasks of a run together, `seconds` bounds each subtask.
+        isolation: `"process"` runs an importable function in a child process that a deadline can kill.
+        input_schema: JSON Schema or Pydantic model of `inputs`.
+        output_schema: JSON Schema or Pydantic model of the finding's output.
+        delivery: `"at_most_once"` never starts a subtask again whose outcome is unknown.
+        sla_s: Wall-clock seconds for one attempt; a miss is retried, then flagged for review.
+        max_concurrency: How many of its subtasks run at the same time.
+        version: Change it when results of older code must not be reused.
+        variant_of: Name of the specialist that this one is an A/B variant of.
+        max_attempts: Attempts a subtask, 1-3.
+        tools: Tools of its own.
+        breaker: Policy of a circuit breaker around its attempts.
+
+    Raises:
+        SetupError: a value is out of its range, or the function cannot be run as asked.
+    """
+
+    def declare(body: Any) -> Specialist:
+        own = name if name is not None else _own_name(body)
+        given = Budget() if budget is None else budget if isinstance(budget, Budget) else Budget.model_validate(budget)
+        card = SpecialistCard(
+            name=own,
+            capabilities=frozenset(capabilities),
+            domain=domain,
+            description=description if description is not None else _first_line(body),
+            authority=AUTHORITY_WEIGHTS.get(own, 1.0) if authority is None else authority,
+            budget=given,
+            input_schema=_schema(input_schema),
+            output_schema=_schema(output_schema),
+            isolation=isolation,
+            delivery=delivery,
+            sla_s=sla_s,
+            max_concurrency=max_concurrency,
+            version=version,
+            variant_of=variant_of,
+            max_attempts=max_attempts,
+        )
+        _check(card)
+        kind = _kind(body, isolation=isolation, name=own)
+        return Specialist(
+            card=card,
+            kind=kind,
+            body=body,
+            tools=tuple(as_tool(tool) for tool in tools),
+            breaker=breaker,
+            target=target_of(body) if kind == "process" else None,
+        )
+
+    return declare
+
+
+def as_specialist(given: Any) -> Specialist:
+    """Return what `create_planner` was handed as a `Specialist`: declared ones as they are, others by their own name."""
+    return given if isinstance(given, Specialist) else specialist()(given)
+
+
+def _own_name(body: Any) -> str:
+    get_name = getattr(body, "get_name", None)
+    name = getattr(body, "name", None) or (get_name() if callable(get_name) else getattr(body, "__name__", None))
+    if not is_id(name) or name in {"LangGraph", "<lambda>"}:
+        raise SetupError(field="specialists", value=name, rule=f"needs a name of its own matching {ID_RULE}")
+    return cast("str", name)
+
+
+def _first_line(body: Any) -> str:
+    text = inspect.getdoc(body) if inspect.isroutine(body) else None
+    return text.splitlines()[0] if text else ""
+
+
+def _kind(body: Any, *, isolation: str, name: str) -> BodyKind:
+    if hasattr(body, "ainvoke") and hasattr(body, "invoke"):
+        kind: BodyKind = "graph" if hasattr(body, "get_input_jsonschema") and hasattr(body, "checkpointer") else "runnable"
+    elif not callable(body):
+        raise SetupError(field=f"specialists.{name}", value=body, rule="must be a function, Runnable or compiled graph")
+    elif isolation == "process":
+        return "process"
+    else:
+        call = getattr(type(body), "__call__", None)
+        is_async = inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(call)
+        return "coroutine" if is_async else "function"
+    if isolation == "process":
+        raise SetupError(field=f"specialists.{name}.isolation", value=isolation, rule="only an importable function can")
+    return kind
+
+
+def _schema(given: Mapping[str, Any] | type[BaseModel] | None) -> JsonObject | None:
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return dict(given)
+    return TypeAdapter(given).json_schema()
+
+
+def _check(card: SpecialistCard) -> None:
+    place = f"specialists.{card.name}"
+
+    def refuse(field: str, value: object, rule: str) -> None:
+        raise SetupError(field=f"{place}.{field}", value=value, rule=rule)
+
+    if not is_id(card.name):
+        raise SetupError(field="specialists.name", value=card.name, rule=f"must match {ID_RULE}")
+    for capability in card.capabilities:
+        if not is_id(capability):
+            refuse("capabilities", capability, f"must match {ID_RULE}")
+    if isinstance(card.authority, bool) or not isinstance(card.authority, int | float) or not 0 <= card.authority <= 1:
+        refuse("authority", card.authority, "must be a number from 0 to 1")
+    if card.isolation not in ("none", "process"):
+        refuse("isolation", card.isolation, 'must be "none" or "process"')
+    if card.delivery not in ("at_least_once", "at_most_once"):
+        refuse("delivery", card.delivery, 'must be "at_least_once" or "at_most_once"')
+    if card.sla_s is not None and not card.sla_s > 0:
+        refuse("sla_s", card.sla_s, "must be above 0")
+    if card.max_concurrency is not None and card.max_concurrency < 1:
+        refuse("max_concurrency", card.max_concurrency, "must be at least 1")
+    if card.max_attempts not in (1, 2, 3):
+        refuse("max_attempts", card.max_attempts, "must be 1, 2 or 3")
+
+
+def with_authority(given: Specialist, authority: Mapping[str, float]) -> Specialist:
+    """Return `given` with the authority that the planner's caller set for it, if any."""
+    if given.name not in authority:
+        return given
+    changed = dataclasses.replace(given.card, authority=authority[given.name])
+    _check(changed)
+    return dataclasses.replace(given, card=changed)
