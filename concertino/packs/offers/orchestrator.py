@@ -16,12 +16,21 @@ from concertino.graph.planner import Planner
 from concertino.journal import open_journal
 from concertino.journal.views import run_events
 from concertino.packs.artifacts import Artifacts, LogLine, Told, tell
-from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, Resumption, RunOptions, RunStatus, Skill
+from concertino.packs.manifest import (
+    EXIT_CODES,
+    AgentManifest,
+    AgentRun,
+    EventSink,
+    Resumption,
+    RunOptions,
+    RunStatus,
+    Skill,
+)
 from concertino.packs.offers.aggregation import first_offer
 from concertino.packs.offers.decomposition import Route, expects_approval, make_task, single_task_plan
 from concertino.packs.offers.outcome import Collected, collect, judge_approval, packet_of
 from concertino.packs.offers.packet import Offer, iso_z
-from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, build_specialists
+from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, EarlyAdvisor, build_specialists
 from concertino.packs.offers.stages import Policy, read_policy
 
 DECOMPOSITION = "skill.task-decomposition"
@@ -87,14 +96,14 @@ class _OfferRun:
         events: list[Event] = []
         try:
             if isinstance(given, Resumption):
-                planner = self._planner(variants=_with_variants(self.payload))
-                result = await _taken_up(planner, artifacts.run_id, given)
+                planner = self._planner()
+                result = await _taken_up(planner, artifacts.run_id, given, on_event=self.options.on_event)
             else:
                 task = self._task(given.profile, given.policy, run_id=artifacts.run_id)
-                planner = self._planner(variants=_with_variants(self.payload))
-                result = await planner.arun(task)
+                planner = self._planner()
+                result = await planner.arun(task, on_event=self.options.on_event)
             events = run_events(await planner.aevents(artifacts.run_id))
-            return self._finish(artifacts, cast("JsonObject", result), events)
+            return self._finish(artifacts, result, events)
         except NOT_OURS:
             # The artifacts belong to the run that is there already.
             raise
@@ -138,21 +147,20 @@ class _OfferRun:
         except Exception as error:  # noqa: BLE001 - a skill is replaceable and not ours; document 000 wants its fallback
             return None, f"{type(error).__name__}: {error}"[:500]
 
-    def _planner(self, *, variants: bool) -> Planner:
+    def _planner(self) -> Planner:
         return Planner(
-            specialists=list(build_specialists(self.agents, variants=variants)),
+            specialists=list(build_specialists(self.agents, early=_early(self.payload))),
             workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
             database=self.options.database,
             budget=self.manifest.budgets,
             clock=self.clock,
-            on_event=self.options.on_event,
         )
 
     def _finish(self, artifacts: Artifacts, result: JsonObject, events: Sequence[Event]) -> AgentRun:
         told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
         status = _status(result)
         collected = collect(result)
-        offer, warnings = self._aggregate(collected)
+        offer, warnings = self._aggregate(collected, is_over=status != "waiting")
         gates, answer = _gates(events)
         approval = judge_approval(
             collected,
@@ -192,10 +200,10 @@ class _OfferRun:
             result=result,
         )
 
-    def _aggregate(self, collected: Collected) -> tuple[Offer | None, tuple[str, ...]]:
+    def _aggregate(self, collected: Collected, *, is_over: bool) -> tuple[Offer | None, tuple[str, ...]]:
         """Return the offer: of the last stage that changed it, else what the advisors' opinions come to."""
         count = collected.successful
-        if count:
+        if count and is_over:
             self.tail.append(LogLine("aggregation", self.clock.now(), {"result_count": count}))
         if collected.settled is not None:
             return collected.settled.offer, collected.settled.warnings
@@ -209,7 +217,8 @@ class _OfferRun:
                 return Offer.model_validate(offer), tuple(map(str, warnings))
             except Exception as error:  # noqa: BLE001 - as for decomposition
                 why = f"{type(error).__name__}: {error}"[:500]
-        self.tail.append(LogLine("skill_fallback", self.clock.now(), {"skill": AGGREGATION, "reason": why}))
+        if is_over:
+            self.tail.append(LogLine("skill_fallback", self.clock.now(), {"skill": AGGREGATION, "reason": why}))
         return first_offer(collected.opinions)
 
     def _write(self, artifacts: Artifacts, told: Told, successful: int, *, status: RunStatus) -> None:
@@ -233,12 +242,12 @@ class _OfferRun:
         artifacts.write(lines, metrics, at=now)
 
 
-async def _taken_up(planner: Planner, run_id: str, how: Resumption) -> Any:
+async def _taken_up(planner: Planner, run_id: str, how: Resumption, *, on_event: EventSink | None) -> JsonObject:
     if how.restart:
-        return await planner.arestart(run_id)
+        return await planner.arestart(run_id, on_event=on_event)
     if how.gate is not None:
         await planner.aanswer(run_id, how.gate, how.decision)
-    return await planner.aresume(run_id)
+    return await planner.aresume(run_id, on_event=on_event)
 
 
 async def _events_or_none(planner: Planner, run_id: str) -> list[Event]:
@@ -288,10 +297,11 @@ def _section(payload: JsonObject, name: str) -> JsonObject:
     return section if isinstance(section, dict) else {}
 
 
-def _with_variants(payload: JsonObject) -> bool:
-    """Say whether the run needs the advisor's variants; without them nobody else is asked when it fails."""
-    route = _section(payload, "route")
-    return _section(payload, "policy").get("variants") is True or route.get("second_opinion") is True
+def _early(payload: JsonObject) -> EarlyAdvisor:
+    """Return what part the second advisor plays in a run."""
+    if _section(payload, "route").get("second_opinion") is True:
+        return "panel"
+    return "variant" if _section(payload, "policy").get("variants") is True else "absent"
 
 
 def _gates(events: Sequence[Event]) -> tuple[list[JsonObject], JsonObject]:
@@ -305,5 +315,5 @@ def _gates(events: Sequence[Event]) -> tuple[list[JsonObject], JsonObject]:
         elif event.type == "GATE_ANSWERED":
             waiting.pop(gate, None)
             answer = event.payload.get("answer")
-            last = answer if isinstance(answer, dict) else {}
+            last = answer if isinstance(answer, dict) else event.payload
     return list(waiting.values()), last

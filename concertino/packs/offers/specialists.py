@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -34,6 +34,10 @@ ADVICE = "compensation-advice"
 BREAKER = BreakerPolicy(failure_threshold=3, reset_timeout_s=300)
 """Fail fast when the advisor keeps failing. Source: document 004's preset."""
 
+EarlyAdvisor = Literal["absent", "variant", "panel"]
+"""What part the second advisor plays: none; to be chosen between by record, and asked when the first fails; or asked beside
+the first. In a panel it is no variant, or both places might be routed to the same one."""
+
 BAND_LOOKUP = "salary_band_lookup"
 
 
@@ -44,16 +48,18 @@ async def salary_band_lookup(*, role: str, level: str, location: str, experience
     return band.model_dump(mode="json")
 
 
-def _advisor(manifest: AgentManifest, *, name: str, variant: Variant, lookup: Tool) -> Specialist:
+def _advisor(
+    manifest: AgentManifest, *, name: str, variant: Variant, lookup: Tool, variant_of: str | None = None
+) -> Specialist:
     @specialist(
         name,
-        capabilities={ADVICE},
+        capabilities={ADVICE} if variant_of or name == ADVISOR else (),
         domain="compensation",
         description=manifest.description,
         authority=0.8,
         budget=manifest.budgets,
         version=f"{manifest.version}-{variant}",
-        variant_of=None if name == ADVISOR else ADVISOR,
+        variant_of=variant_of,
         max_attempts=manifest.retry.max_attempts,
         tools=[lookup],
         breaker=BREAKER,
@@ -159,14 +165,15 @@ def _approver(manifest: AgentManifest) -> Specialist:
 
 
 def build_specialists(
-    agents: Mapping[str, AgentManifest], *, lookup: Tool = salary_band_lookup, variants: bool = False
+    agents: Mapping[str, AgentManifest], *, lookup: Tool = salary_band_lookup, early: EarlyAdvisor = "absent"
 ) -> tuple[Specialist, ...]:
-    """Return the pack's specialists for the sub-agents in `agents`; with `variants`, all of the advisor's."""
+    """Return the pack's specialists for the sub-agents in `agents`."""
     made: list[Specialist] = []
     if ADVISOR in agents:
         made.append(_advisor(agents[ADVISOR], name=ADVISOR, variant="linear", lookup=lookup))
-        if variants:
-            made.append(_advisor(agents[ADVISOR], name=EARLY_ADVISOR, variant="early", lookup=lookup))
+        if early != "absent":
+            of = ADVISOR if early == "variant" else None
+            made.append(_advisor(agents[ADVISOR], name=EARLY_ADVISOR, variant="early", lookup=lookup, variant_of=of))
     if SCREENER in agents:
         made.append(_screener(agents[SCREENER], lookup=lookup))
     if NEGOTIATOR in agents:
