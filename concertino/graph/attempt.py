@@ -16,10 +16,11 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Subtask
 from concertino.graph.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
 from concertino.graph.desk import AttemptDesk
+from concertino.graph.dispatch import SPECIALIST
 from concertino.graph.nested import AnswerOf, Asked, start_graph, start_runnable
 from concertino.graph.run import Run
 from concertino.nodes.specialists.answer import read_answer
-from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief, Upstream
+from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief
 from concertino.nodes.specialists.declare import Specialist
 from concertino.nodes.specialists.process import run_in_process
 from concertino.tools.bound import BoundTools
@@ -66,7 +67,7 @@ async def attempt(order: Order) -> Outcome:
     breaker, permit = order.run.options.breakers, None
     if order.specialist.breaker is not None:
         try:
-            permit = breaker.get(order.specialist.name, policy=order.specialist.breaker).enter()
+            permit = breaker.get(order.specialist.name, SPECIALIST, policy=order.specialist.breaker).enter()
         except BreakerOpen as error:
             return error
     began = order.run.clock.monotonic()
@@ -99,9 +100,7 @@ async def _run_body(order: Order) -> Outcome:
         until, kind = now + sla_s, "sla"
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
-    desk = AttemptDesk(
-        run, account=order.account, subtask_id=subtask.id, specialist=card.name, attempt=order.label
-    )
+    desk = AttemptDesk(run, account=order.account, subtask_id=subtask.id, specialist=card.name, attempt=order.label)
     facts = Assignment(
         task_id=run.task_id,
         run_id=run.run_id,
@@ -175,9 +174,7 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk) -> Work:
             served = Served(desk, tools)
             # A child process needs no loop of its own: it is watched from the conducting one.
             return CoroutineWork(
-                lambda: run_in_process(
-                    target, facts.as_json(), serve=served, deadline=facts.deadline, clock=run.clock
-                ),
+                lambda: run_in_process(target, facts.as_json(), serve=served, deadline=facts.deadline, clock=run.clock),
                 is_sync=False,
             )
         case "runnable":
@@ -209,4 +206,3 @@ class Served:
             case _:
                 raise ValueError(f"a child process asked for {operation!r}")
         return None
-

@@ -73,8 +73,8 @@ class CoroutineWork:
         self.future.add_done_callback(lambda _: on_end())
         if self._outer is None:
             # Else `asyncio.run` would wait at its end for a task that swallows its cancellation.
-            asyncio._unregister_task(self._task)  # noqa: SLF001 - the documented hook for those who manage tasks
-            self._task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue]
+            asyncio._unregister_task(self._task)
+            self._task._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         return True
 
     def cancel(self) -> None:

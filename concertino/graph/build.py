@@ -80,21 +80,21 @@ def create_planner(
     """
     if model is not None:
         raise SetupError(field="model", value=model, rule="must be left out: this version plans by rules alone")
-    if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1):
-        raise SetupError(field="concurrency", value=concurrency, rule="must be a whole number of at least 1")
     if escalate not in ("flag", "ask"):
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
     given = {who: fraction(value, field=f"authority.{who}") for who, value in (authority or {}).items()}
     now = clock or SystemClock()
     try:
-        bounds = budget if isinstance(budget, Budget) else Budget.model_validate(budget or {})
+        policy = Policy.model_validate(
+            {"budget": budget or {}, "concurrency": concurrency, "require_approval": require_approval}
+        )
     except ValidationError as error:
-        raise input_error(error, field="budget") from error
+        raise input_error(error, field="create_planner") from error
     options = Options(
         specialists=_named(specialists, given),
         tools=collect(tools),
         workflows=load_workflows(workflows),
-        policy=Policy(budget=bounds, concurrency=concurrency, require_approval=require_approval),
+        policy=policy,
         limits=limits or Limits(),
         journal=open_journal(journal, clock=now) if journal is None or isinstance(journal, str) else journal,
         clock=now,
@@ -119,7 +119,9 @@ def _named(given: Sequence[Any], authority: Mapping[str, float]) -> dict[str, Sp
     for number, item in enumerate(given):
         specialist = with_authority(as_specialist(item), authority)
         if specialist.name in RESERVED_NAMES:
-            raise SetupError(field=f"specialists[{number}]", value=specialist.name, rule="this name is a node of our own")
+            raise SetupError(
+                field=f"specialists[{number}]", value=specialist.name, rule="this name is a node of our own"
+            )
         if specialist.name in found:
             raise SetupError(field=f"specialists[{number}]", value=specialist.name, rule="this name is taken already")
         found[specialist.name] = specialist

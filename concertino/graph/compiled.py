@@ -22,7 +22,15 @@ from langgraph.types import Command, StateUpdate
 
 from concertino.contracts.ids import new_id
 from concertino.graph.conductor import FORK, Conductor
-from concertino.graph.entry import CHECKPOINTER, ENTRY, LISTENER, WANTED_CONCURRENCY, Entry, configurable, with_configurable
+from concertino.graph.entry import (
+    CHECKPOINTER,
+    ENTRY,
+    LISTENER,
+    WANTED_CONCURRENCY,
+    Entry,
+    configurable,
+    with_configurable,
+)
 from concertino.graph.loops import conducting
 
 SPARE_THREADS = 16
@@ -38,7 +46,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     # In and out.
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # type: ignore[override]  # noqa: A002
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.stream`."""
         asked = _merged(self, config)
         saver = self._saver(asked)
@@ -47,14 +55,14 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         entry = conducting().run(self._enter(input, asked, saved, fork, kwargs), context=contextvars.copy_context())
         try:
             if entry.known is not None:
-                yield from self._scratch().stream(input, _without_thread(asked, entry), **_plain(kwargs))
+                yield from self._apart().stream(input, _without_thread(asked, entry), **_plain(kwargs))
             else:
                 inner = _inner(asked, entry, saver, threads=self.conductor.options.limits.subtasks + SPARE_THREADS)
                 yield from super().stream(input, inner, **_durable(kwargs, saver))
         finally:
             conducting().run(self.conductor.leave(entry))
 
-    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: A002
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.astream`."""
         asked = _merged(self, config)
         saver = self._saver(asked)
@@ -63,7 +71,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         entry = await self._enter(input, asked, saved, self._fork(saved, latest), kwargs)
         try:
             if entry.known is not None:
-                inner = self._scratch().astream(input, _without_thread(asked, entry), **_plain(kwargs))
+                inner = self._apart().astream(input, _without_thread(asked, entry), **_plain(kwargs))
             else:
                 inner = super().astream(input, _inner(asked, entry, saver, threads=None), **_durable(kwargs, saver))
             async for chunk in inner:
@@ -72,7 +80,12 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             await self.conductor.leave(entry)
 
     async def _enter(
-        self, given: Any, config: RunnableConfig, saved: CheckpointTuple | None, fork: str | None, kwargs: dict[str, Any]
+        self,
+        given: Any,
+        config: RunnableConfig,
+        saved: CheckpointTuple | None,
+        fork: str | None,
+        kwargs: dict[str, Any],
     ) -> Entry:
         entry = await self._let_in(given, config, saved, fork, kwargs)
         listener = configurable(config).get(LISTENER)
@@ -81,7 +94,12 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         return entry
 
     async def _let_in(
-        self, given: Any, config: RunnableConfig, saved: CheckpointTuple | None, fork: str | None, kwargs: dict[str, Any]
+        self,
+        given: Any,
+        config: RunnableConfig,
+        saved: CheckpointTuple | None,
+        fork: str | None,
+        kwargs: dict[str, Any],
     ) -> Entry:
         if saved is not None:
             values = saved.checkpoint["channel_values"]
@@ -89,7 +107,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 return await self.conductor.resume(values, config, fork=fork)
             given = {"task": values.get("task"), "messages": values.get("messages")}
         elif given is None or isinstance(given, Command):
-            return Entry(known={})  # LangGraph itself says best what is wrong
+            return Entry()  # there is nothing to go on from, and LangGraph itself says so best
         return await self.conductor.begin(given, config, context=kwargs.get("context"))
 
     # Which checkpoint an invocation starts from.
@@ -99,7 +117,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         saver = given if given is not None else self.checkpointer
         return saver if isinstance(saver, BaseCheckpointSaver) and "thread_id" in configurable(config) else None
 
-    def _saved(self, saver: BaseCheckpointSaver[Any] | None, config: RunnableConfig, given: Any) -> CheckpointTuple | None:
+    def _saved(
+        self, saver: BaseCheckpointSaver[Any] | None, config: RunnableConfig, given: Any
+    ) -> CheckpointTuple | None:
         return saver.get_tuple(config) if saver is not None and _continues(config, given) else None
 
     async def _asaved(
@@ -114,8 +134,10 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         here, newest = saved.checkpoint["id"], latest.checkpoint["id"]
         return f"{FORK}{here}:{new_id('at')}" if here != newest else None
 
-    def _scratch(self) -> PlannerGraph:
-        return self.copy({"checkpointer": None})
+    def _apart(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Return this graph without door and checkpointer, to tell what is known and leave every thread alone."""
+        parts = {key: value for key, value in self.__dict__.items() if key not in ("conductor", "__orig_class__")}
+        return CompiledStateGraph(**{**parts, "checkpointer": None})
 
     # State changed by hand.
 
@@ -203,4 +225,3 @@ def _durable(kwargs: dict[str, Any], saver: object) -> dict[str, Any]:
 
 def _plain(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in kwargs.items() if key != "durability"}
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -25,9 +25,9 @@ from concertino.graph.options import Options
 from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
+from concertino.journal.awaiting import wait
 from concertino.journal.owner import this_owner
 from concertino.journal.views import status
-from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.validate import validate_draft
@@ -146,7 +146,10 @@ class Conductor:
     ) -> Entry:
         run = self._live(row, task, policy, lease, history or History())
         self.heart.keep(run)
-        run.emit("RUN_ADMITTED", payload={"title": task.title, "task_type": task.task_type, "parent_run_id": row.parent_run_id})
+        run.emit(
+            "RUN_ADMITTED",
+            payload={"title": task.title, "task_type": task.task_type, "parent_run_id": row.parent_run_id},
+        )
         return Entry(run=run, plan=plan, complexity=complexity, policy=policy)
 
     # Out.
@@ -160,7 +163,11 @@ class Conductor:
         try:
             if run.is_waiting and not run.is_delivered and run.lease is not None:
                 gates = [question.gate for question in run.questions.book.open()]
-                run.emit("RUN_PARKED", state="waiting", payload={"remaining_s": run.remaining_s(), "gates": cast("Any", gates)})
+                run.emit(
+                    "RUN_PARKED",
+                    state="waiting",
+                    payload={"remaining_s": run.remaining_s(), "gates": cast("Any", gates)},
+                )
             run.close()
             await run.flush()
         finally:
@@ -228,7 +235,8 @@ class Conductor:
         return (await wait(journal.admit(admission))).row
 
     async def _history(self, row: RunRow) -> History:
-        return fold(await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS)))
+        events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
+        return fold(events)
 
     async def _inherit(self, history: History, values: Mapping[str, Any], *, parent: str, task: Task) -> None:
         """Give a fork its parent's rejections, unless the task itself was changed."""
@@ -271,7 +279,7 @@ class Conductor:
         return {**status(events), "status": row.state, "run_id": row.run_id, "plan": history.plan}
 
     @contextlib.asynccontextmanager
-    async def holding(self, row: RunRow) -> Any:
+    async def holding(self, row: RunRow) -> AsyncIterator[Lease]:
         """Hold the lease of a run that nobody works on."""
         lease = await self._lease(row)
         try:
@@ -297,4 +305,3 @@ def _text(message: Any) -> str:
     if not isinstance(content, str) or not content:
         raise InputError(field="messages[-1].content", value=content, rule="must be text")
     return content
-

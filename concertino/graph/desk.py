@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import Future
 
 from concertino.budgets import Account, Amounts, Reservation, amounts

@@ -20,12 +20,18 @@ DEGRADED, FAILING = 0.1, 0.3
 """Failure rates from which a specialist is degraded or failing. Source: document 003, health thresholds."""
 
 
+SPECIALIST = "specialist"
+"""Endpoint under which a specialist's own breaker is kept, beside those of tools."""
+
+
 def lay_board(run: Run, dispatch: JsonObject) -> None:
     """Put up the board for a dispatch that starts, or that a resume takes up again."""
     plan = plan_of(run)
     run.dispatch = str(dispatch["id"])
     going = set(cast("Sequence[str]", dispatch["subtasks"]))
-    settled = {sid: cast("SubtaskState", record["state"]) for sid, record in run.records.items()}
+    settled: dict[str, SubtaskState] = {
+        sid: cast("SubtaskState", record["state"]) for sid, record in run.records.items()
+    }
     cards = run.options.cards
     run.lay_board(
         Board(
@@ -49,7 +55,12 @@ def plan_of(run: Run) -> Plan:
 
 def _details(run: Run, subtask: Subtask) -> JsonObject:
     found = {need: finding.output for need, finding in run.upstream(subtask).items()}
-    return {"specialist": subtask.specialist, "objective": subtask.objective, "inputs": subtask.inputs, "upstream": found}
+    return {
+        "specialist": subtask.specialist,
+        "objective": subtask.objective,
+        "inputs": subtask.inputs,
+        "upstream": found,
+    }
 
 
 def standings(options: Options, record: dict[str, SpecialistRecord], load: dict[str, int]) -> dict[str, Standing]:
@@ -57,7 +68,11 @@ def standings(options: Options, record: dict[str, SpecialistRecord], load: dict[
     found = {}
     for name, specialist in options.specialists.items():
         known = record.get(name, SpecialistRecord())
-        breaker = options.breakers.get(name, policy=specialist.breaker) if specialist.breaker is not None else None
+        breaker = (
+            options.breakers.get(name, SPECIALIST, policy=specialist.breaker)
+            if specialist.breaker is not None
+            else None
+        )
         found[name] = Standing(
             health=_health(known),
             running=load.get(name, 0),

@@ -52,7 +52,7 @@ def entry_of(config: RunnableConfig) -> Entry:
     """
     found = configurable(config).get(ENTRY)
     if not isinstance(found, Entry):
-        raise RuntimeError("this node runs inside its planner graph only")
+        raise RuntimeError("this node runs inside its planner graph only")  # noqa: TRY004 - no type was wrong
     return found
 
 

@@ -28,7 +28,13 @@ class Money:
     """Accounts at `node / specialist / subtask / tool`, and the guard that charges them."""
 
     def __init__(
-        self, options: Options, *, budget: Budget, emit: Emit, charges: Mapping[str, Charge], told: Collection[tuple[Dimension, int]]
+        self,
+        options: Options,
+        *,
+        budget: Budget,
+        emit: Emit,
+        charges: Mapping[str, Charge],
+        told: Collection[tuple[Dimension, int]],
     ) -> None:
         self._options, self._emit = options, emit
         self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)

@@ -171,7 +171,7 @@ def _inner_config(config: RunnableConfig, *, thread_id: str | None) -> RunnableC
     inner: RunnableConfig = {"configurable": own}
     for key in ("callbacks", "tags", "metadata"):
         if key in config:
-            inner[key] = config[key]  # type: ignore[literal-required]
+            inner[key] = config[key]
     wanted = given.get("__concertino_max_concurrency")
     if wanted is not None:
         inner["max_concurrency"] = wanted

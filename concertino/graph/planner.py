@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import RunNotFound, RunStateError
-from concertino.contracts.event import TERMINAL, Event, EventType, RunState, message_type
+from concertino.contracts.event import TERMINAL, Event, EventType, message_type
 from concertino.contracts.ids import new_id
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
@@ -42,7 +42,9 @@ class Planner:
     open gates.
     """
 
-    def __init__(self, *, specialists: Any, database: str | None = None, clock: Clock | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, specialists: Any, database: str | None = None, clock: Clock | None = None, **options: Any
+    ) -> None:
         """Open a planner.
 
         Args:
@@ -71,7 +73,9 @@ class Planner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # Running.
@@ -113,9 +117,7 @@ class Planner:
         """Run a task and yield its events as they happen; closing the iterator cancels the invocation."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.ensure_future(
-            self.arun(task, on_event=lambda event: _put(loop, events, event), **kwargs)
-        )
+        running = asyncio.ensure_future(self.arun(task, on_event=lambda event: _put(loop, events, event), **kwargs))
         running.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -215,7 +217,7 @@ class Planner:
                 history = await self._history(row)
                 payload: JsonObject = {"reason": reason, "status": "cancelled", "result": interim(row, history, reason)}
                 event = self._event(row, "RUN_CANCELLED", payload, epoch=lease.epoch)
-                await wait(self._journal.append([event], lease=lease, state=cast("RunState", "cancelled")))
+                await wait(self._journal.append([event], lease=lease, state="cancelled"))
         return await self.astatus(task_id)
 
     # What can be seen.
@@ -258,7 +260,8 @@ class Planner:
         return row
 
     async def _history(self, row: RunRow) -> History:
-        return fold(await wait(self._journal.events(row.task_id, run_id=row.run_id)))
+        events = await wait(self._journal.events(row.task_id, run_id=row.run_id))
+        return fold(events)
 
     async def _again(self, row: RunRow) -> tuple[Any, RunnableConfig]:
         """Return what takes up a run: its checkpoint, or its task where the process died before the first one."""
@@ -275,7 +278,9 @@ class Planner:
         config = _on_thread(new_id("thread"))
         return {"task": row.task}, with_configurable(config, **{RESTART: row.run_id})
 
-    async def _control(self, row: RunRow, type_: EventType, payload: JsonObject, *, subtask_id: str | None = None) -> None:
+    async def _control(
+        self, row: RunRow, type_: EventType, payload: JsonObject, *, subtask_id: str | None = None
+    ) -> None:
         event = self._event(row, type_, payload, subtask_id=subtask_id)
         await wait(self._journal.append([event], lease=None))
 
@@ -334,4 +339,3 @@ def _put(loop: asyncio.AbstractEventLoop, events: asyncio.Queue[Event | None], e
 def _mute(*args: Any, **kwargs: Any) -> Future[list[int]]:
     """Stand in for a run's voice where answers are only read."""
     return Future()
-

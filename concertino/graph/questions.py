@@ -58,7 +58,11 @@ class Questions:
         """Return what people changed in a subtask's inputs: on the plan's gate, on its own, on its review."""
         edited: JsonObject = {}
         plan = self.book.answer_of(PLAN_GATE)
-        if plan is not None and plan.decision == "edit" and isinstance(given := (plan.inputs or {}).get(subtask_id), dict):
+        if (
+            plan is not None
+            and plan.decision == "edit"
+            and isinstance(given := (plan.inputs or {}).get(subtask_id), dict)
+        ):
             edited.update(given)
         for gate in (subtask_id, f"{subtask_id}.review"):
             answer = self.book.answer_of(gate)

@@ -138,9 +138,7 @@ class Run:
             JournalError: the storage refused.
         """
         await wait(
-            self.emit(
-                type_, subtask_id=subtask_id, agent=agent, confidence=confidence, state=state, payload=payload
-            )
+            self.emit(type_, subtask_id=subtask_id, agent=agent, confidence=confidence, state=state, payload=payload)
         )
 
     async def flush(self) -> None:

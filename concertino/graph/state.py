@@ -94,7 +94,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget: Budget = Budget()
-    concurrency: int | None = None
+    concurrency: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
     require_approval: bool = False
     model: str | None = None
 
@@ -104,9 +104,7 @@ class Policy(BaseModel):
         given = _context(context)
         if given is None:
             return defaults
-        budget = {
-            name: _narrower(getattr(defaults.budget, name), getattr(given, name)) for name in Budget.model_fields
-        }
+        budget = {name: _narrower(getattr(defaults.budget, name), getattr(given, name)) for name in Budget.model_fields}
         return cls(
             budget=Budget.model_validate(budget),
             concurrency=given.concurrency or defaults.concurrency,

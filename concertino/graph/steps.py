@@ -5,7 +5,6 @@ They are coroutines that run on the run's own loop; `wiring` gives LangGraph a s
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage
@@ -139,7 +138,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
 
 def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
     """Send each subtask to its specialist's node, in topological order, all in one superstep."""
-    out, made = cast("Any", state["dispatch"]), cast("Any", state["plan"])
+    out, made = cast("Any", state.get("dispatch")), cast("Any", state.get("plan"))
     going = set(out["subtasks"])
     sends = [
         Send(
@@ -190,7 +189,9 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     for subtask_id in verdict.ask_about:
         record = cast("Any", run.records[subtask_id])
         details: JsonObject = {"error": record["error"], "reason": record["reason"], "attempts": record["attempts"]}
-        question = f"{subtask_id} stayed failed. Accept to go on without it, edit its inputs to try again, reject to fail."
+        question = (
+            f"{subtask_id} stayed failed. Accept to go on without it, edit its inputs to try again, reject to fail."
+        )
         run.questions.ask(Question(f"{subtask_id}.review", question, None, details))
     dropped = {sid: await _drop(run, sid, verdict.drop_reason, verdict.drop_is_failure) for sid in verdict.drop}
     reopened = bool(run.reopened())
@@ -202,9 +203,13 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
 
 def after_review(state: PlannerState) -> Literal["a person is asked", "next stage or retry", "all done"]:
     """Name the way on."""
-    step = str(cast("JsonObject", state["verdict"])["next"])
-    ways: Any = {"approve": "a person is asked", "dispatch": "next stage or retry"}
-    return cast("Any", ways.get(step, "all done"))
+    match state.get("verdict", {}).get("next"):
+        case "approve":
+            return "a person is asked"
+        case "dispatch":
+            return "next stage or retry"
+        case _:
+            return "all done"
 
 
 def _stops(run: Run, stage: str) -> bool:
@@ -239,7 +244,11 @@ async def synthesize_step(state: PlannerState, config: RunnableConfig) -> Update
     run = live_run(config)
     run.check()
     merged = await merge(run)
-    run.emit("SYNTHESIZED", confidence=merged["confidence"], payload={"share": merged["share"], "method": merged["method"]})
+    run.emit(
+        "SYNTHESIZED",
+        confidence=cast("float", merged["confidence"]),
+        payload={"share": merged["share"], "method": merged["method"]},
+    )
     return {"synthesis": merged}
 
 
@@ -248,7 +257,7 @@ async def deliver(state: PlannerState, config: RunnableConfig) -> Update:
     run = live_run(config)
     if run.history.result is not None:  # it was delivered, and the process died before LangGraph knew
         return {"result": run.history.result, **_spoken(state, run.history.result)}
-    result = report(run, cast("JsonObject", state["synthesis"]), cast("JsonObject", state.get("complexity") or {}))
+    result = report(run, state.get("synthesis", {}), state.get("complexity") or {})
     status = cast("Any", result["status"])
     kind: Any = {"failed": "RUN_FAILED", "cancelled": "RUN_CANCELLED"}.get(status, "RUN_COMPLETED")
     payload: JsonObject = {"status": status, "result": result, "reason": run.cancel_reason}

@@ -20,12 +20,10 @@ from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExc
 from concertino.contracts.event import EventType
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
-from concertino.contracts.plan import Subtask
 from concertino.graph.attempt import Order, Stopped, attempt
 from concertino.graph.board import Board, SubtaskState
-from concertino.graph.nested import Asked, describe
-from concertino.graph.gates import Question
 from concertino.graph.money import WORK
+from concertino.graph.nested import Asked, describe
 from concertino.graph.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.routing import alternatives
@@ -43,7 +41,7 @@ _EVENTS: dict[str, EventType] = {
 }
 
 
-class Deferred(Exception):  # noqa: N818 - not an error: the subtask waits for a person
+class Deferred(Exception):
     """The subtask lets go of its node until somebody has answered; `bubble` is LangGraph's own request for that."""
 
     def __init__(self, bubble: GraphBubbleUp | None = None) -> None:
@@ -174,7 +172,9 @@ class SubtaskWork:
         if card.delivery == "at_most_once":
             allowed = 1
             if run.history.started.get(subtask.id, 0):
-                progress.reason = "its outcome is unknown: it was under way when its process ended, delivery at_most_once"
+                progress.reason = (
+                    "its outcome is unknown: it was under way when its process ended, delivery at_most_once"
+                )
                 return "failed"
         allowed_s = [b.seconds for b in (card.budget, subtask.budget or card.budget) if b.seconds is not None]
         deadline = run.deadline_within(min(allowed_s, default=None))

@@ -46,13 +46,18 @@ async def _aggregate(run: Run, merged: Any, found: dict[str, Finding]) -> None:
         bodies.ThreadWork(lambda: aggregate(found, run.task_json)),
         timeout_s=AGGREGATE_S if left_s is None else left_s / 2,
     )
-    try:
-        if isinstance(outcome, bodies.Raised):
-            raise ValueError(f"{type(outcome.error).__name__}: {outcome.error}")
-        merged["answer"] = clean(outcome, field="aggregate", nesting=run.options.limits.nesting)
-    except ValueError as error:
-        merged["answer"] = next(iter(found.values())).output
-        merged["fallback"] = f"aggregation failed ({error}), so the first successful result stands"
+    problem: BaseException
+    if isinstance(outcome, bodies.Raised):
+        problem = outcome.error
+    else:
+        try:
+            merged["answer"] = clean(outcome, field="aggregate", nesting=run.options.limits.nesting)
+        except ValueError as error:
+            problem = error
+        else:
+            return
+    merged["answer"] = next(iter(found.values())).output
+    merged["fallback"] = f"aggregation failed ({type(problem).__name__}: {problem}); the first successful result stands"
 
 
 def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
@@ -105,9 +110,10 @@ def interim(row: RunRow, history: History, reason: str) -> JsonObject:
     plan = Plan.model_validate(history.plan) if history.plan else None
     if plan is None:
         return {"status": "cancelled", "task_id": row.task_id, "run_id": row.run_id, "reason": reason, "subtasks": []}
-    ended = deliver.outcomes(plan, history.records)
     head: JsonObject = {"task_id": row.task_id, "run_id": row.run_id, "parent_run_id": row.parent_run_id}
-    findings = [Finding.model_validate(found) for record in history.records.values() if (found := record.get("finding"))]
+    findings = [
+        Finding.model_validate(found) for record in history.records.values() if (found := record.get("finding"))
+    ]
     merged = synthesize(findings)
     return deliver.result(
         plan, history.records, merged, head=head, answer=merged.answer, state="cancelled", facts={"reason": reason}

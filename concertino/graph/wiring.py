@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -63,7 +63,7 @@ def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
     graph.add_conditional_edges("intake", steps.after_intake, {"new task": "plan", "known task": END})
     graph.add_edge("plan", "approve")
     graph.add_conditional_edges("approve", steps.after_approve, {"approved": "dispatch", "rejected": "review"})
-    sends = {f"subtasks for {name}": name for name in options.specialists}
+    sends: dict[Hashable, str] = {f"subtasks for {name}": name for name in options.specialists}
     graph.add_conditional_edges("dispatch", steps.after_dispatch, {**sends, "nothing left": "review"})
     graph.add_conditional_edges(
         "review",

@@ -96,14 +96,22 @@ def result(
             **{key: merged[key] for key in ("share", "confidence", "calibration", "abstain", "abstain_reason")},
             "subtasks": [_shown(subtask, records.get(subtask.id)) for subtask in plan.subtasks],
             **facts,
-            **{key: merged[key] for key in ("method", "fallback", "dissent", "provenance", "missing", "vetoes", "weights")},
+            **{
+                key: merged[key]
+                for key in ("method", "fallback", "dissent", "provenance", "missing", "vetoes", "weights")
+            },
             **parts(ended),
         },
     )
 
 
 def _shown(subtask: Subtask, record: JsonObject | None) -> JsonObject:
-    known: Any = record or {"specialist": subtask.specialist, "state": "pending", "attempts": 0, "required": subtask.required}
+    known: Any = record or {
+        "specialist": subtask.specialist,
+        "state": "pending",
+        "attempts": 0,
+        "required": subtask.required,
+    }
     shown = {key: known.get(key) for key in SHOWN}
     finding = known.get("finding") or {}
     return {

@@ -16,7 +16,7 @@ from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import JsonObject
 from concertino.contracts.specialist import Delivery, SpecialistCard
 from concertino.nodes.specialists.process import target_of
-from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS
+from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS, fraction
 from concertino.tools.breaker import BreakerPolicy
 from concertino.tools.registry import Tool, as_tool
 
@@ -148,15 +148,16 @@ def _first_line(body: Any) -> str:
 
 def _kind(body: Any, *, isolation: str, name: str) -> BodyKind:
     if hasattr(body, "ainvoke") and hasattr(body, "invoke"):
-        kind: BodyKind = "graph" if hasattr(body, "get_input_jsonschema") and hasattr(body, "checkpointer") else "runnable"
+        kind: BodyKind = (
+            "graph" if hasattr(body, "get_input_jsonschema") and hasattr(body, "checkpointer") else "runnable"
+        )
     elif not callable(body):
         raise SetupError(field=f"specialists.{name}", value=body, rule="must be a function, Runnable or compiled graph")
     elif isolation == "process":
         return "process"
     else:
-        call = getattr(type(body), "__call__", None)
-        is_async = inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(call)
-        return "coroutine" if is_async else "function"
+        call = vars(type(body)).get("__call__")  # of an object with `async def __call__`
+        return "coroutine" if inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(call) else "function"
     if isolation == "process":
         raise SetupError(field=f"specialists.{name}.isolation", value=isolation, rule="only an importable function can")
     return kind
@@ -181,8 +182,7 @@ def _check(card: SpecialistCard) -> None:
     for capability in card.capabilities:
         if not is_id(capability):
             refuse("capabilities", capability, f"must match {ID_RULE}")
-    if isinstance(card.authority, bool) or not isinstance(card.authority, int | float) or not 0 <= card.authority <= 1:
-        refuse("authority", card.authority, "must be a number from 0 to 1")
+    fraction(card.authority, field=f"{place}.authority")
     if card.isolation not in ("none", "process"):
         refuse("isolation", card.isolation, 'must be "none" or "process"')
     if card.delivery not in ("at_least_once", "at_most_once"):
