@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
@@ -168,10 +168,8 @@ def _inner_config(config: RunnableConfig, *, thread_id: str | None) -> RunnableC
     }
     if thread_id is not None:
         own["thread_id"] = thread_id
-    inner: RunnableConfig = {"configurable": own}
-    for key in ("callbacks", "tags", "metadata"):
-        if key in config:
-            inner[key] = config[key]
+    kept = {key: value for key, value in config.items() if key in ("callbacks", "tags", "metadata")}
+    inner = cast("RunnableConfig", {**kept, "configurable": own})
     wanted = given.get("__concertino_max_concurrency")
     if wanted is not None:
         inner["max_concurrency"] = wanted
