@@ -1,7 +1,7 @@
 """Starting and stopping what a specialist is made of: coroutine, function, child process, Runnable, compiled graph.
 
 Whatever a body raises comes back as data (`Raised`), so that neither SystemExit nor StopIteration can reach an event
-loop. A coroutine runs on its caller's loop, or on `loops.working()` when the caller is synchronous; blocking code runs
+loop. A coroutine runs on its caller's loop, or on `background.working()` when the caller is synchronous; blocking code runs
 in daemon threads; all of them in a copy of the caller's context, so that callbacks, traces and stream writers work.
 """
 
@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from concertino.graph.loops import working
 from concertino.tools import threads
+from concertino.tools.background import working
 
 GRACE_S = 0.01
 """Seconds a stopped coroutine gets to end before it counts as leaked; chosen by hand."""

@@ -31,7 +31,7 @@ from concertino.graph.entry import (
     configurable,
     with_configurable,
 )
-from concertino.graph.loops import conducting
+from concertino.tools.background import conducting
 
 SPARE_THREADS = 16
 """Threads of a synchronous run beside one for every subtask that may wait; chosen by hand."""

@@ -23,13 +23,13 @@ from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
 from concertino.graph.entry import LISTENER, RESTART, with_configurable
-from concertino.graph.loops import conducting
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History, fold
 from concertino.graph.summary import interim
 from concertino.journal.awaiting import wait
 from concertino.journal.open import open_journal
 from concertino.journal.views import status as status_view
+from concertino.tools.background import conducting
 
 T = TypeVar("T")
 Listener = Callable[[Event], None]

@@ -11,10 +11,10 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 
 from concertino.graph import steps
-from concertino.graph.loops import conducting
 from concertino.graph.options import Options
 from concertino.graph.run import stream_writer
 from concertino.graph.state import PlannerContext, PlannerInput, PlannerOutput, PlannerState, SubtaskInput
+from concertino.tools.background import conducting
 
 Body = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 

@@ -1,11 +1,14 @@
-"""One event loop in a daemon thread, for async tools that a plain function calls.
+"""Event loops in daemon threads, for callers that have none.
 
-It lives as long as the process, so clients that belong to a loop keep working from call to call.
+A run entered through `invoke` is conducted on `conducting()`; its coroutine specialists and async tools run on
+`working()`, so that one which blocks cannot hold up the run's own bookkeeping. Both live as long as the process, so
+clients that belong to a loop keep working from call to call, and neither thread is joined at exit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 from collections.abc import Coroutine
@@ -14,30 +17,78 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_lock = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
+
+class BackgroundLoop:
+    """One event loop in a daemon thread, started at first use and again in a forked child."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._tasks: dict[Future[Any], asyncio.Task[Any]] = {}
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Return the running loop."""
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name=f"concertino-{self._name}", daemon=True).start()
+                self._loop, self._pid = loop, os.getpid()
+            return self._loop
+
+    def submit(self, work: Coroutine[Any, Any, T], *, context: contextvars.Context | None = None) -> Future[T]:
+        """Run `work` on the loop, in `context` or a copy of the caller's; `cancel` stops it."""
+        loop = self.loop
+        done: Future[T] = Future()
+
+        def start() -> None:
+            task = loop.create_task(work, context=context)
+            self._tasks[done] = task
+            task.add_done_callback(finish)
+
+        def finish(task: asyncio.Task[T]) -> None:
+            self._tasks.pop(done, None)
+            if task.cancelled():
+                done.set_exception(asyncio.CancelledError())
+            elif (error := task.exception()) is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(task.result())
+
+        loop.call_soon_threadsafe(start)
+        return done
+
+    def cancel(self, done: Future[Any]) -> None:
+        """Cancel what `submit` returned `done` for; harmless when it has ended. `done` follows once it really ends."""
+
+        def stop() -> None:
+            task = self._tasks.get(done)
+            if task is not None:
+                task.cancel()
+
+        self.loop.call_soon_threadsafe(stop)
+
+    def run(self, work: Coroutine[Any, Any, T], *, context: contextvars.Context | None = None) -> T:
+        """Run `work` on the loop and block for its result; an interrupt of the caller cancels it."""
+        future = self.submit(work, context=context)
+        try:
+            return future.result()
+        except BaseException:
+            self.cancel(future)
+            raise
 
 
-def loop() -> asyncio.AbstractEventLoop:
-    """Return the loop, started when first asked for."""
-    global _loop  # one a process, by purpose
-    with _lock:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="concertino-loop", daemon=True).start()
-        return _loop
+_conducting = BackgroundLoop("conducting")
+_working = BackgroundLoop("working")
 
 
-def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-    """Run a coroutine on the loop, in a copy of the caller's context; cancelling the future cancels it."""
-    return asyncio.run_coroutine_threadsafe(coroutine, loop())
+def conducting() -> BackgroundLoop:
+    """Return the loop on which synchronous callers' runs are conducted."""
+    return _conducting
 
 
-def _forget() -> None:
-    """Start anew after a fork: the parent's thread does not exist here."""
-    global _loop, _lock
-    _loop, _lock = None, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+def working() -> BackgroundLoop:
+    """Return the loop on which synchronous callers' coroutine specialists and async tools run."""
+    return _working

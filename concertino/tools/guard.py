@@ -164,7 +164,7 @@ def _perform(order: Order, args: Sequence[Any], kwargs: Mapping[str, Any], attem
         give_up: Callable[[], Any] = functools.partial(threads.abandon, call)
     else:
         assert tool.afn is not None
-        running = background.submit(_contained(tool.afn, args, kwargs, tasks))
+        running = background.working().submit(_contained(tool.afn, args, kwargs, tasks))
         give_up = functools.partial(_cancel_in_background, running, tasks)
     try:
         futures.wait((running,), timeout_s)
@@ -198,9 +198,9 @@ def _cancel(task: asyncio.Task[Any]) -> None:
 
 
 def _cancel_in_background(running: futures.Future[Any], tasks: Sequence[asyncio.Task[Any]]) -> None:
-    running.cancel()
+    background.working().cancel(running)
     for task in tasks:  # none, if the loop had not come to it
-        background.loop().call_soon_threadsafe(_keep, task)
+        background.working().loop.call_soon_threadsafe(_keep, task)
 
 
 def _keep(task: asyncio.Task[Any]) -> None:
