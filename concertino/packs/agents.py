@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from concertino.contracts.clock import Clock, SystemClock
-from concertino.contracts.errors import InputError, ToolFailed
+from concertino.contracts.errors import InputError, JournalError, ToolFailed
 from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import JsonObject
 from concertino.packs.door import Door
@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 RUNS_DIR = ".runs/agents"
 """Where run artifacts go unless said otherwise. Source: document 000."""
+
+
+DATABASE = "sqlite:///.runs/concertino.db"
+"""The journal unless said otherwise, beside the artifacts: what waits for approval can be answered later, by anybody."""
 
 
 def list_agents(registry: Registry | None = None) -> list[JsonObject]:
@@ -55,7 +59,7 @@ async def astart_agent(
     payload: object,
     *,
     runs_dir: str | Path = RUNS_DIR,
-    database: str | None = None,
+    database: str | None = DATABASE,
     run_id: str | None = None,
     policy: Mapping[str, JsonValue] | None = None,
     on_event: EventSink | None = None,
@@ -68,8 +72,8 @@ async def astart_agent(
         slug: Which agent, e.g. `offer-orchestrator-mag`.
         payload: What its input contract asks for.
         runs_dir: Directory of run artifacts.
-        database: Journal as `sqlite:///path`. `None` keeps it in memory: a run that waits for approval cannot then be
-            answered after this call.
+        database: Journal as `sqlite:///path`. `None` keeps it in memory: a run that waits for approval is then lost with
+            this call.
         run_id: Key of idempotency: a known one with the same payload is the same run. `None` makes a new one, `mag-` and
             8 hex digits.
         policy: Overrides of the pack's policy, section by section.
@@ -86,6 +90,8 @@ async def astart_agent(
     runner = loaded.runner
     profile = _check(loaded, loaded.manifest.contracts.input, payload, field="payload")
     options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id))
+    if database == DATABASE:
+        _make_place(DATABASE)
     return await runner.run(loaded.manifest, profile, options)
 
 
@@ -93,7 +99,7 @@ async def aresume_agent(
     slug: str,
     run_id: str,
     *,
-    database: str | None,
+    database: str = DATABASE,
     gate: str | None = None,
     decision: JsonValue = None,
     restart: bool = False,
@@ -146,6 +152,14 @@ def resume_agent(slug: str, run_id: str, **options: Any) -> AgentRun:
 def run_agent(slug: str, payload: object, **options: Any) -> JsonObject:
     """Do what `arun_agent` does, from synchronous code; inside a running event loop it blocks that loop."""
     return _wait(arun_agent(slug, payload, **options))
+
+
+def _make_place(database: str) -> None:
+    folder = Path(database.removeprefix("sqlite:///")).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(place=database, reason=str(error.strerror or error)) from error
 
 
 def _options(

@@ -83,6 +83,8 @@ class Told:
     task_count: int
     """Subtasks in the plan."""
     successful: int
+    started_at: float | None
+    """When the run was admitted, seconds since 1970-01-01 UTC; `None` for no events."""
     active_s: float
     """Wall-clock seconds less the time parked."""
 
@@ -106,9 +108,11 @@ def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
     done: set[str] = set()
     running: set[str] = set()
     active = 0.0
+    first: float | None = None
     since: float | None = None
     last: float | None = None
     for event in events:
+        first = event.timestamp if first is None else first
         since = event.timestamp if since is None else since
         last = event.timestamp
         task: JsonObject = {"task_id": event.subtask_id or ""}
@@ -131,7 +135,8 @@ def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
             lines.append(LogLine("delegation_complete", event.timestamp, data))
         elif event.type in {"GATE_OPENED", "GATE_ANSWERED"}:
             name = "approval_requested" if event.type == "GATE_OPENED" else "approval_answered"
-            told = {key: event.payload[key] for key in ("gate", "question", "answer") if key in event.payload}
+            keys = ("gate", "question", "decision", "reason", "answer")
+            told = {key: event.payload[key] for key in keys if event.payload.get(key) is not None}
             lines.append(LogLine(name, event.timestamp, task | told))
         elif event.type == "RUN_PARKED":
             active += event.timestamp - since
@@ -142,7 +147,7 @@ def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
             lines.append(LogLine("resume", event.timestamp, {}))
     if since is not None and last is not None:
         active += last - since
-    return Told(tuple(lines), count, len(done), active)
+    return Told(tuple(lines), count, len(done), first, active)
 
 
 def _count(event: Event) -> int:

@@ -204,6 +204,58 @@ def test_an_approver_can_change_the_amounts(start: Start, tmp_path: Path) -> Non
     assert base_salary(done) == 251_000
 
 
+def test_a_rejected_offer_stays_rejected_after_a_restart(start: Start, tmp_path: Path) -> None:
+    """Beginning again keeps what people decided."""
+    run = start(PRINCIPAL)
+    answer(run, tmp_path, {"decision": "reject"})
+    again: Any = resume(run, tmp_path, restart=True).output
+    assert (again["offer"], again["approval"]["state"]) == (None, "rejected")
+
+
+def test_a_policy_of_its_own_binds_the_run_when_it_is_resumed(start: Start, tmp_path: Path) -> None:
+    """A lower bound given at the start still holds for whoever takes the run up without it."""
+    run = start(PLAIN, policy={"approval": {"base_salary": 100_000}})
+    assert run.status == "waiting"
+    assert resume(run, tmp_path).status == "waiting"
+    assert base_salary(answer(run, tmp_path, {"decision": "accept"})) == 185_000
+
+
+def test_a_refused_resubmission_leaves_the_first_run_s_artifacts(start: Start) -> None:
+    """The log of a run is never overwritten by an error of somebody else."""
+    first = start(PLAIN, run_id="mag-0000cafe")
+    before = log(first)
+    with pytest.raises(InputError):
+        start(PRINCIPAL, run_id="mag-0000cafe")
+    assert log(first) == before
+
+
+def test_a_log_that_was_lost_is_told_again_from_the_journal(start: Start, tmp_path: Path) -> None:
+    """A killed process leaves no log; whoever resumes its run writes the whole of it."""
+    run = start(PLAIN)
+    (Path(run.artifacts) / "logs.jsonl").unlink()
+    again = resume(run, tmp_path)
+    assert [line["event"] for line in log(again)] == [
+        "start",
+        "decomposition",
+        "delegation_start",
+        "delegation_complete",
+        "aggregation",
+        "end",
+    ]
+
+
+def test_by_default_a_waiting_run_can_be_answered_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journal and artifacts lie in `.runs` of the current folder, where the command line looks too."""
+    monkeypatch.chdir(tmp_path)
+    registry = Registry([pack])
+    packet: Any = run_agent(SLUG, PRINCIPAL, registry=registry)
+    run_id, gate = packet["metadata"]["run_id"], packet["gates"][0]["gate"]
+    done = resume_agent(SLUG, run_id, gate=gate, decision="accept", registry=registry)
+    assert done.status == "success"
+    assert (tmp_path / ".runs" / "agents" / run_id / "metrics.json").exists()
+    assert (tmp_path / ".runs" / "concertino.db").exists()
+
+
 def test_screening_ends_the_run_early(start: Start) -> None:
     """Far below the level no offer is worked out: the advisor is never asked."""
     run = start(PLAIN | {"experience_years": 1, "stages": ["screening", "offer"]})
@@ -300,7 +352,7 @@ def test_an_exception_is_logged_and_raised_again(start: Start, tmp_path: Path) -
 
 async def test_an_agent_runs_inside_an_event_loop(tmp_path: Path) -> None:
     """The synchronous and the asynchronous way give the same offer without any database."""
-    options: dict[str, Any] = {"runs_dir": tmp_path, "registry": Registry([pack])}
+    options: dict[str, Any] = {"runs_dir": tmp_path, "database": None, "registry": Registry([pack])}
     waited: Any = run_agent(SLUG, PLAIN, **options)
     awaited: Any = await arun_agent(SLUG, PLAIN, **options)
     assert waited["offer"] == awaited["offer"]

@@ -161,7 +161,7 @@ class _OfferRun:
         status = _status(result)
         collected = collect(result)
         offer, warnings = self._aggregate(collected, is_over=status != "waiting")
-        gates, answer = _gates(events)
+        gates, answer = _gates(events, result)
         approval = judge_approval(
             collected,
             offer,
@@ -224,20 +224,26 @@ class _OfferRun:
     def _write(self, artifacts: Artifacts, told: Told, successful: int, *, status: RunStatus) -> None:
         now = self.clock.now()
         duration_ms = round(told.active_s * 1_000)
-        lines = [*self.head, *told.lines, *self.tail]
+        lines = [*self._head(told), *told.lines, *self.tail]
         if status != "waiting":
             data = {"status": status, "duration_ms": duration_ms, "tasks": told.task_count, "successful": successful}
             lines.append(LogLine("end", now, data))
         metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": successful}
         artifacts.write(lines, metrics, at=now)
 
+    def _head(self, told: Told) -> list[LogLine]:
+        """Return the lines before the planner's; a process that was killed left none, so its start is the journal's."""
+        if self.head or told.started_at is None:
+            return self.head
+        return [LogLine("start", told.started_at, {"agent": self.manifest.name})]
+
     def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
         now = self.clock.now()
         told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
         started = self.head[0].timestamp if self.head else now
-        duration_ms = round(max(0.0, now - started) * 1_000)
+        duration_ms = round((told.active_s if events else max(0.0, now - started)) * 1_000)
         data: JsonObject = {"type": type(error).__name__, "message": str(error)[:2_000], "duration_ms": duration_ms}
-        lines = [*self.head, *told.lines, *self.tail, LogLine("error", now, data)]
+        lines = [*self._head(told), *told.lines, *self.tail, LogLine("error", now, data)]
         metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": told.successful}
         artifacts.write(lines, metrics, at=now)
 
@@ -304,10 +310,17 @@ def _early(payload: JsonObject) -> EarlyAdvisor:
     return "variant" if _section(payload, "policy").get("variants") is True else "absent"
 
 
-def _gates(events: Sequence[Event]) -> tuple[list[JsonObject], JsonObject]:
-    """Return the gates that wait, and the answer to the last one that was answered."""
+def _gates(events: Sequence[Event], result: JsonObject) -> tuple[list[JsonObject], JsonObject]:
+    """Return the gates that wait, and the answer to the last one that was answered.
+
+    A restarted run has its answers from the run before; only its result tells of them.
+    """
     waiting: dict[str, JsonObject] = {}
     last: JsonObject = {}
+    known = result.get("gates")
+    for question in known if isinstance(known, list) else []:
+        answer = question.get("answer") if isinstance(question, dict) else None
+        last = answer if isinstance(answer, dict) else last
     for event in events:
         gate = str(event.payload.get("gate"))
         if event.type == "GATE_OPENED":
