@@ -108,7 +108,8 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             given = {"task": values.get("task"), "messages": values.get("messages")}
         elif given is None or isinstance(given, Command):
             return Entry()  # there is nothing to go on from, and LangGraph itself says so best
-        return await self.conductor.begin(given, config, context=kwargs.get("context"))
+        known_saver = with_configurable(config, **{CHECKPOINTER: self._saver(config)})
+        return await self.conductor.begin(given, known_saver, context=kwargs.get("context"))
 
     # Which checkpoint an invocation starts from.
 

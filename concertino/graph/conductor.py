@@ -18,7 +18,7 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, input_error, read_task
 from concertino.graph.dispatch import lay_board, standings
-from concertino.graph.entry import RESTART, Entry, configurable
+from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
 from concertino.graph.gates import GateBook
 from concertino.graph.heart import Heart
 from concertino.graph.options import Options
@@ -64,8 +64,10 @@ class Conductor:
         if known is not None:
             if known.content_hash != task.content_hash():
                 raise TaskConflict(task_id=task.task_id, known=known.content_hash, given=task.content_hash())
-            if known.state != "admitted" or not _is_free(known, self.options.clock.now()):
+            if not await self._is_adrift(known, config):
                 return Entry(known=await self.known(known))
+            if known.state != "admitted":
+                return await self._take_over(known, task)
         plan, complexity = await self._plan(task, policy)
         admitted = await wait(journal.admit(self._admission(task, _thread(config))))
         if not admitted.created and known is None:
@@ -109,6 +111,28 @@ class Conductor:
                     del run.records[sid]  # it was sent out again after this record
             lay_board(run, dispatch)
         return entry
+
+    async def _is_adrift(self, row: RunRow, config: RunnableConfig) -> bool:
+        """Say whether a submission may carry on with a run: nobody holds it, and no checkpoint can take it up."""
+        if row.state in TERMINAL or not _is_free(row, self.options.clock.now()):
+            return False
+        if row.state == "admitted":
+            return True
+        if configurable(config).get(CHECKPOINTER) is not None and not configurable(config).get(TAKE_OVER):
+            return False
+        return row.state != "waiting" or not (await self._history(row)).gates.open()
+
+    async def _take_over(self, row: RunRow, task: Task) -> Entry:
+        """Carry on with a run from the journal alone: its plan and finished subtasks stand, the rest goes out again."""
+        lease = await self._lease(row)
+        history = await self._history(row)
+        policy = Policy.model_validate(history.policy or {})
+        run = self._live(row, task, policy, lease, history)
+        self.heart.keep(run)
+        run.emit("RUN_RESUMED", state="running")
+        plan = Plan.model_validate(history.plan)
+        adopted = dict(history.records)
+        return Entry(run=run, plan=plan, complexity=history.complexity or {}, policy=policy, adopted=adopted)
 
     async def _restart(self, task: Task, policy: Policy, old_id: str, thread_id: str) -> Entry:
         """Start a finished run anew: its completed subtasks and answers are kept, the budget is fresh."""

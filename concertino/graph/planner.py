@@ -22,7 +22,7 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
-from concertino.graph.entry import LISTENER, RESTART, with_configurable
+from concertino.graph.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History, fold
 from concertino.graph.summary import interim
@@ -268,7 +268,7 @@ class Planner:
         config = _on_thread(row.thread_id)
         saved = await self._checkpoints.aget_tuple(config)
         if saved is None or row.state == "admitted":
-            return {"task": row.task}, config
+            return {"task": row.task}, with_configurable(config, **{TAKE_OVER: True})
         return None, config
 
     async def _anew(self, task_id: str) -> tuple[Any, RunnableConfig]:
