@@ -26,7 +26,7 @@ from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
-from concertino.journal.owner import this_owner
+from concertino.journal.owner import is_dead, this_owner
 from concertino.journal.views import status
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
@@ -114,7 +114,7 @@ class Conductor:
 
     async def _is_adrift(self, row: RunRow, config: RunnableConfig) -> bool:
         """Say whether a submission may carry on with a run: nobody holds it, and no checkpoint can take it up."""
-        if row.state in TERMINAL or not _is_free(row, self.options.clock.now()):
+        if row.state in TERMINAL or not is_free(row, self.options.clock.now()):
             return False
         if row.state == "admitted":
             return True
@@ -312,9 +312,9 @@ class Conductor:
             await wait(self.options.journal.release(lease))
 
 
-def _is_free(row: RunRow, now: float) -> bool:
+def is_free(row: RunRow, now: float) -> bool:
     """Say whether nobody seems to hold the run; acquiring its lease decides."""
-    return row.owner is None or row.lease_until <= now
+    return row.owner is None or row.lease_until <= now or is_dead(row.owner)
 
 
 def _thread(config: RunnableConfig) -> str:

@@ -22,6 +22,7 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
+from concertino.graph.conductor import is_free
 from concertino.graph.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History, fold
@@ -212,7 +213,7 @@ class Planner:
         live = self._conductor.heart.live(task_id)
         if live is not None:
             live.cancel(reason)
-        elif row.owner is None:
+        elif is_free(row, self._clock.now()):
             async with self._conductor.holding(row) as lease:
                 history = await self._history(row)
                 payload: JsonObject = {"reason": reason, "status": "cancelled", "result": interim(row, history, reason)}
