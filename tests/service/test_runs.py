@@ -68,8 +68,10 @@ def tell(journal: SqliteJournal, *events: Event, state: RunState, live: bool = F
         journal.release(lease).result()
 
 
+SUBTASKS = [{"id": "a", "specialist": "x", "needs": []}, {"id": "b", "specialist": "y", "needs": ["a"]}]
 PLAN: dict[str, Any] = {
-    "plan": {"subtasks": [{"id": "a", "specialist": "x", "needs": []}, {"id": "b", "specialist": "y", "needs": ["a"]}]}
+    "plan": {"task_id": "t-1", "origin": "caller", "subtasks": SUBTASKS},
+    "policy": {},
 }
 ASKED = event("GATE_OPENED", "b", gate="b", question="Go on?", subtask_id="b")
 
@@ -154,11 +156,11 @@ def test_an_answer_to_a_live_run_is_recorded(journal: SqliteJournal, concertino:
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
-        (["nowhere", "accept"], "GATE"),
+        (["nowhere", "accept"], "gate"),
         (["b", "edit"], "answer.inputs"),
         (["b", "edit", "--inputs", "{"], "--inputs"),
         (["b", "edit", "--inputs", '{"a": 1, "a": 2}'], "--inputs.a"),
-        (["plan", "edit", "--inputs", '{"zzz": {}}'], "--inputs.zzz"),
+        (["plan", "edit", "--inputs", '{"zzz": {}}'], "answer.inputs.zzz"),
     ],
 )
 def test_a_faulty_answer_leaves_no_trace(
@@ -186,8 +188,8 @@ def test_a_gate_is_answered_once(journal: SqliteJournal, concertino: Any) -> Non
     tell(journal, event("RUN_PLANNED", **PLAN), ASKED, state="running", live=True)
     assert concertino("answer", "t-1", "b", "accept")[0] == 0
     code, _, err = concertino("answer", "t-1", "b", "reject")
-    assert code == 2
-    assert "answered before" in err
+    assert code == 4
+    assert "past gate b (accept)" in err
 
 
 def test_a_live_run_is_asked_to_stop(journal: SqliteJournal, concertino: Any) -> None:

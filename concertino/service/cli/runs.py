@@ -108,9 +108,8 @@ def answer(
 
     A run that no process works on is carried on at once.
     """
-    from concertino.contracts.gate import read_answer
     from concertino.contracts.limits import Limits
-    from concertino.service.cli.control import newest, put_answer
+    from concertino.service.cli.control import put_answer
     from concertino.service.cli.source import parse_object
 
     given: dict[str, object] = {"decision": decision.value}
@@ -118,10 +117,8 @@ def answer(
         given["reason"] = reason
     if inputs is not None:
         given["inputs"] = parse_object(inputs, field="--inputs", limits=Limits())
-    read = read_answer(given)
-    journal = _journal(database)
-    put_answer(journal, newest(journal, task_id), gate, read, clock=journal.clock)
-    _go_on(journal, task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir)
+    put_answer(existing(database), task_id, gate, given)
+    _go_on(task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir)
 
 
 def cancel(
@@ -134,11 +131,10 @@ def cancel(
 
     `restart` begins again from what was finished.
     """
-    from concertino.service.cli.control import newest, put_cancel
+    from concertino.service.cli.control import put_cancel
 
-    journal = _journal(database)
-    put_cancel(journal, newest(journal, task_id), reason, clock=journal.clock)
-    _go_on(journal, task_id, {"cancel": reason}, database=database, runs_dir=runs_dir, wanted="cancelled")
+    put_cancel(existing(database), task_id, reason)
+    _go_on(task_id, {"cancel": reason}, database=database, runs_dir=runs_dir, wanted="cancelled")
 
 
 def restart(task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR) -> None:
@@ -159,27 +155,24 @@ def _journal(database: str) -> SqliteJournal:
 
 
 def _go_on(
-    journal: SqliteJournal,
-    task_id: str,
-    recorded: dict[str, object],
-    *,
-    database: str,
-    runs_dir: Path,
-    wanted: str = "success",
+    task_id: str, recorded: dict[str, object], *, database: str, runs_dir: Path, wanted: str = "success"
 ) -> None:
-    """Take a run up that no process works on; else say that its own process goes on."""
+    """Take a run up that no process works on; where one does, or the run is over by now, say so."""
+    from concertino.contracts.event import TERMINAL
     from concertino.packs.agents import agent_of
     from concertino.service.cli.control import is_live, newest
 
+    journal = _journal(database)
     row = newest(journal, task_id)
-    if is_live(row, now=journal.clock.now()):
-        emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
-        say(f"recorded; {row.owner} works on the run")
-    elif agent_of(row.task) is None:
-        emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
-        say("recorded; the task is no agent's, so it goes on where its own planner resumes it")
-    else:
+    is_held = is_live(row, now=journal.clock.now())
+    if not is_held and row.state not in TERMINAL and agent_of(row.task) is not None:
         _take_up(row, database=database, runs_dir=runs_dir, wanted=wanted)
+        return
+    emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
+    if is_held:
+        say(f"recorded; {row.owner} works on the run")
+    elif row.state not in TERMINAL:
+        say("recorded; the task is no agent's, so it goes on where its own planner resumes it")
 
 
 def _take_up(row: RunRow, *, database: str, runs_dir: Path, wanted: str = "success", restart: bool = False) -> None:
