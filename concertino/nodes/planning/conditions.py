@@ -29,6 +29,8 @@ EXPRESSION_CHARS = 1_000
 """Longest condition, chosen by hand."""
 MACRO_LIMIT = 4
 """Most `all`, `exists`, `exists_one`, `map` and `filter` in one condition, chosen by hand; of these one `map`."""
+NESTING_LIMIT = 2
+"""One macro may stand in another, as in `items.exists(i, i.tags.exists(t, t == 'x'))`."""
 PLUS_LIMIT = 16
 """Most `+` in one condition: with one `map` text can grow 16-fold, where chained maps would double it each time."""
 RESULT_NESTING = 32
@@ -73,13 +75,14 @@ class Scope:
         return self._context
 
 
-def check(expression: str, *, names: frozenset[str] = VARIABLES, nested: bool = True) -> None:
+def check(expression: str, *, names: frozenset[str] = VARIABLES, macros: bool = True) -> None:
     """Refuse a condition that is faulty, too large, or could run without bound.
 
     Args:
         expression: CEL.
         names: the variables it may use.
-        nested: whether a macro may stand in another, one deep; not for conditions that came in with a request.
+        macros: whether it may go over lists; not for conditions that came in with a request, for a macro's cost is the
+            number of entries times the size of whatever its body touches.
 
     Raises:
         ValueError: with the rule that is broken.
@@ -90,7 +93,7 @@ def check(expression: str, *, names: frozenset[str] = VARIABLES, nested: bool = 
         raise ValueError(f"a condition has at most {EXPRESSION_CHARS} characters, this has {len(expression)}")
     if not expression.isprintable() and any(not (c.isprintable() or c in "\n\t\r") for c in expression):
         raise ValueError("a condition must be printable text")
-    _check_tokens(expression, nested=nested)
+    _check_tokens(expression, allowed=macros)
     program = _program(expression)
     bound = _bound_names(expression)
     unknown = sorted(set(program.variables()) - names - bound - _LITERALS)
@@ -123,7 +126,7 @@ def evaluate(expression: str, scope: Scope) -> Outcome:
         return Outcome(False, f"condition `{expression}` could not be decided: the CEL library failed")
 
 
-def _check_tokens(expression: str, *, nested: bool) -> None:
+def _check_tokens(expression: str, *, allowed: bool) -> None:
     """Hold the bounds that only the text shows: macros, their nesting, growth by `+`, regular expressions."""
     tokens = [match for match in _TOKEN.finditer(expression) if match.lastgroup != "comment"]
     words = [match.group() for match in tokens]
@@ -148,14 +151,14 @@ def _check_tokens(expression: str, *, nested: bool) -> None:
             literal = [match.lastgroup for match in pattern] == ["text", "mark"] and pattern[1].group() == ")"
             if at == 0 or words[at - 1] != "." or not literal:
                 raise ValueError("`matches` takes one literal pattern: text.matches('...')")
-            if open_macros and not nested:
-                raise ValueError("`matches` must not stand inside a macro here")
         elif word in _MACROS and at > 0 and words[at - 1] == ".":
+            if not allowed:
+                raise ValueError(f"macros are for workflows; `{word}` cannot stand in a plan that came with a task")
             macros += 1
             maps += word == "map"
             open_macros.append(depth + 1)
-            if len(open_macros) > (2 if nested else 1):
-                raise ValueError(f"macros nest at most {2 if nested else 1} deep; `{word}` stands too deep")
+            if len(open_macros) > NESTING_LIMIT:
+                raise ValueError(f"macros nest at most {NESTING_LIMIT} deep; `{word}` stands too deep")
     if macros > MACRO_LIMIT or maps > 1:
         raise ValueError(f"a condition has at most {MACRO_LIMIT} macros, of these one `map`")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concertino.nodes.planning.faults import nearest
 from concertino.nodes.planning.sketch import Sketch
 
 
@@ -22,7 +21,7 @@ def check_coverage(sketch: Sketch) -> None:
                 continue
             sketch.faults.add(
                 "unknown_criterion", f"{sketch.places[at]}.covers[{number}]", name, "the task has no such criterion",
-                nearest(name, criteria), subtasks=(subtask.id,),
+                sketch.faults.nearest(name, criteria), subtasks=(subtask.id,),
             )  # fmt: skip
     if not criteria:
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concertino.contracts.json import JsonObject
 from concertino.contracts.specialist import SpecialistCard
 from concertino.nodes.planning import references, schemas
-from concertino.nodes.planning.faults import nearest
 from concertino.nodes.planning.sketch import Sketch
 
 
@@ -28,7 +27,7 @@ def _check(sketch: Sketch, at: int, card: SpecialistCard, schema: JsonObject) ->
             complete = False
             sketch.faults.add(
                 "unused_input", f"{place}.{name}", value, f"{card.name} has no use for it",
-                nearest(name, schemas.property_names(schema)), subtasks=(sketch.id(at),),
+                sketch.faults.nearest(name, schemas.property_names(schema)), subtasks=(sketch.id(at),),
             )  # fmt: skip
         elif references.has_reference(value):
             complete = False

@@ -14,7 +14,7 @@ from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import clean, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Gate, Origin, Subtask
-from concertino.nodes.planning.faults import Faults, nearest
+from concertino.nodes.planning.faults import Faults
 
 _MADE_ID = re.compile(rf"(?P<specialist>{ID_RULE})::(?P<task_id>{ID_RULE})::[1-9][0-9]{{0,5}}")
 
@@ -176,7 +176,7 @@ def _complain(error: ValidationError, place: str, known: tuple[str, ...], faults
         inner = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
         if item["type"] == "extra_forbidden":
             deep = len(item["loc"]) > 1
-            fix = "leave it out" if deep else nearest(str(item["loc"][-1]), known)
+            fix = "leave it out" if deep else faults.nearest(str(item["loc"][-1]), known)
             faults.add("bad_field", f"{place}{inner}", _jsonable(item["input"]), "unknown field", fix)
         elif item["type"] == "missing":
             faults.add("bad_field", f"{place}{inner}", None, "this field is missing", "add it")

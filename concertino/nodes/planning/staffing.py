@@ -6,7 +6,6 @@ from collections import Counter
 
 from concertino.contracts.specialist import SpecialistCard
 from concertino.nodes.planning import routing
-from concertino.nodes.planning.faults import nearest
 from concertino.nodes.planning.sketch import Sketch
 
 
@@ -31,7 +30,7 @@ def _named(sketch: Sketch, at: int, given: Counter[str]) -> str | None:
     if name in routing.RESERVED_NAMES:
         sketch.faults.add(
             "unknown_specialist", place, name, "this is one of the planner's own nodes, no specialist",
-            nearest(name, cards), subtasks=(subtask.id,),
+            sketch.faults.nearest(name, cards), subtasks=(subtask.id,),
         )  # fmt: skip
         return None
     if name not in cards:
@@ -40,14 +39,14 @@ def _named(sketch: Sketch, at: int, given: Counter[str]) -> str | None:
             place,
             name,
             f"no specialist {name[:64]!r}",
-            nearest(name, cards),
+            sketch.faults.nearest(name, cards),
             subtasks=(subtask.id,),
         )
         return None
     if subtask.capability is not None and subtask.capability not in routing.capabilities(name, cards):
         sketch.faults.add(
             "unknown_capability", f"{sketch.places[at]}.capability", subtask.capability,
-            f"{name} does not have it", nearest(subtask.capability, routing.capabilities(name, cards)), subtasks=(subtask.id,),
+            f"{name} does not have it", sketch.faults.nearest(subtask.capability, routing.capabilities(name, cards)), subtasks=(subtask.id,),
         )  # fmt: skip
     if sketch.origin == "caller" or subtask.capability is not None:
         return name
@@ -70,7 +69,7 @@ def _routed(sketch: Sketch, at: int, given: Counter[str]) -> str | None:
         sketch.faults.add(
             "unknown_capability", f"{place}.capability", subtask.capability,
             f"no specialist has the capability {subtask.capability!r}",
-            nearest(subtask.capability, routing.known_capabilities(cards)), subtasks=(subtask.id,),
+            sketch.faults.nearest(subtask.capability, routing.known_capabilities(cards)), subtasks=(subtask.id,),
         )  # fmt: skip
         return None
     sketch.notes.append(f"{subtask.id}: capability {subtask.capability} goes to {able[0]}")

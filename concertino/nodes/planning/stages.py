@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concertino.nodes.planning import conditions
-from concertino.nodes.planning.faults import nearest
 from concertino.nodes.planning.sketch import Sketch
 from concertino.nodes.planning.workflows import STAGE_VARIABLES
 
@@ -41,9 +40,11 @@ def _check_conditions(sketch: Sketch, names: list[str]) -> None:
     for stage, condition in sketch.header.stop_when.items():
         place = f"plan.stop_when.{stage}"
         if stage not in names:
-            sketch.faults.add("bad_field", place, condition, "no subtask is of this stage", nearest(stage, names))
+            sketch.faults.add(
+                "bad_field", place, condition, "no subtask is of this stage", sketch.faults.nearest(stage, names)
+            )
             continue
         try:
-            conditions.check(condition, names=STAGE_VARIABLES, nested=trusted)
+            conditions.check(condition, names=STAGE_VARIABLES, macros=trusted)
         except ValueError as error:
             sketch.faults.add("bad_field", place, condition, str(error), "correct the condition")

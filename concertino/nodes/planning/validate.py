@@ -13,7 +13,7 @@ from concertino.contracts.task import Task
 from concertino.nodes.planning import paths
 from concertino.nodes.planning.coverage import check_coverage
 from concertino.nodes.planning.draft import Draft
-from concertino.nodes.planning.faults import Faults, nearest
+from concertino.nodes.planning.faults import Faults
 from concertino.nodes.planning.literals import check_literals
 from concertino.nodes.planning.numbering import number
 from concertino.nodes.planning.preflight import check_budget, check_deadline
@@ -135,5 +135,5 @@ def _check_answer(sketch: Sketch) -> None:
         if name not in sketch.position and name not in sketch.faulty:
             sketch.faults.add(
                 "unknown_reference", f"plan.answer[{at}]", name, f"no subtask {name[:64]!r} in the plan",
-                nearest(name, sketch.position),
+                sketch.faults.nearest(name, sketch.position),
             )  # fmt: skip

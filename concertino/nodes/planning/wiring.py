@@ -6,7 +6,6 @@ from collections import defaultdict
 
 from concertino.contracts.json import JsonObject
 from concertino.nodes.planning import references, schemas
-from concertino.nodes.planning.faults import nearest
 from concertino.nodes.planning.references import Malformed, Reference
 from concertino.nodes.planning.sketch import Sketch
 
@@ -33,7 +32,7 @@ def _declared(sketch: Sketch) -> None:
             elif need not in sketch.faulty:
                 sketch.faults.add(
                     "unknown_need", f"{sketch.places[at]}.needs[{number}]", need, f"no subtask {need[:64]!r} in the plan",
-                    nearest(need, sketch.position), subtasks=(subtask.id,),
+                    sketch.faults.nearest(need, sketch.position), subtasks=(subtask.id,),
                 )  # fmt: skip
         sketch.needs.append(needs)
 
@@ -50,7 +49,7 @@ def _referred(sketch: Sketch, at: int) -> None:
             if found.subtask not in sketch.faulty:
                 sketch.faults.add(
                     "unknown_reference", place, found.subtask, f"no subtask {found.subtask[:64]!r} in the plan",
-                    f'{nearest(found.subtask, sketch.position)} Plain text is {{"$literal": text}}', subtasks=(subtask.id,),
+                    f'{sketch.faults.nearest(found.subtask, sketch.position)} Plain text is {{"$literal": text}}', subtasks=(subtask.id,),
                 )  # fmt: skip
             continue
         _check_flow(sketch, at, found, source, place)
@@ -68,7 +67,7 @@ def _check_flow(sketch: Sketch, at: int, found: Reference, source: int, place: s
     if missing is not None:
         sketch.faults.add(
             "unknown_reference", place, ".".join(found.path), f"the output of {giver.name} has no {missing!r}",
-            nearest(missing, schemas.property_names(giver.output_schema)), subtasks=(sketch.id(at), found.subtask),
+            sketch.faults.nearest(missing, schemas.property_names(giver.output_schema)), subtasks=(sketch.id(at), found.subtask),
         )  # fmt: skip
         return
     parts = found.place.split(".")
