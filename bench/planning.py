@@ -37,36 +37,38 @@ def measure() -> dict[str, float]:
     cards = {f"s{number}": SpecialistCard(f"s{number}") for number in range(8)}
     task = Task(task_id="bench")
     graph = {subtask["id"]: subtask["needs"] for subtask in subtasks}
-    sort = _median(lambda: list(TopologicalSorter(graph).static_order()))
-    callers = _median(lambda: validate({"subtasks": subtasks}, task=task, cards=cards, origin="caller", limits=LIMITS))
-    made = _median(lambda: validate({"subtasks": subtasks}, task=task, cards=cards, origin="rule", limits=LIMITS))
     schema: dict[str, Any] = {"type": "object", "properties": {"x": STRING, "y": STRING}, "required": ["x"]}
     typed_cards = {name: SpecialistCard(name, input_schema=schema, output_schema=schema) for name in cards}
     typed = [
         {**subtask, "inputs": {"x": f"${{{subtask['needs'][0]}.x}}" if subtask["needs"] else "start", "y": "z"}}
         for subtask in subtasks
     ]
-    with_schemas = _median(
-        lambda: validate({"subtasks": typed}, task=task, cards=typed_cards, origin="rule", limits=LIMITS)
-    )
-    return {
-        "graphlib_sort_s": sort,
-        "validate_caller_s": callers,
-        "validate_made_s": made,
-        "validate_with_schemas_s": with_schemas,
-        "validate_caller_ratio": callers / sort,
-        "validate_made_ratio": made / sort,
-        "validate_with_schemas_ratio": with_schemas / sort,
-        "rules_only_plan_s": _rules_only(),
+    more: dict[str, Any] = {"task": task, "limits": LIMITS}
+    works: dict[str, Callable[[], object]] = {
+        "graphlib_sort": lambda: list(TopologicalSorter(graph).static_order()),
+        "validate_caller": lambda: validate({"subtasks": subtasks}, cards=cards, origin="caller", **more),
+        "validate_made": lambda: validate({"subtasks": subtasks}, cards=cards, origin="rule", **more),
+        "validate_with_schemas": lambda: validate({"subtasks": typed}, cards=typed_cards, origin="rule", **more),
+        "rules_only_plan": _rules_only(),
     }
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(REPEATS):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - start)
+    found = {f"{name}_s": statistics.median(times) for name, times in seconds.items()}
+    for name in ("validate_caller", "validate_made", "validate_with_schemas"):
+        found[f"{name}_ratio"] = found[f"{name}_s"] / found["graphlib_sort_s"]
+    return found
 
 
-def _rules_only() -> float:
-    """Return the seconds of one whole planning by rules: 20 workflows with conditions, 12 subtasks made and validated."""
+def _rules_only() -> Callable[[], object]:
+    """Return one whole planning by rules: 20 workflows with conditions, 12 subtasks made and validated."""
     workflows = load_workflows([_workflow(number) for number in range(20)])
     cards = {name: SpecialistCard(name) for name in ("reader", "writer")}
     task = Task(task_id="bench", title="Read the pages", payload={"kind": 0, "pages": [{"n": n} for n in range(10)]})
-    return _median(lambda: validate_draft(first_draft(task, workflows, cards), task=task, cards=cards))
+    return lambda: validate_draft(first_draft(task, workflows, cards), task=task, cards=cards)
 
 
 def _workflow(number: int) -> dict[str, Any]:
@@ -85,16 +87,6 @@ def _workflow(number: int) -> dict[str, Any]:
             ]
         },
     }  # fmt: skip
-
-
-def _median(work: Callable[[], object]) -> float:
-    work()
-    found = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import importlib.machinery
 import importlib.util
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
@@ -42,6 +43,8 @@ _TOKEN = re.compile(
     r"""|(?P<comment>//[^\n]*)|(?P<name>[A-Za-z_]\w*)|(?P<mark>\S)""",
     re.DOTALL,
 )
+_EXTENSION = "cel.cel"
+_loading = threading.Lock()
 _MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 _LITERALS = frozenset({"true", "false", "null"})
 
@@ -190,25 +193,27 @@ def _program(expression: str) -> Any:
         raise ValueError("not a CEL expression: the library failed on it") from error
 
 
-@lru_cache(maxsize=1)
 def _library() -> ModuleType:
     """Return the CEL extension module without its package.
 
     The package's `__init__` imports its command line, with it prompt_toolkit and rich: 0.2 s, against 8 ms for the
-    extension alone. It is entered under its own name, because loading it twice in one process panics.
+    extension alone. It is entered under its own name and loaded under a lock, because loading it twice in one process panics.
     """
-    name = "cel.cel"
-    if name in sys.modules:
-        return sys.modules[name]
-    package = importlib.util.find_spec("cel")
-    places = package.submodule_search_locations if package is not None else None
-    spec = importlib.machinery.PathFinder.find_spec(name, places)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError("No module named 'cel.cel'; install common-expression-language", name=name)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    with _loading:
+        known = sys.modules.get(_EXTENSION)
+        if known is not None:
+            return known
+        package = importlib.util.find_spec("cel")
+        places = package.submodule_search_locations if package is not None else None
+        spec = importlib.machinery.PathFinder.find_spec(_EXTENSION, places)
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(
+                f"No module named {_EXTENSION!r}; install common-expression-language", name=_EXTENSION
+            )
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[_EXTENSION] = module
+        return module
 
 
 def _is_panic(error: BaseException) -> bool:

@@ -53,7 +53,7 @@ class Unresolved(Exception):
 def read(value: JsonValue, place: str = "inputs") -> Reference | Malformed | None:
     """Return the reference that `value` itself is, if it is one."""
     if isinstance(value, str):
-        if not _WHOLE.fullmatch(value):
+        if not value.startswith("${") or not _WHOLE.fullmatch(value):
             return None
         found = _TEXT.fullmatch(value)
         if found is None:

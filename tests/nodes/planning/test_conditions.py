@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,3 +110,27 @@ def test_no_text_breaks_the_library(expression: str) -> None:
     except ValueError:
         return
     assert isinstance(decide(expression, Scope(DATA)).value, bool)
+
+
+FIRST_USE = """
+import sys, threading
+from concertino.nodes.planning.conditions import Scope, decide
+failed = []
+def work():
+    try:
+        assert decide("payload.n == 1", Scope({"payload": {"n": 1}})) == (True, None)
+    except BaseException as error:
+        failed.append(error)
+threads = [threading.Thread(target=work) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed and "cel.cli" not in sys.modules, failed
+import cel
+assert cel.compile("1 + 1").execute() == 2
+"""
+
+
+def test_the_library_is_loaded_once_whoever_comes_first() -> None:
+    """Sixteen threads may ask first at the same time, and the package may be imported later; its command line is not loaded."""
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
