@@ -8,29 +8,18 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph._internal._constants import (  # what a parent graph tells its subgraph has no public name
-    CONFIG_KEY_CHECKPOINTER,
-    CONFIG_KEY_RESUMING,
-    CONFIG_KEY_TASK_ID,
-)
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateUpdate
 
 from concertino.contracts.ids import new_id
+from concertino.contracts.task import Task
 from concertino.graph.conductor import FORK, Conductor
-from concertino.graph.entry import (
-    CHECKPOINTER,
-    ENTRY,
-    LISTENER,
-    WANTED_CONCURRENCY,
-    Entry,
-    configurable,
-    with_configurable,
-)
+from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
+from concertino.graph.lineage import continues, entered, is_addressed, located, newest, reading
 from concertino.tools.background import conducting
 
 SPARE_THREADS = 16
@@ -48,32 +37,34 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.stream`."""
-        asked = _merged(self, config)
-        saver = self._saver(asked)
-        saved = self._saved(saver, asked, input)
-        fork = self._fork(saved, saver.get_tuple(_latest(asked)) if saver and saved and _addressed(asked) else None)
+        asked, input = self._located(config), _plain_task(input)  # noqa: A001
+        saver, at = self._saver(asked), reading(asked)
+        saved = saver.get_tuple(at) if saver is not None and continues(asked, input) else None
+        fork = self._fork(saved, saver.get_tuple(newest(at)) if saver and saved and is_addressed(at) else None)
         entry = conducting().run(self._enter(input, asked, saved, fork, kwargs), context=contextvars.copy_context())
         try:
             if entry.known is not None:
-                yield from self._apart().stream(input, _without_thread(asked, entry), **_plain(kwargs))
+                apart = entered(config, asked, entry, None)
+                yield from self._apart().stream(input, apart, **_plain(kwargs))
             else:
-                inner = _inner(asked, entry, saver, threads=self.conductor.options.limits.subtasks + SPARE_THREADS)
+                threads = self.conductor.options.limits.subtasks + SPARE_THREADS
+                inner = entered(config, asked, entry, saver, threads=threads)
                 yield from super().stream(input, inner, **_durable(kwargs, saver))
         finally:
             conducting().run(self.conductor.leave(entry))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.astream`."""
-        asked = _merged(self, config)
-        saver = self._saver(asked)
-        saved = await self._asaved(saver, asked, input)
-        latest = await saver.aget_tuple(_latest(asked)) if saver and saved and _addressed(asked) else None
+        asked, input = self._located(config), _plain_task(input)  # noqa: A001
+        saver, at = self._saver(asked), reading(asked)
+        saved = await saver.aget_tuple(at) if saver is not None and continues(asked, input) else None
+        latest = await saver.aget_tuple(newest(at)) if saver and saved and is_addressed(at) else None
         entry = await self._enter(input, asked, saved, self._fork(saved, latest), kwargs)
         try:
             if entry.known is not None:
-                inner = self._apart().astream(input, _without_thread(asked, entry), **_plain(kwargs))
+                inner = self._apart().astream(input, entered(config, asked, entry, None), **_plain(kwargs))
             else:
-                inner = super().astream(input, _inner(asked, entry, saver, threads=None), **_durable(kwargs, saver))
+                inner = super().astream(input, entered(config, asked, entry, saver), **_durable(kwargs, saver))
             async for chunk in inner:
                 yield chunk
         finally:
@@ -113,20 +104,12 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     # Which checkpoint an invocation starts from.
 
+    def _located(self, config: RunnableConfig | None) -> RunnableConfig:
+        return self._own_checkpoint_config(located(self.config, config))
+
     def _saver(self, config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
-        given = configurable(config).get(CONFIG_KEY_CHECKPOINTER)
-        saver = given if given is not None else self.checkpointer
+        saver = self._resolve_checkpointer(config)
         return saver if isinstance(saver, BaseCheckpointSaver) and "thread_id" in configurable(config) else None
-
-    def _saved(
-        self, saver: BaseCheckpointSaver[Any] | None, config: RunnableConfig, given: Any
-    ) -> CheckpointTuple | None:
-        return saver.get_tuple(config) if saver is not None and _continues(config, given) else None
-
-    async def _asaved(
-        self, saver: BaseCheckpointSaver[Any] | None, config: RunnableConfig, given: Any
-    ) -> CheckpointTuple | None:
-        return await saver.aget_tuple(config) if saver is not None and _continues(config, given) else None
 
     def _fork(self, saved: CheckpointTuple | None, latest: CheckpointTuple | None) -> str | None:
         """Return a new fork's token when the invocation goes back behind the thread's newest checkpoint."""
@@ -138,7 +121,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     def _apart(self) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Return this graph without door and checkpointer, to tell what is known and leave every thread alone."""
         parts = {key: value for key, value in self.__dict__.items() if key not in ("conductor", "__orig_class__")}
-        return CompiledStateGraph(**{**parts, "checkpointer": None})
+        return CompiledStateGraph(**{**parts, "checkpointer": False})
 
     # State changed by hand.
 
@@ -171,52 +154,11 @@ def _forking(supersteps: Any, before: Mapping[str, Any]) -> list[list[StateUpdat
     return made
 
 
-def _merged(graph: PlannerGraph, config: RunnableConfig | None) -> RunnableConfig:
-    """Return the invocation's config over the graph's own."""
-    own, given = cast("dict[str, Any]", graph.config or {}), cast("dict[str, Any]", config or {})
-    merged = {**own, **given}
-    merged["configurable"] = {**configurable(graph.config), **configurable(config)}
-    return cast("RunnableConfig", merged)
-
-
-def _continues(config: RunnableConfig, given: Any) -> bool:
-    """Say whether LangGraph will go on from a checkpoint rather than take the input."""
-    if CONFIG_KEY_TASK_ID in configurable(config):  # in a parent graph, which gives the input again
-        return bool(configurable(config).get(CONFIG_KEY_RESUMING))
-    return given is None or isinstance(given, Command)
-
-
-def _addressed(config: RunnableConfig) -> bool:
-    return bool(configurable(config).get("checkpoint_id"))
-
-
-def _latest(config: RunnableConfig) -> RunnableConfig:
-    return with_configurable(config, checkpoint_id=None)
-
-
-def _inner(
-    config: RunnableConfig, entry: Entry, saver: BaseCheckpointSaver[Any] | None, *, threads: int | None
-) -> RunnableConfig:
-    """Return the config of the invocation proper.
-
-    `max_concurrency` is the caller's slot count, which the board keeps; LangGraph's own would be held by instances
-    that wait. For a synchronous run it sizes the pool that they wait in.
-    """
-    inner = with_configurable(
-        config, **{ENTRY: entry, WANTED_CONCURRENCY: config.get("max_concurrency"), CHECKPOINTER: saver}
-    )
-    if threads is not None:
-        inner["max_concurrency"] = threads
-    else:
-        inner.pop("max_concurrency", None)
-    return inner
-
-
-def _without_thread(config: RunnableConfig, entry: Entry) -> RunnableConfig:
-    """Return a config that leaves the caller's thread alone."""
-    kept = {key: value for key, value in configurable(config).items() if not key.startswith(("__pregel", "checkpoint"))}
-    kept.pop("thread_id", None)
-    return {**config, "configurable": {**kept, ENTRY: entry}}
+def _plain_task(given: Any) -> Any:
+    """Return the input with its task as plain JSON, which checkpoints may hold."""
+    if isinstance(given, Mapping) and isinstance(task := given.get("task"), Task):
+        return {**given, "task": task.model_dump(mode="json", exclude_unset=True)}
+    return given
 
 
 def _durable(kwargs: dict[str, Any], saver: object) -> dict[str, Any]:

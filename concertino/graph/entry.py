@@ -15,18 +15,20 @@ from concertino.graph.state import Policy
 if TYPE_CHECKING:
     from concertino.graph.run import Run
 
-ENTRY = "__concertino_entry"
-"""Configurable key of the invocation's entry; LangGraph keeps keys with two leading underscores out of checkpoints."""
-WANTED_CONCURRENCY = "__concertino_max_concurrency"
+# LangGraph leaves keys with its own prefix out of the configs that it streams and stores: what stands under these is not JSON.
+ENTRY = "__pregel_concertino_entry"
+"""Configurable key of the invocation's entry."""
+WANTED_CONCURRENCY = "__pregel_concertino_max_concurrency"
 """Configurable key of the caller's own `max_concurrency`, handed on to nested graphs."""
-CHECKPOINTER = "__concertino_checkpointer"
+CHECKPOINTER = "__pregel_concertino_checkpointer"
 """Configurable key of the saver in use, for graphs run as specialists."""
-TAKE_OVER = "__concertino_take_over"
+TAKE_OVER = "__pregel_concertino_take_over"
 """Configurable key that lets a submission carry on with a run whose checkpoints are gone."""
-LISTENER = "__concertino_listener"
+LISTENER = "__pregel_concertino_listener"
 """Configurable key of a function that is called with every event of this invocation's run."""
-RESTART = "__concertino_restart"
+RESTART = "__pregel_concertino_restart"
 """Configurable key of a finished run that this invocation starts anew."""
+OWN_KEYS = frozenset({ENTRY, WANTED_CONCURRENCY, CHECKPOINTER, TAKE_OVER, LISTENER, RESTART})
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from langgraph.types import Command, Interrupt
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.bodies import CoroutineWork, ThreadWork, Work
+from concertino.graph.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable
 from concertino.nodes.specialists.brief import Assignment
 
 _local_saver = InMemorySaver()
@@ -155,12 +156,12 @@ def _outputs(facts: Assignment) -> JsonObject:
 
 
 def _saver(config: RunnableConfig) -> Any:
-    return (config.get("configurable") or {}).get("__concertino_checkpointer") or _local_saver
+    return configurable(config).get(CHECKPOINTER) or _local_saver
 
 
 def _inner_config(config: RunnableConfig, *, thread_id: str | None) -> RunnableConfig:
     """Return the caller's callbacks, tags, metadata and own configurables, without LangGraph's task internals."""
-    given = config.get("configurable") or {}
+    given = configurable(config)
     own = {
         key: value
         for key, value in given.items()
@@ -170,7 +171,7 @@ def _inner_config(config: RunnableConfig, *, thread_id: str | None) -> RunnableC
         own["thread_id"] = thread_id
     kept = {key: value for key, value in config.items() if key in ("callbacks", "tags", "metadata")}
     inner = cast("RunnableConfig", {**kept, "configurable": own})
-    wanted = given.get("__concertino_max_concurrency")
+    wanted = given.get(WANTED_CONCURRENCY)
     if wanted is not None:
         inner["max_concurrency"] = wanted
     return inner

@@ -13,7 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from concertino.contracts.budget import Budget, Count, Money, Seconds
+from concertino.contracts.errors import InputError
 from concertino.contracts.json import JsonObject
+
+MAX_SLOTS = 100_000
+"""Largest number of slots that may be asked for; chosen by hand, above any plan's size."""
 
 
 def merge_records(known: JsonObject | None, new: JsonObject | None) -> JsonObject:
@@ -83,7 +87,7 @@ class PlannerContext(BaseModel):
     usd: Money | None = Field(default=None, description="Most US dollars a run may cost.")
     documents: Count | None = Field(default=None, description="Most documents a run may read.")
     seconds: Seconds | None = Field(default=None, description="Most active seconds a run may take.")
-    concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+    concurrency: Annotated[int, Field(ge=1, le=MAX_SLOTS)] | None = Field(
         default=None, description="How many subtasks may run at the same time; unlimited where left out."
     )
 
@@ -94,7 +98,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget: Budget = Budget()
-    concurrency: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=MAX_SLOTS, strict=True)] | None = None
     require_approval: bool = False
     model: str | None = None
 
@@ -111,6 +115,19 @@ class Policy(BaseModel):
             require_approval=given.require_approval or defaults.require_approval,
             model=given.model or defaults.model,
         )
+
+    def within(self, slots: object) -> Policy:
+        """Return this policy with at most `slots` slots: the `max_concurrency` of an invocation's config.
+
+        Raises:
+            InputError: not a whole number from 1 on.
+        """
+        if slots is None:
+            return self
+        if not isinstance(slots, int) or isinstance(slots, bool) or not 1 <= slots <= MAX_SLOTS:
+            rule = f"must be a whole number from 1 to {MAX_SLOTS}"
+            raise InputError(field="config.max_concurrency", value=slots, rule=rule)
+        return self.model_copy(update={"concurrency": min(slots, self.concurrency or slots)})
 
 
 def _context(given: object) -> PlannerContext | None:
