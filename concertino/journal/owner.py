@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import uuid
-from functools import lru_cache
 from pathlib import Path
 
 
@@ -19,7 +18,8 @@ def this_owner() -> str:
     must not take each other's processes for dead ones.
     """
     pid = os.getpid()
-    return f"{_host()}:{pid}:{_start(pid) or 0}:{uuid.uuid4().hex[:12]}"
+    start = _SELF[1] if pid == _SELF[0] else _start(pid)  # a forked child is another process
+    return f"{_HOST}:{pid}:{start or 0}:{uuid.uuid4().hex[:12]}"
 
 
 def is_dead(owner: str) -> bool:
@@ -30,7 +30,7 @@ def is_dead(owner: str) -> bool:
     host, _, rest = owner.partition(":")
     pid_text, _, rest = rest.partition(":")
     start_text = rest.partition(":")[0]
-    if host != _host() or not pid_text.isdecimal() or not start_text.isdecimal():
+    if host != _HOST or not pid_text.isdecimal() or not start_text.isdecimal():
         return False
     pid, start = int(pid_text), int(start_text)
     if start:
@@ -46,8 +46,7 @@ def is_dead(owner: str) -> bool:
     return False
 
 
-@lru_cache(maxsize=1)
-def _host() -> str:
+def _read_host() -> str:
     parts = [_read("/proc/sys/kernel/random/boot_id")]
     try:
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
@@ -73,3 +72,8 @@ def _read(path: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
+
+
+# Read once, at import: owners are named on event loops, which must not wait for files.
+_HOST = _read_host()
+_SELF = (os.getpid(), _start(os.getpid()))
