@@ -17,7 +17,7 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.conductor import Conductor
-from concertino.graph.options import Aggregate, Options
+from concertino.graph.options import Aggregate, Options, Prepare
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
 from concertino.journal.open import open_journal
@@ -46,6 +46,7 @@ def create_planner(
     require_approval: bool = False,
     escalate: Literal["flag", "ask"] = "flag",
     aggregate: Aggregate | None = None,
+    prepare: Prepare | None = None,
     on_event: Callable[[Event], None] | None = None,
     clock: Clock | None = None,
     name: str = "concertino",
@@ -70,6 +71,8 @@ def create_planner(
         escalate: Whether a required subtask that stays failed is flagged in the result or a person is asked first.
         aggregate: `(findings by name, task) -> answer`, a merging of one's own; when it fails the first successful
             finding stands.
+        prepare: `Task -> Task`, a pack's own completion of a task at the door, before its identity is taken and before
+            anything is planned; also of one that a fork changed. Must give the same for what it gave, and not block.
         on_event: Called with every event, from any thread; must not block.
         clock: Where time comes from.
         name: The graph's name.
@@ -103,6 +106,7 @@ def create_planner(
         floor=floor,
         node_budgets=dict(node_budgets or {}),
         aggregate=aggregate,
+        prepare=prepare,
         escalate=escalate,
         listeners=(on_event,) if on_event is not None else (),
         name=name,

@@ -55,7 +55,7 @@ class Conductor:
             TaskConflict: a known task id with another content.
         """
         task = self._task(given)
-        policy = self._policy(context)
+        policy = self._policy(context).within(config.get("max_concurrency"))
         restarted = configurable(config).get(RESTART)
         journal = self.options.journal
         if restarted is not None:
@@ -82,10 +82,11 @@ class Conductor:
             RunBusy: another process works on it.
         """
         known = cast("JsonObject", values["run"])
-        task = Task.model_validate(values["task"])
         fork = fork or cast("str | None", known.get("fork"))
+        # A fork's task may have been changed by hand, so it passes the door again.
+        task = self._prepared(values["task"]) if fork else Task.model_validate(values["task"])
         row = await self._row(known, task, fork, _thread(config))
-        policy = Policy.model_validate(values.get("policy") or {})
+        policy = Policy.model_validate(values.get("policy") or {}).within(config.get("max_concurrency"))
         if row.state in TERMINAL and row.token == fork and fork is not None:
             fork = None
         lease = None if row.state in TERMINAL else await self._lease(row)
@@ -203,12 +204,16 @@ class Conductor:
 
     def _task(self, given: Any) -> Task:
         if isinstance(given, Mapping) and given.get("task") is not None:
-            return read_task(given["task"], limits=self.options.limits)
+            return self._prepared(given["task"])
         messages = given.get("messages") if isinstance(given, Mapping) else None
         if not messages:
             raise InputError(field="input", value=given, rule='must be {"task": {...}} or {"messages": [...]}')
         text = _text(messages[-1] if isinstance(messages, list) else messages)
-        return read_task({"title": text[:80], "description": text}, limits=self.options.limits)
+        return self._prepared({"title": text[:80], "description": text})
+
+    def _prepared(self, given: Any) -> Task:
+        task = read_task(given, limits=self.options.limits)
+        return task if self.options.prepare is None else self.options.prepare(task)
 
     def _policy(self, context: object) -> Policy:
         try:

@@ -12,6 +12,7 @@ from concertino.contracts.event import Event
 from concertino.contracts.journal import Journal
 from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
+from concertino.contracts.task import Task
 from concertino.graph.state import Policy
 from concertino.nodes.planning.workflows import Workflow
 from concertino.nodes.specialists.declare import Specialist
@@ -20,6 +21,9 @@ from concertino.tools.registry import Tool
 
 Aggregate = Callable[..., Any]
 """`(findings by subtask id, task) -> answer`: a pack's own merging; synthesis still reports shares and dissent."""
+
+Prepare = Callable[[Task], Task]
+"""A pack's own completion of a task; gives the same for what it gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Options:
     floor: Budget | None = None
     node_budgets: Mapping[str, Budget] = field(default_factory=dict)
     aggregate: Aggregate | None = None
+    prepare: Prepare | None = None
     escalate: str = "flag"
     """What happens to a required subtask that stays failed: `flag` it for review, or `ask` a person before going on."""
     listeners: tuple[Callable[[Event], None], ...] = ()
