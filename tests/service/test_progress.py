@@ -93,7 +93,7 @@ def test_the_view_has_a_bar_for_every_bounded_budget() -> None:
         event("SETTLED", key="k", path=["run"], used=spent),
     )
     assert "250 of 1,000" in picture
-    assert "3 of 60" in picture
+    assert "3.0 of 60" in picture
     assert "calls" not in picture
 
 

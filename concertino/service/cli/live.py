@@ -104,13 +104,14 @@ def _subtasks(view: dict[str, Any], *, now: float) -> Table:
         elapsed = "" if started is None else f"{max(0.0, (finished or now) - started):.1f} s"
         attempts = f"attempt {one['attempts']}" if one["attempts"] > 1 else ""
         needs = ", ".join(view["dependencies"].get(one["subtask_id"], ()))
+        waits = f"after {needs}" if needs and one["state"] == "pending" else ""
         table.add_row(
             Text(mark, style=style),
             Text(plain(one["subtask_id"])),
             Text(plain(one["specialist"] or ""), style="dim"),
             Text(one["state"], style=style),
             Text(elapsed),
-            Text(plain(_reason(one["error"]) or attempts or (f"after {needs}" if needs else "")), style="dim"),
+            Text(plain(_reason(one["error"]) or attempts or waits), style="dim"),
         )
     if len(subtasks) > len(shown):
         table.add_row("", Text(f"and {len(subtasks) - len(shown)} more", style="dim"))
@@ -124,8 +125,13 @@ def _budgets(view: dict[str, Any], limits: JsonObject) -> Table:
         limit = limits.get(name)
         if isinstance(limit, int | float) and limit > 0:
             bar = ProgressBar(total=limit, completed=min(amount, limit), width=24)
-            table.add_row(Text(name, style="dim"), bar, Text(f"{amount:,.6g} of {limit:,.6g}"))
+            table.add_row(Text(name, style="dim"), bar, Text(_share(name, amount, limit)))
     return table
+
+
+def _share(name: str, amount: float, limit: float) -> str:
+    shown = f"{amount:,.1f}" if name == "seconds" else f"{amount:,.6g}"
+    return f"{shown} of {limit:,.6g}"
 
 
 def _reason(error: object) -> str | None:

@@ -41,7 +41,7 @@ _WORDS = {
 }
 """Event types that a person wants to see; reservations and single calls are for the journal's readers."""
 
-_DETAILS = ("question", "reason", "error", "decision", "finding", "path", "status", "state")
+_DETAILS = ("question", "reason", "error", "decision", "finding", "path", "status")
 """Payload fields that say more, the most telling first."""
 
 
