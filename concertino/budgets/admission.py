@@ -77,7 +77,7 @@ class Waiter(ABC):
         self.mask = sum(1 << d for d in self.dimensions)
         self.order: tuple[int, int] = (-priority, 0)
         self.holding = False
-        """Whether it may pin anything."""
+        """Whether it may pin anything; kept by the queue."""
         self.barred: set[Cell] = set()
         self.decided = False
         self.refused: BudgetExceeded | None = None
@@ -89,10 +89,6 @@ class Waiter(ABC):
     @abstractmethod
     def wake(self) -> None:
         """Tell the one who waits that it is decided. Called without the lock, from any thread."""
-
-    def look(self) -> None:
-        """Find out whether it may pin anything."""
-        self.holding = self.within is not None or any(True for _ in self.granted())
 
     def pins(self) -> Iterable[Hold]:
         """Yield the open holds that cannot end before this wait."""
@@ -157,13 +153,14 @@ class Queue:
         self._largest = [max(pair) for pair in zip(self._largest, waiter.least, strict=True)]
         self._arrivals += 1
         waiter.order = (waiter.order[0], self._arrivals)
-        waiter.look()
+        waiter.holding = waiter.within is not None or any(True for _ in waiter.granted())
         bisect.insort(self.waiters, waiter, key=lambda one: one.order)
 
-    def granted(self) -> None:
-        """Note that an account was granted something."""
+    def granted(self, account: Cell) -> None:
+        """Note that an account, given by its first cell, was granted something."""
         for waiter in self.waiters:
-            waiter.look()
+            if account in waiter.chain[0]:
+                waiter.holding = True
 
     def leave(self, waiter: Waiter) -> None:
         """Take out a waiter that was not decided; `serve` must follow, as others may have waited behind it."""

@@ -47,7 +47,7 @@ class Ticket(Waiter):
             grants, path = self._books.grants, self.chain[0][0].path
             self._first = path not in grants
             grants.add(path)
-            self._books.queue.granted()
+            self._books.queue.granted(self.chain[0][0])
             return
         hold(self.chain, share)
         self.reservation = Reservation(self._books, self.chain, share, key=self._key, within=self.within)

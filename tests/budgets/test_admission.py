@@ -37,6 +37,18 @@ async def start(call: Coroutine[object, object, T]) -> asyncio.Task[T]:
     return task
 
 
+async def given(task: asyncio.Task[T]) -> T:
+    """Return what a waiter got, which must have come by now."""
+    await settled()
+    assert task.done(), "still waiting"
+    return task.result()
+
+
+async def now(call: Coroutine[object, object, T]) -> T:
+    """Return what is given without a wait."""
+    return await given(await start(call))
+
+
 async def test_a_request_waits_for_a_refund_and_then_gets_all() -> None:
     """Waiting comes before shrinking: what others hold may come back."""
     account = subtask(Ledger(Budget(tokens=100)), "a")
@@ -44,7 +56,7 @@ async def test_a_request_waits_for_a_refund_and_then_gets_all() -> None:
     second = await start(account.acquire(tokens(50), key="2", minimum=tokens(10)))
     assert not second.done()
     first.settle(tokens(50))
-    assert (await second).amounts == tokens(50)
+    assert (await given(second)).amounts == tokens(50)
 
 
 async def test_a_request_shrinks_once_no_hold_could_make_more_room() -> None:
@@ -57,7 +69,7 @@ async def test_a_request_shrinks_once_no_hold_could_make_more_room() -> None:
     await settled()
     assert not waiting.done()
     other.settle(tokens(25))
-    assert (await waiting).amounts == tokens(25)
+    assert (await given(waiting)).amounts == tokens(25)
 
 
 async def test_a_request_that_no_refund_could_help_is_refused_at_once() -> None:
@@ -66,7 +78,7 @@ async def test_a_request_that_no_refund_could_help_is_refused_at_once() -> None:
     account.reserve(tokens(30), key="1").settle_in_full()
     account.reserve(tokens(10), key="2")
     with pytest.raises(BudgetExceeded, match="asked 51 tokens, 50 left"):
-        await account.acquire(tokens(60), key="3", minimum=tokens(51))
+        await now(account.acquire(tokens(60), key="3", minimum=tokens(51)))
 
 
 async def test_a_waiter_is_refused_when_hope_ends() -> None:
@@ -76,7 +88,7 @@ async def test_a_waiter_is_refused_when_hope_ends() -> None:
     waiting = await start(account.acquire(tokens(50), key="2"))
     first.settle_in_full()
     with pytest.raises(BudgetExceeded, match="asked 50 tokens, 20 left"):
-        await waiting
+        await given(waiting)
 
 
 async def test_higher_priority_is_served_first_and_equals_in_order_of_arrival() -> None:
@@ -93,7 +105,7 @@ async def test_higher_priority_is_served_first_and_equals_in_order_of_arrival() 
     for hold in holds:
         hold.refund()
         await settled()
-    await asyncio.gather(*tasks)
+    assert all(task.done() for task in tasks)
     assert served == ["high", "mid", "low", "low2"]
 
 
@@ -107,8 +119,23 @@ async def test_small_requests_do_not_starve_a_large_one() -> None:
     assert not small.done()
     first.refund()
     second.refund()
-    assert (await large).amounts == tokens(80)
-    assert (await small).amounts == tokens(5)
+    assert (await given(large)).amounts == tokens(80)
+    assert (await given(small)).amounts == tokens(5)
+
+
+async def test_the_bar_holds_below_the_run_too() -> None:
+    """What is short in a specialist's own account is kept for the first in line there."""
+    ledger = Ledger(Budget(tokens=1_000))
+    narrow = ledger.account(("work", "a"), limit=Budget(tokens=100))
+    first = narrow.reserve(tokens(50), key="1")
+    large = await start(narrow.acquire(tokens(80), key="large"))
+    small = await start(narrow.acquire(tokens(5), key="small"))
+    urgent = await start(narrow.acquire(tokens(5), key="urgent", priority=1))
+    assert not small.done()
+    assert (await given(urgent)).amounts == tokens(5)
+    first.refund()
+    assert (await given(large)).amounts == tokens(80)
+    assert (await given(small)).amounts == tokens(5)
 
 
 async def test_a_request_elsewhere_passes_one_that_is_short_in_its_own_account() -> None:
@@ -117,9 +144,9 @@ async def test_a_request_elsewhere_passes_one_that_is_short_in_its_own_account()
     narrow = ledger.account(("work", "a"), limit=Budget(tokens=10))
     hold = narrow.reserve(tokens(10), key="1")
     waiting = await start(narrow.acquire(tokens(10), key="2", priority=9))
-    assert (await subtask(ledger, "b").acquire(tokens(90), key="3")).amounts == tokens(90)
+    assert (await now(subtask(ledger, "b").acquire(tokens(90), key="3"))).amounts == tokens(90)
     hold.refund()
-    assert (await waiting).amounts == tokens(10)
+    assert (await given(waiting)).amounts == tokens(10)
 
 
 async def test_synthesis_passes_all_who_wait_while_the_floor_covers_it() -> None:
@@ -127,10 +154,10 @@ async def test_synthesis_passes_all_who_wait_while_the_floor_covers_it() -> None
     ledger = Ledger(Budget(tokens=100), floor=Budget(tokens=20))
     hold = subtask(ledger, "a").reserve(tokens(80), key="1")
     waiting = await start(subtask(ledger, "a").acquire(tokens(50), key="2", priority=9))
-    answer = await ledger.account(SYNTHESIZE).acquire(tokens(20), key="3")
+    answer = await now(ledger.account(SYNTHESIZE).acquire(tokens(20), key="3"))
     assert answer.amounts == tokens(20)
     hold.refund()
-    await waiting
+    await given(waiting)
 
 
 async def test_a_cancelled_waiter_holds_nothing_and_lets_the_next_one_through() -> None:
@@ -142,7 +169,7 @@ async def test_a_cancelled_waiter_holds_nothing_and_lets_the_next_one_through() 
     small = await start(account.acquire(tokens(40), key="3"))
     large.cancel()
     await settled()
-    assert (await small).amounts == tokens(40)
+    assert (await given(small)).amounts == tokens(40)
     hold.refund()
     assert ledger.open_holds() == 1
 
@@ -156,7 +183,7 @@ async def test_a_waiter_cancelled_after_it_was_served_gives_everything_back() ->
     second = await start(account.acquire(tokens(100), key="3"))
     hold.refund()
     first.cancel()
-    assert (await second).key == "3"
+    assert (await given(second)).key == "3"
     assert first.cancelled()
     assert ledger.open_holds() == 1
 
@@ -182,10 +209,10 @@ async def test_two_grants_that_wait_for_each_other_end_in_one_refusal() -> None:
     high = await start(one.acquire(tokens(80), key="1", priority=1))
     assert not high.done()
     with pytest.raises(BudgetExceeded, match="asked 70 tokens"):
-        await two.acquire(tokens(70), key="2")
+        await now(two.acquire(tokens(70), key="2"))
     assert not high.done()
     two.close()
-    assert (await high).amounts == tokens(80)
+    assert (await given(high)).amounts == tokens(80)
 
 
 async def test_the_newcomer_of_higher_priority_outlives_the_one_that_waited() -> None:
@@ -198,7 +225,7 @@ async def test_the_newcomer_of_higher_priority_outlives_the_one_that_waited() ->
     high = await start(two.acquire(tokens(70), key="2", priority=1))
     assert isinstance(low.exception(), BudgetExceeded)
     one.close()
-    assert (await high).amounts == tokens(70)
+    assert (await given(high)).amounts == tokens(70)
 
 
 async def test_waiters_in_each_others_way_shrink_when_their_minimum_fits() -> None:
@@ -213,7 +240,7 @@ async def test_waiters_in_each_others_way_shrink_when_their_minimum_fits() -> No
     assert not second.done(), "the first one works now, and what it holds may come back"
     first.result().settle(tokens(60))
     one.close()
-    assert (await second).amounts == tokens(60)
+    assert (await given(second)).amounts == tokens(60)
 
 
 async def test_a_chain_of_waiters_is_no_deadlock_while_its_end_can_get_on() -> None:
@@ -228,9 +255,9 @@ async def test_a_chain_of_waiters_is_no_deadlock_while_its_end_can_get_on() -> N
     assert not first.done()
     assert not second.done()
     call.refund()
-    (await second).refund()
+    (await given(second)).refund()
     two.close()
-    assert (await first).amounts == tokens(90)
+    assert (await given(first)).amounts == tokens(90)
 
 
 async def test_asking_within_a_reservation_that_blocks_itself_is_refused() -> None:
@@ -238,8 +265,8 @@ async def test_asking_within_a_reservation_that_blocks_itself_is_refused() -> No
     account = subtask(Ledger(Budget(tokens=100)), "a")
     outer = account.reserve(tokens(80), key="outer")
     with pytest.raises(BudgetExceeded, match="asked 30 tokens, 20 left"):
-        await account.acquire(tokens(30), key="inner", within=outer)
-    assert (await account.acquire(tokens(30), key="inner2", minimum=tokens(1), within=outer)).amounts == tokens(20)
+        await now(account.acquire(tokens(30), key="inner", within=outer))
+    assert (await now(account.acquire(tokens(30), key="inner2", minimum=tokens(1), within=outer))).amounts == tokens(20)
 
 
 async def test_two_nested_calls_that_block_each_other_end_in_one_refusal() -> None:
@@ -249,9 +276,9 @@ async def test_two_nested_calls_that_block_each_other_end_in_one_refusal() -> No
     outer, other = one.reserve(tokens(50), key="o1"), two.reserve(tokens(50), key="o2")
     inner = await start(one.acquire(tokens(30), key="i1", within=outer))
     with pytest.raises(BudgetExceeded):
-        await two.acquire(tokens(30), key="i2", within=other)
+        await now(two.acquire(tokens(30), key="i2", within=other))
     other.settle(tokens(10))
-    assert (await inner).amounts == tokens(30)
+    assert (await given(inner)).amounts == tokens(30)
 
 
 async def test_grants_wait_like_reservations() -> None:
@@ -264,7 +291,7 @@ async def test_grants_wait_like_reservations() -> None:
     waiting = await start(two.acquire_grant(tokens(60), minimum=tokens(50)))
     assert not waiting.done()
     one.close()
-    assert await waiting == tokens(60)
+    assert await given(waiting) == tokens(60)
 
 
 async def test_a_passed_deadline_ends_the_wait_and_holds_nothing() -> None:
@@ -273,7 +300,7 @@ async def test_a_passed_deadline_ends_the_wait_and_holds_nothing() -> None:
     account = subtask(ledger, "a")
     account.reserve(tokens(100), key="1")
     with pytest.raises(DeadlineExceeded, match="waiting for budget"):
-        await account.acquire(tokens(10), key="2", deadline=0.0)
+        await now(account.acquire(tokens(10), key="2", deadline=0.0))
     with pytest.raises(DeadlineExceeded, match="waiting for budget"):
         account.acquire_blocking(tokens(10), key="2", deadline=0.0)
     assert ledger.open_holds() == 1
@@ -287,10 +314,10 @@ async def test_closing_refuses_who_still_waits() -> None:
     two = await start(subtask(ledger, "c").acquire(tokens(10), key="3"))
     subtask(ledger, "b").close()
     with pytest.raises(BudgetExceeded, match=r"b::t-1::1 \(closed\)"):
-        await one
+        await given(one)
     ledger.close()
     with pytest.raises(BudgetExceeded):
-        await two
+        await given(two)
 
 
 def test_a_waiter_whose_loop_is_gone_passes_its_share_on() -> None:
@@ -330,7 +357,7 @@ async def test_32_calls_of_1000_against_10000_are_never_over_and_use_nearly_all(
             live -= hold.amounts.tokens
             spent += hold.settle(tokens(min(used, hold.amounts.tokens))).tokens
 
-    await asyncio.gather(*(call(number) for number in range(32)))
+    await asyncio.wait_for(asyncio.gather(*(call(number) for number in range(32))), 30)
     assert peak <= 10_000
     assert 9_500 <= ledger.usage().tokens == spent <= 10_000
     assert ledger.open_holds() == 0
