@@ -78,9 +78,7 @@ class Brief(Protocol):
         """Return `task_id:run:subtask_id:name`: the idempotency key of an outside effect, the same on every attempt."""
         ...
 
-    def spend(
-        self, *, tokens: int = 0, calls: int = 0, usd: float = 0.0, documents: int = 0
-    ) -> Awaitable[None]:
+    def spend(self, *, tokens: int = 0, calls: int = 0, usd: float = 0.0, documents: int = 0) -> Awaitable[None]:
         """Charge what this subtask is about to use. In a plain function it is done when the call returns.
 
         Raises:
