@@ -191,7 +191,7 @@ class Queue:
     def _pass(self, pins: Pins, *, alone: bool) -> bool:
         """Decide whoever can be, one at most when `alone`, as that changes the pins. Return whether there was one.
 
-        Where nobody pins anything, whoever comes behind a bar on the run itself is looked at only for hope.
+        Whoever pins nothing and comes behind a bar on the run itself is looked at only for hope.
         """
         floor = self._pins(()) if alone else pins
         ceiling = [cell.limit - cell.settled - floor.get(cell, 0) for cell in self._run]
@@ -200,7 +200,8 @@ class Queue:
         shut = 0
         found = False
         for waiter in tuple(self.waiters):
-            if shut & waiter.mask and (roomy or all(waiter.least[d] <= ceiling[d] for d in waiter.dimensions)):
+            behind = shut & waiter.mask and not waiter.holding
+            if behind and (roomy or all(waiter.least[d] <= ceiling[d] for d in waiter.dimensions)):
                 continue
             reason = waiter.hopeless(floor)
             share = None if reason is not None else _share(waiter, pins, barred)
@@ -210,10 +211,9 @@ class Queue:
                 waiter.admit(share)
                 self._decide(waiter)
             else:
-                if not alone:
-                    shut = sum(1 << d for d, cell in enumerate(self._run) if cell in barred)
-                    if roomy and shut & self._common:
-                        break
+                shut = sum(1 << d for d, cell in enumerate(self._run) if cell in barred)
+                if roomy and shut & self._common and not alone:
+                    break
                 continue
             found = True
             if alone:

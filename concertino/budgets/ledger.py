@@ -85,6 +85,10 @@ class Ledger:
                 account.limit(limit)
             return account
 
+    def find(self, path: Path) -> Account | None:
+        """Return the account at `path` if anybody has opened it, and leave it as it is."""
+        return self._accounts.get(path)
+
     def usage(self) -> Usage:
         """Return what the run has settled; seconds are kept elsewhere."""
         return self._run.usage()
