@@ -8,20 +8,21 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
-from pydantic import ValidationError
 
-from concertino.contracts.errors import InputError, SetupError, TaskConflict
-from concertino.contracts.event import TERMINAL
+from concertino.contracts.errors import InputError, RunBusy, TaskConflict
+from concertino.contracts.event import TERMINAL, RunState
 from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Admission, Lease, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
-from concertino.contracts.task import Task, input_error, read_task
+from concertino.contracts.task import Task
 from concertino.graph.dispatch import lay_board, standings
 from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
+from concertino.graph.forks import FORK
 from concertino.graph.gates import GateBook
 from concertino.graph.heart import Heart
 from concertino.graph.options import Options
+from concertino.graph.requests import allowed, prepared, requested
 from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
@@ -32,8 +33,6 @@ from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.validate import validate_draft
 
-FORK = "fork:"
-"""Prefix of the tokens of forked runs."""
 EVENTS = 1_000_000
 """Events of one task that a resume reads at most."""
 
@@ -47,19 +46,24 @@ class Conductor:
 
     # In.
 
-    async def begin(self, given: Any, config: RunnableConfig, *, context: object) -> Entry:
-        """Let a new task in, or find that it was submitted before.
+    async def begin(
+        self, given: Any, config: RunnableConfig, *, context: object, fork: str | None = None
+    ) -> Entry:
+        """Let a new task in, or find that it was submitted before; with a `fork` token it is a new run in any case.
 
         Raises:
             InputError: a faulty task, plan or context; nothing was recorded.
             TaskConflict: a known task id with another content.
         """
-        task = self._task(given)
-        policy = self._policy(context).within(config.get("max_concurrency"))
+        task = requested(given, self.options)
+        policy = allowed(context, config, self.options)
         restarted = configurable(config).get(RESTART)
         journal = self.options.journal
         if restarted is not None:
             return await self._restart(task, policy, str(restarted), _thread(config))
+        if fork is not None:
+            head = await wait(journal.head(_thread(config)))
+            return await self._branch(task, policy, _thread(config), parent=head.run_id if head else None, token=fork)
         known = await wait(journal.latest(task.task_id))
         if known is not None:
             if known.content_hash != task.content_hash():
@@ -72,8 +76,14 @@ class Conductor:
         admitted = await wait(journal.admit(self._admission(task, _thread(config))))
         if not admitted.created and known is None:
             return Entry(known=await self.known(admitted.row))  # somebody submitted it at the same moment
-        lease = await self._lease(admitted.row)
-        return await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity)
+        lease = await self._lease_of(admitted.row, state="admitted")
+        if lease is None:
+            return Entry(known=await self.known(admitted.row))
+        # What people said while nobody worked on it holds.
+        history = History() if admitted.created else await self._history(admitted.row)
+        return await self._enter(
+            admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history
+        )
 
     async def resume(self, values: Mapping[str, Any], config: RunnableConfig, *, fork: str | None) -> Entry:
         """Take up a run where its checkpoint stands; with a `fork` token as a new run with a parent.
@@ -82,36 +92,68 @@ class Conductor:
             RunBusy: another process works on it.
         """
         known = cast("JsonObject", values["run"])
+        parent, thread_id = str(known["run_id"]), _thread(config)
         fork = fork or cast("str | None", known.get("fork"))
         # A fork's task may have been changed by hand, so it passes the door again.
-        task = self._prepared(values["task"]) if fork else Task.model_validate(values["task"])
-        row = await self._row(known, task, fork, _thread(config))
+        task = prepared(values["task"], self.options) if fork else Task.model_validate(values["task"])
         policy = Policy.model_validate(values.get("policy") or {}).within(config.get("max_concurrency"))
-        if row.state in TERMINAL and row.token == fork and fork is not None:
-            fork = None
-        lease = None if row.state in TERMINAL else await self._lease(row)
+        if fork is not None and known.get("starts_over"):
+            return await self._branch(task, policy, thread_id, parent=parent, token=fork)
+        row = await self._row(known, task, fork, thread_id)
+        if row.state in TERMINAL:
+            return Entry(known=await self.known(row))
+        lease = await self._lease(row)
         history = await self._history(row)
-        if row.run_id != known["run_id"]:
-            await self._inherit(history, values, parent=str(known["run_id"]), task=task)
         run = self._live(row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
             run.records.setdefault(sid, await self._whole(record))
-        if values.get("plan"):
-            run.adopt_plan(Plan.model_validate(values["plan"]))
-        entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or {})
-        if lease is None:
-            return entry
-        if run.plan is None:
+        entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or history.complexity or {})
+        # LangGraph may have kept what a node returned although its checkpoint was never written: the journal knows.
+        if made := values.get("plan") or history.plan:
+            entry.plan = Plan.model_validate(made)
+        else:
             entry.plan, entry.complexity = await self._plan(task, policy)
+        run.adopt_plan(entry.plan)
         self.heart.keep(run)
-        run.emit("RUN_RESUMED", state="running")
-        dispatch = cast("JsonObject", values.get("dispatch") or {})
-        if dispatch and run.plan is not None:
+        if row.run_id != parent:
+            await self._take_after(run, parent, planned=bool(values.get("plan")) and history.plan is None)
+        run.emit("RUN_RESUMED", state="running", payload={"active_s": history.active_s})
+        dispatch = history.dispatch or cast("JsonObject", values.get("dispatch") or {})
+        if dispatch:
             for sid in cast("list[str]", dispatch["subtasks"]):
                 if run.records.get(sid, {}).get("dispatch") not in (None, dispatch["id"]):
                     del run.records[sid]  # it was sent out again after this record
             lay_board(run, dispatch)
         return entry
+
+    async def _branch(self, task: Task, policy: Policy, thread_id: str, *, parent: str | None, token: str) -> Entry:
+        """Start over with a task changed by hand, as a new run with a parent."""
+        plan, complexity = await self._plan(task, policy)
+        row = (await wait(self.options.journal.admit(self._admission(task, thread_id, parent=parent, token=token)))).row
+        lease, history = await self._lease(row), await self._history(row)
+        entry = await self._enter(row, task, policy, lease, plan=plan, complexity=complexity, history=history)
+        if parent is not None and entry.run is not None:
+            await self._take_after(entry.run, parent, planned=False)
+        return entry
+
+    async def _take_after(self, run: Run, parent: str, *, planned: bool) -> None:
+        """Put on a fork's record what it has from its parent: the plan, and rejections unless the task was changed."""
+        if planned and run.plan is not None:
+            made: JsonObject = {"plan": run.plan.model_dump(mode="json"), "policy": run.policy.model_dump(mode="json")}
+            run.emit("RUN_ADMITTED", payload={"title": run.task.title, "parent_run_id": parent})
+            run.emit("RUN_PLANNED", payload=made)
+        row = await wait(self.options.journal.run(parent))
+        if row is not None and row.content_hash == run.task.content_hash():
+            self._give_answers(run, (await self._history(row)).gates, only_rejects=True)
+
+    def _give_answers(self, run: Run, gates: GateBook, *, only_rejects: bool) -> None:
+        """Let another run's answers hold in this one, on its record too."""
+        before = {question.gate for question in run.questions.book if question.answer is not None}
+        run.questions.book.take(gates, only_rejects=only_rejects)
+        for question in run.questions.book:
+            if question.answer is not None and question.gate not in before:
+                payload: JsonObject = {"gate": question.gate, **question.answer.model_dump(exclude_none=True)}
+                run.emit("GATE_ANSWERED", subtask_id=question.subtask_id, payload=payload)
 
     async def _is_adrift(self, row: RunRow, config: RunnableConfig) -> bool:
         """Say whether a submission may carry on with a run: nobody holds it, and no checkpoint can take it up."""
@@ -125,7 +167,9 @@ class Conductor:
 
     async def _take_over(self, row: RunRow, task: Task) -> Entry:
         """Carry on with a run from the journal alone: its plan and finished subtasks stand, the rest goes out again."""
-        lease = await self._lease(row)
+        lease = await self._lease_of(row, state=row.state)
+        if lease is None:
+            return Entry(known=await self.known(row))
         history = await self._history(row)
         policy = Policy.model_validate(history.policy or {})
         run = self._live(row, task, policy, lease, history)
@@ -145,17 +189,17 @@ class Conductor:
         admission = self._admission(task, thread_id, parent=old_id, token=token)
         admitted = await wait(self.options.journal.admit(admission))
         lease = await self._lease(admitted.row)
-        history = History()
-        history.gates.take(past.gates, only_rejects=False)
         if past.plan:
             plan, complexity = Plan.model_validate(past.plan), past.complexity or {}
         else:
             plan, complexity = await self._plan(task, policy)
         adopted = {sid: record for sid, record in past.records.items() if record["state"] == "completed"}
+        history = await self._history(admitted.row)
         entry = await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history)
         entry.adopted = adopted
         assert entry.run is not None
         entry.run.records.update(adopted)
+        self._give_answers(entry.run, past.gates, only_rejects=False)
         return entry
 
     async def _enter(
@@ -202,28 +246,6 @@ class Conductor:
 
     # Parts.
 
-    def _task(self, given: Any) -> Task:
-        if isinstance(given, Mapping) and given.get("task") is not None:
-            return self._prepared(given["task"])
-        messages = given.get("messages") if isinstance(given, Mapping) else None
-        if not messages:
-            raise InputError(field="input", value=given, rule='must be {"task": {...}} or {"messages": [...]}')
-        text = _text(messages[-1] if isinstance(messages, list) else messages)
-        return self._prepared({"title": text[:80], "description": text})
-
-    def _prepared(self, given: Any) -> Task:
-        task = read_task(given, limits=self.options.limits)
-        return task if self.options.prepare is None else self.options.prepare(task)
-
-    def _policy(self, context: object) -> Policy:
-        try:
-            policy = Policy.of(self.options.policy, context)
-        except ValidationError as error:
-            raise input_error(error, field="context") from error
-        if policy.model is not None:
-            raise SetupError(field="context.model", value=policy.model, rule="this planner was built without a model")
-        return policy
-
     async def _plan(self, task: Task, policy: Policy) -> tuple[Plan, JsonObject]:
         options = self.options
         known = standings(options, await wait(options.journal.record()), {})
@@ -267,15 +289,6 @@ class Conductor:
         events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
         return fold(events)
 
-    async def _inherit(self, history: History, values: Mapping[str, Any], *, parent: str, task: Task) -> None:
-        """Give a fork its parent's rejections, unless the task itself was changed."""
-        row = await wait(self.options.journal.run(parent))
-        if row is not None and row.content_hash == task.content_hash():
-            past = await self._history(row)
-            kept = GateBook()
-            kept.take(past.gates, only_rejects=True)
-            history.gates.take(kept, only_rejects=True)
-
     async def _whole(self, record: JsonObject) -> JsonObject:
         """Return a record with its finding, fetched from the run that found it where state has only the reference."""
         ref = record.get("ref")
@@ -298,6 +311,18 @@ class Conductor:
 
     async def _lease(self, row: RunRow) -> Lease:
         return await wait(self.options.journal.acquire(row.run_id, owner=this_owner()))
+
+    async def _lease_of(self, row: RunRow, *, state: RunState) -> Lease | None:
+        """Return the lease of a run that is still in `state`; `None` when another submission was faster."""
+        try:
+            lease = await self._lease(row)
+        except RunBusy:
+            return None
+        now = await wait(self.options.journal.run(row.run_id))
+        if now is not None and now.state == state:
+            return lease
+        await wait(self.options.journal.release(lease))
+        return None
 
     async def known(self, row: RunRow) -> JsonObject:
         """Return plan and status of a run, for whoever submits its task again."""
@@ -324,13 +349,3 @@ def is_free(row: RunRow, now: float) -> bool:
 
 def _thread(config: RunnableConfig) -> str:
     return str(configurable(config).get("thread_id") or new_id("thread"))
-
-
-def _text(message: Any) -> str:
-    content = message.get("content") if isinstance(message, Mapping) else getattr(message, "content", message)
-    if isinstance(content, list):
-        parts = [part.get("text", "") if isinstance(part, Mapping) else str(part) for part in content]
-        return "\n".join(part for part in parts if part)
-    if not isinstance(content, str) or not content:
-        raise InputError(field="messages[-1].content", value=content, rule="must be text")
-    return content

@@ -47,6 +47,8 @@ def located(graph_config: RunnableConfig | None, config: RunnableConfig | None) 
     conf = dict(configurable(asked))
     if ENTRY in conf:  # called inside a specialist: what was meant for that planner is not meant for this one
         conf = {key: value for key, value in conf.items() if key not in OWN_KEYS}
+    if conf.get("thread_id"):
+        conf["thread_id"] = str(conf["thread_id"])  # LangGraph's loop does so too, and savers key by it
     pad = conf.get(CONFIG_KEY_SCRATCHPAD)
     if isinstance(pad, PregelScratchpad):
         if number := pad.subgraph_counter():
