@@ -9,7 +9,6 @@ from typing import Any, Literal
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
-from concertino.budgets import Account
 from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject
@@ -43,9 +42,8 @@ class Order:
     subtask: Subtask
     specialist: Specialist
     inputs: JsonObject
-    account: Account
     path: tuple[str, ...]
-    """Where `account` stands below the run."""
+    """The subtask's account below the run; opened by whoever spends first."""
     number: int
     """Attempt on this specialist, from 1."""
     label: str
@@ -100,7 +98,7 @@ async def _run_body(order: Order) -> Outcome:
         until, kind = now + sla_s, "sla"
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
-    desk = AttemptDesk(run, account=order.account, subtask_id=subtask.id, specialist=card.name, attempt=order.label)
+    desk = AttemptDesk(run, path=order.path, subtask_id=subtask.id, specialist=card.name, attempt=order.label)
     facts = Assignment(
         task_id=run.task_id,
         run_id=run.run_id,
@@ -113,20 +111,23 @@ async def _run_body(order: Order) -> Outcome:
         deadline=until,
         model=run.options.model,
     )
-    halt = run.loop.create_future()
-    run.halts.add(halt)
+    ended = run.loop.create_future()
+    run.halts.add(ended)
     work = _start(order, facts, desk)
+    timer: asyncio.TimerHandle | None = None
     try:
-        wait_s = None if until is None else max(0.0, until - run.clock.monotonic())
-        await asyncio.wait({work.future, halt}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        work.future.add_done_callback(lambda _: _end(ended))
+        if until is not None:
+            timer = run.loop.call_later(max(0.0, until - run.clock.monotonic()), _end, ended)
+        halted_for = await ended
         if work.future.done():
             return _read(result_of(work.future), order)
         # The slot is counted under the specialist that the plan names, also where an alternative works.
         is_leaked = await work.stop(lambda: run.leak_ended(subtask.specialist or card.name))
         if is_leaked:
             run.leak_began(subtask.id, card.name)
-        if halt.done():
-            return Stopped(kind="cancelled", reason=halt.result(), is_leaked=is_leaked)
+        if halted_for is not None:
+            return Stopped(kind="cancelled", reason=halted_for, is_leaked=is_leaked)
         limit = f"{until - now:.3g} s" if until is not None else ""
         reason = f"did not answer within its SLA of {limit}" if kind == "sla" else f"did not answer within {limit}"
         return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=is_leaked)
@@ -135,7 +136,14 @@ async def _run_body(order: Order) -> Outcome:
         raise
     finally:
         desk.close()
-        run.halts.discard(halt)
+        run.halts.discard(ended)
+        if timer is not None:
+            timer.cancel()
+
+
+def _end(ended: asyncio.Future[str | None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _read(raw: Any, order: Order) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from concertino.budgets import Account, Amounts, Reservation, amounts
+from concertino.budgets import Amounts, Reservation, amounts
 from concertino.contracts.errors import DeadlineExceeded
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject, clean
@@ -16,8 +16,8 @@ from concertino.tools.bound import BoundTools
 class AttemptDesk:
     """The run's ledger and record, as one attempt at one subtask may use them. Works from any loop or thread."""
 
-    def __init__(self, run: Run, *, account: Account, subtask_id: str, specialist: str, attempt: str) -> None:
-        self._run, self._account = run, account
+    def __init__(self, run: Run, *, path: tuple[str, ...], subtask_id: str, specialist: str, attempt: str) -> None:
+        self._run, self._path = run, path
         self._subtask_id, self._specialist, self._attempt = subtask_id, specialist, attempt
         self._spent = 0
         self._is_closed = False
@@ -36,14 +36,14 @@ class AttemptDesk:
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
         """Charge; waits while others hold what is needed, raises BudgetExceeded when it cannot fit."""
         key, asked = self._next(tokens, calls, usd, documents)
-        held = await self._account.acquire(asked, key=key, deadline=self._run.work_deadline)
+        held = await self._run.money.account(self._path).acquire(asked, key=key, deadline=self._run.work_deadline)
         held.settle(asked)
         await wait(self._record("SETTLED", self._settled(key, held)))
 
     def spend_blocking(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
         """Charge from a thread."""
         key, asked = self._next(tokens, calls, usd, documents)
-        held = self._account.acquire_blocking(asked, key=key, deadline=self._run.work_deadline)
+        held = self._run.money.account(self._path).acquire_blocking(asked, key=key, deadline=self._run.work_deadline)
         held.settle(asked)
         self._record("SETTLED", self._settled(key, held)).result()
 

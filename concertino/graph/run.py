@@ -61,7 +61,8 @@ class Run:
         self.dispatch = ""
         self.standings: Mapping[str, Standing] = {}
         self.listeners: list[Listener] = []
-        self.halts: set[asyncio.Future[str]] = set()
+        self.halts: set[asyncio.Future[str | None]] = set()
+        """Attempts under way; each is given the reason when all are stopped."""
         self.leaked = 0
         self.cancel_reason: str | None = history.cancel_reason
         self.is_waiting = False

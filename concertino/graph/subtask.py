@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
-from concertino.budgets import NOTHING, Account, Amounts
+from concertino.budgets import NOTHING, Amounts
 from concertino.budgets.amounts import bounds
-from concertino.contracts.budget import Usage
+from concertino.contracts.budget import Budget, Usage
 from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded, InputError, ToolFailed
 from concertino.contracts.event import EventType
 from concertino.contracts.finding import Declined, Finding
@@ -134,13 +134,16 @@ class SubtaskWork:
             progress.tried.append(name)
             path = (WORK, name, self._subtask.id)
             try:
-                account = await self._open_account(path)
-                state = await self._try_one(run.options.specialists[name], inputs, account, path)
+                if self._subtask.budget is not None:
+                    await self._grant(path, self._subtask.budget)
+                state = await self._try_one(run.options.specialists[name], inputs, path)
             except (BudgetExceeded, DeadlineExceeded) as error:  # while it waited for its own budget
                 self._note(error)
                 state = "failed"
             finally:
-                run.money.account(path).close()
+                account = run.money.ledger.find(path)
+                if account is not None:
+                    account.close()
             if state is not None:
                 return state
             if others is None:
@@ -152,19 +155,14 @@ class SubtaskWork:
             payload: JsonObject = {"dispatch": run.dispatch, "to": name, "reason": progress.reason}
             run.emit("TASK_REROUTED", subtask_id=self._subtask.id, agent=progress.specialist, payload=payload)
 
-    async def _open_account(self, path: tuple[str, ...]) -> Account:
-        """Open the subtask's account; a budget of its own is taken out of the run's, so that nobody else spends it."""
-        run, subtask = self._run, self._subtask
-        account = run.money.account(path, limit=subtask.budget)
-        if subtask.budget is not None:
-            asked = Amounts(*(bound or 0 for bound in bounds(subtask.budget)))
-            if any(asked):
-                await account.acquire_grant(asked, minimum=NOTHING, deadline=run.work_deadline)
-        return account
+    async def _grant(self, path: tuple[str, ...], budget: Budget) -> None:
+        """Open the subtask's account and take a budget of its own out of the run's, so that nobody else spends it."""
+        account = self._run.money.account(path, limit=budget)
+        asked = Amounts(*(bound or 0 for bound in bounds(budget)))
+        if any(asked):
+            await account.acquire_grant(asked, minimum=NOTHING, deadline=self._run.work_deadline)
 
-    async def _try_one(
-        self, specialist: Specialist, inputs: JsonObject, account: Account, path: tuple[str, ...]
-    ) -> SubtaskState | None:
+    async def _try_one(self, specialist: Specialist, inputs: JsonObject, path: tuple[str, ...]) -> SubtaskState | None:
         """Try one specialist up to its attempts; `None` means another one may be asked."""
         run, subtask, progress = self._run, self._subtask, self._progress
         card = specialist.card
@@ -182,7 +180,7 @@ class SubtaskWork:
             progress.attempts += 1
             await self._announce(specialist, number)
             order = Order(
-                run=run, subtask=subtask, specialist=specialist, inputs=inputs, account=account, path=path,
+                run=run, subtask=subtask, specialist=specialist, inputs=inputs, path=path,
                 number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts}", config=self._config,
                 is_sync=self._is_sync, deadline=deadline,
                 answer=lambda details: run.questions.nested_answer(subtask.id, details),
@@ -314,5 +312,7 @@ class SubtaskWork:
         """Return what all specialists tried have used on this subtask."""
         total = Usage(seconds=round(self._progress.active_s, 6))
         for name in dict.fromkeys(self._progress.tried):
-            total += self._run.money.account((WORK, name, self._subtask.id)).usage()
+            account = self._run.money.ledger.find((WORK, name, self._subtask.id))
+            if account is not None:
+                total += account.usage()
         return total
