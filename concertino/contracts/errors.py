@@ -94,7 +94,7 @@ class BudgetExceeded(ConcertinoError, RuntimeError):
 
     def __init__(self, *, scope: str, dimension: str, asked: float, left: float) -> None:
         self.scope, self.dimension, self.asked, self.left = scope, dimension, asked, left
-        super().__init__(f"{scope} budget: asked {asked:g} {dimension}, {left:g} left")
+        super().__init__(f"{scope} budget: asked {asked:.15g} {dimension}, {left:.15g} left")
 
 
 class DeadlineExceeded(ConcertinoError, RuntimeError):

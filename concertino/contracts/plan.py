@@ -121,6 +121,6 @@ class Plan(BaseModel):
     budget: Budget | None = None
     """The workflow's own bounds, within the run's."""
     stop_when: dict[str, str] = Field(default_factory=dict)
-    """Stage name → CEL condition over `task` and `findings` that ends the run early after that stage."""
+    """Stage name → CEL condition over `task` and `findings` (outputs by short name) that ends the run early after that stage."""
     notes: tuple[str, ...] = ()
     """What was derived, routed or mended, one sentence each."""
