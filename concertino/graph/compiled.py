@@ -15,11 +15,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateUpdate
 
+from concertino.contracts.errors import InputError
 from concertino.contracts.ids import new_id
 from concertino.contracts.task import Task
 from concertino.graph.conductor import FORK, Conductor
 from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
 from concertino.graph.lineage import continues, entered, is_addressed, located, newest, reading
+from concertino.graph.watch import cancelled_with_thread
 from concertino.tools.background import conducting
 
 SPARE_THREADS = 16
@@ -65,8 +67,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 inner = self._apart().astream(input, entered(config, asked, entry, None), **_plain(kwargs))
             else:
                 inner = super().astream(input, entered(config, asked, entry, saver), **_durable(kwargs, saver))
-            async for chunk in inner:
-                yield chunk
+            async with cancelled_with_thread(entry.run, saver, newest(at)):
+                async for chunk in inner:
+                    yield chunk
         finally:
             await self.conductor.leave(entry)
 
@@ -98,7 +101,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 return await self.conductor.resume(values, config, fork=fork)
             given = {"task": values.get("task"), "messages": values.get("messages")}
         elif given is None or isinstance(given, Command):
-            return Entry()  # there is nothing to go on from, and LangGraph itself says so best
+            raise InputError(
+                field="input", value=given, rule="this thread has no run to go on with; send a task or messages first"
+            )
         known_saver = with_configurable(config, **{CHECKPOINTER: self._saver(config)})
         return await self.conductor.begin(given, known_saver, context=kwargs.get("context"))
 

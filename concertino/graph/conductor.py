@@ -26,6 +26,7 @@ from concertino.graph.requests import allowed, prepared, requested
 from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
+from concertino.graph.watch import stands_on
 from concertino.journal.awaiting import wait
 from concertino.journal.owner import is_dead, this_owner
 from concertino.journal.views import status
@@ -161,8 +162,9 @@ class Conductor:
             return False
         if row.state == "admitted":
             return True
-        if configurable(config).get(CHECKPOINTER) is not None and not configurable(config).get(TAKE_OVER):
-            return False
+        saver = configurable(config).get(CHECKPOINTER)
+        if saver is not None and not configurable(config).get(TAKE_OVER):
+            return not await stands_on(saver, row)
         return row.state != "waiting" or not (await self._history(row)).gates.open()
 
     async def _take_over(self, row: RunRow, task: Task) -> Entry:
@@ -230,7 +232,8 @@ class Conductor:
             return
         self.heart.drop(run)
         try:
-            if run.is_waiting and not run.is_delivered and run.lease is not None:
+            # Also when the invocation was cancelled or failed: nobody works on the run then, and its time stands still.
+            if run.plan is not None and not run.is_delivered and run.lease is not None and not run.is_lost:
                 gates = [question.gate for question in run.questions.book.open()]
                 run.emit(
                     "RUN_PARKED",

@@ -303,6 +303,11 @@ class Run:
             self._lost = error
             self.cancel(str(error))
 
+    @property
+    def is_lost(self) -> bool:
+        """Say whether another process took the run over."""
+        return self._lost is not None
+
     def check(self) -> None:
         """Raise StaleLease when the run was taken over."""
         if self._lost is not None:
