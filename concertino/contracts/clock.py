@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -27,8 +28,9 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock; all instances are equal."""
 
     def now(self) -> float:
         """Return seconds since 1970-01-01 UTC."""

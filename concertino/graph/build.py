@@ -47,6 +47,7 @@ def create_planner(
     escalate: Literal["flag", "ask"] = "flag",
     aggregate: Aggregate | None = None,
     prepare: Prepare | None = None,
+    breakers: Breakers | None = None,
     on_event: Callable[[Event], None] | None = None,
     clock: Clock | None = None,
     name: str = "concertino",
@@ -73,6 +74,7 @@ def create_planner(
             finding stands.
         prepare: `Task -> Task`, a pack's own completion of a task at the door, before its identity is taken and before
             anything is planned; also of one that a fork changed. Must give the same for what it gave, and not block.
+        breakers: Circuit breakers to share with other planners of this process; its own where left out.
         on_event: Called with every event, from any thread; must not block.
         clock: Where time comes from.
         name: The graph's name.
@@ -101,7 +103,7 @@ def create_planner(
         limits=limits or Limits(),
         journal=open_journal(journal, clock=now) if journal is None or isinstance(journal, str) else journal,
         clock=now,
-        breakers=Breakers(clock=now),
+        breakers=breakers or Breakers(clock=now),
         authority=given,
         floor=floor,
         node_budgets=dict(node_budgets or {}),

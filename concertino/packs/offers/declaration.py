@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 
 from concertino.packs.manifest import Pack, Runner, Skill, read_manifest
@@ -22,7 +23,9 @@ _AGENTS = {
 }
 
 
+@cache
 def _orchestrator() -> Runner:
+    """Return the one orchestrator of this process, whose runs share their circuit breakers."""
     from concertino.packs.offers.orchestrator import OfferOrchestrator
 
     return OfferOrchestrator(_AGENTS)

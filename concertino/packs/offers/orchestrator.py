@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from concertino.contracts.clock import Clock
 from concertino.contracts.errors import RunBusy, RunNotFound, RunStateError, StaleLease, TaskConflict
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
@@ -32,6 +33,7 @@ from concertino.packs.offers.outcome import Collected, collect, judge_approval, 
 from concertino.packs.offers.packet import Offer, iso_z
 from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, EarlyAdvisor, build_specialists
 from concertino.packs.offers.stages import Policy, read_policy
+from concertino.tools.breaker import Breakers
 
 DECOMPOSITION = "skill.task-decomposition"
 AGGREGATION = "skill.result-aggregation"
@@ -46,15 +48,20 @@ class OfferOrchestrator:
     def __init__(self, agents: Mapping[str, AgentManifest]) -> None:
         """Take the manifests of the pack's agents; a stage whose sub-agent is not among them cannot be asked for."""
         self._agents = dict(agents)
+        self._breakers: dict[Clock, Breakers] = {}
+
+    def _shared(self, clock: Clock) -> Breakers:
+        """Return the breakers that all runs of this process share, so that a failing advisor is known to the next one."""
+        return self._breakers.setdefault(clock, Breakers(clock=clock))
 
     async def run(self, manifest: AgentManifest, payload: JsonObject, options: RunOptions) -> AgentRun:
         """Run on a valid profile. See `Runner.run`."""
         policy = read_policy(options.policy)
-        return await _OfferRun(self._agents, manifest, options).start(payload, policy)
+        return await _OfferRun(self._agents, manifest, options, self._shared(options.clock)).start(payload, policy)
 
     async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions, how: Resumption) -> AgentRun:
         """Carry on with a parked or killed run. See `Runner.resume`."""
-        return await _OfferRun(self._agents, manifest, options).carry_on(run_id, how)
+        return await _OfferRun(self._agents, manifest, options, self._shared(options.clock)).carry_on(run_id, how)
 
 
 class _Order(NamedTuple):
@@ -67,8 +74,10 @@ class _Order(NamedTuple):
 class _OfferRun:
     """One run of the main agent."""
 
-    def __init__(self, agents: Mapping[str, AgentManifest], manifest: AgentManifest, options: RunOptions) -> None:
-        self.agents, self.manifest, self.options = agents, manifest, options
+    def __init__(
+        self, agents: Mapping[str, AgentManifest], manifest: AgentManifest, options: RunOptions, breakers: Breakers
+    ) -> None:
+        self.agents, self.manifest, self.options, self.breakers = agents, manifest, options, breakers
         self.clock = options.clock
         self.payload: JsonObject = {}
         """Profile, route and policy, as the task carries them."""
@@ -153,6 +162,7 @@ class _OfferRun:
             workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
             database=self.options.database,
             budget=self.manifest.budgets,
+            breakers=self.breakers,
             clock=self.clock,
         )
 
