@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import StaleLease
-from concertino.contracts.event import Event
+from concertino.contracts.event import CONTROL, Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.journal import LEASE_S, Journal
 from concertino.graph.run import Run
@@ -25,7 +25,8 @@ class Heart:
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._renewed: dict[str, float] = {}
-        self._cursor = -1
+        self._fresh: list[Run] = []
+        """Runs whose record may hold requests from before the cursor."""
         self._thread: threading.Thread | None = None
         self._stirred = threading.Event()
 
@@ -34,6 +35,7 @@ class Heart:
         with self._lock:
             self._runs[run.run_id] = run
             self._renewed[run.run_id] = self._clock.monotonic()
+            self._fresh.append(run)
             if self._thread is None:
                 self._stirred = threading.Event()
                 self._thread = threading.Thread(target=self._beat, name="concertino-heart", daemon=True)
@@ -55,17 +57,32 @@ class Heart:
 
     def _beat(self) -> None:
         stirred, failed = self._stirred, 0
-        cursor = self._cursor
+        cursor = -1
         while not stirred.wait(BEAT_S if failed == 0 else min(2.0, BEAT_S * 2**failed)):
+            fresh = self._take_fresh()
             try:
-                cursor, events = self._journal.controls(after=cursor).result()
-                failed = 0
+                read_up_to, events = self._journal.controls(after=cursor).result()
+                # The cursor first: what came before it, since a run was let in, is on the run's own record.
+                for run in fresh:
+                    own = self._journal.events(run.task_id, run_id=run.run_id).result()
+                    events += [event for event in own if event.type in CONTROL]
+                cursor, failed = read_up_to, 0
             except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
                 failed += 1
+                self._put_back(fresh)
                 continue
             for event in events:
                 self._heed(event)
             self._renew()
+
+    def _take_fresh(self) -> list[Run]:
+        with self._lock:
+            fresh, self._fresh = self._fresh, []
+            return fresh
+
+    def _put_back(self, fresh: list[Run]) -> None:
+        with self._lock:
+            self._fresh += fresh
 
     def _heed(self, event: Event) -> None:
         with self._lock:

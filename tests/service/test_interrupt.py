@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from concertino.contracts.clock import SystemClock
 from concertino.contracts.event import Event
 from concertino.contracts.journal import Journal
+from concertino.journal import open_journal
 from concertino.service.cli.interrupt import REASON, Interruptible
 
 ADMITTED = Event(task_id="t-1", run_id="run-1", type="RUN_ADMITTED", message_type="TASK", timestamp=100.0)
@@ -78,3 +82,55 @@ def test_the_handler_of_before_comes_back() -> None:
     with interruptible(Record()):
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
+
+
+ENDLESS = """
+import asyncio, os, sys
+from types import SimpleNamespace
+
+import typer
+
+from concertino import Planner, specialist
+from concertino.service.cli.agent import finish
+
+
+@specialist("endless")
+async def endless(brief):
+    await asyncio.Event().wait()
+
+
+def start(listener):
+    with Planner(specialists=[endless], database=sys.argv[1]) as planner:
+        task = {"task_id": "t-1", "plan": {"subtasks": [{"id": "a", "specialist": "endless"}]}}
+        result = planner.run(task, on_event=listener)
+    return SimpleNamespace(output=result, status=result["status"], run_id="t-1", artifacts="-")
+
+
+try:
+    finish(start, database=sys.argv[1])
+except typer.Exit as exit_:
+    sys.stdout.flush()
+    os._exit(exit_.exit_code)
+"""
+
+
+def test_a_run_is_cancelled_cleanly_from_the_terminal(tmp_path: Path) -> None:
+    """A process that is interrupted while a specialist works stops the run, prints its result and ends with 130."""
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    command = [sys.executable, "-c", ENDLESS, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            next(line for line in process.stderr if "a started" in line)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert '"status": "cancelled"' in out
+    assert "Traceback" not in err
+    journal = open_journal(url, clock=SystemClock())
+    row = journal.latest("t-1").result()
+    journal.close()
+    assert row is not None
+    assert (row.state, row.owner) == ("cancelled", None)
