@@ -13,11 +13,12 @@ from concertino.service.cli.output import emit, say
 if TYPE_CHECKING:
     from concertino.contracts.event import Event
     from concertino.packs.manifest import AgentRun
+    from concertino.service.cli.named import OwnRun
 
 app = typer.Typer(help="Run a pack's agent, or list them.", no_args_is_help=True)
 
-Start = Callable[[Callable[["Event"], None]], "AgentRun"]
-"""Runs an agent, showing its events to the listener."""
+Start = Callable[[Callable[["Event"], None]], "AgentRun | OwnRun"]
+"""Runs an agent or somebody's own planner, showing its events to the listener."""
 
 
 @app.command("list")
@@ -78,7 +79,7 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
     finally:
         journal.close()
     emit(done.output)
-    say(f"{done.status}: task {done.run_id}, artifacts in {done.artifacts}")
+    say(f"{done.status}: task {done.run_id}" + (f", artifacts in {done.artifacts}" if done.artifacts else ""))
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
         say(f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {database}")

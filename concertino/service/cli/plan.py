@@ -73,18 +73,11 @@ def _declared(reference: str) -> dict[str, SpecialistCard]:
         InputError: no such module or name, or not a list of specialists.
         SetupError: something in it cannot be a specialist.
     """
-    import sys
-    from importlib import import_module
-
     from concertino.contracts.errors import InputError
     from concertino.nodes.specialists.declare import as_specialist
+    from concertino.service.cli.named import load
 
-    module, _, name = reference.partition(":")
-    sys.path.insert(0, "")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(field="--specialists", value=reference, rule=f"must be MODULE:NAME: {error}") from error
+    found = load(reference, field="--specialists")
     if not isinstance(found, list | tuple):
         raise InputError(field="--specialists", value=type(found).__name__, rule="must be a list of specialists")
     return {declared.name: declared.card for declared in map(as_specialist, found)}

@@ -9,13 +9,18 @@ import typer
 
 from concertino.service.cli.agent import finish
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, existing
+from concertino.service.cli.named import PlannerName, carry_on
 from concertino.service.cli.output import emit, emit_line, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from concertino.contracts.event import Event
     from concertino.contracts.journal import RunRow
     from concertino.journal import SqliteJournal
+    from concertino.packs.manifest import AgentRun
+    from concertino.service.cli.named import OwnRun
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="A task id, as `agent run` printed it.")]
 
@@ -85,14 +90,16 @@ def events(
             journal.clock.sleep(POLL_S)
 
 
-def resume(task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR) -> None:
+def resume(
+    task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR, planner: PlannerName = None
+) -> None:
     """Carry on with a task that waited or was killed.
 
     Finished subtasks are not run again.
     """
     from concertino.service.cli.control import newest
 
-    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir)
+    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, planner=planner)
 
 
 def answer(
@@ -103,6 +110,7 @@ def answer(
     inputs: Annotated[str | None, typer.Option(metavar="JSON", help="With edit: the inputs that change.")] = None,
     database: Database = DEFAULT,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    planner: PlannerName = None,
 ) -> None:
     """Answer a gate.
 
@@ -118,7 +126,7 @@ def answer(
     if inputs is not None:
         given["inputs"] = parse_object(inputs, field="--inputs", limits=Limits())
     put_answer(existing(database), task_id, gate, given)
-    _go_on(task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir)
+    _go_on(task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir, planner=planner)
 
 
 def cancel(
@@ -126,6 +134,7 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Why; kept on the record.")] = "cancelled by hand",
     database: Database = DEFAULT,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    planner: PlannerName = None,
 ) -> None:
     """Stop a task at once.
 
@@ -134,17 +143,19 @@ def cancel(
     from concertino.service.cli.control import put_cancel
 
     put_cancel(existing(database), task_id, reason)
-    _go_on(task_id, {"cancel": reason}, database=database, runs_dir=runs_dir, wanted="cancelled")
+    _go_on(task_id, {"cancel": reason}, database=database, runs_dir=runs_dir, planner=planner, wanted="cancelled")
 
 
-def restart(task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR) -> None:
+def restart(
+    task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR, planner: PlannerName = None
+) -> None:
     """Run a task again that is over.
 
     It begins from its last good state.
     """
     from concertino.service.cli.control import newest
 
-    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, restart=True)
+    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, planner=planner, restart=True)
 
 
 def _journal(database: str) -> SqliteJournal:
@@ -155,7 +166,13 @@ def _journal(database: str) -> SqliteJournal:
 
 
 def _go_on(
-    task_id: str, recorded: dict[str, object], *, database: str, runs_dir: Path, wanted: str = "success"
+    task_id: str,
+    recorded: dict[str, object],
+    *,
+    database: str,
+    runs_dir: Path,
+    planner: str | None,
+    wanted: str = "success",
 ) -> None:
     """Take a run up that no process works on; where one does, or the run is over by now, say so."""
     from concertino.contracts.event import TERMINAL
@@ -165,28 +182,36 @@ def _go_on(
     journal = _journal(database)
     row = newest(journal, task_id)
     is_held = is_live(row, now=journal.clock.now())
-    if not is_held and row.state not in TERMINAL and agent_of(row.task) is not None:
-        _take_up(row, database=database, runs_dir=runs_dir, wanted=wanted)
+    if not is_held and row.state not in TERMINAL and (planner is not None or agent_of(row.task) is not None):
+        _take_up(row, database=database, runs_dir=runs_dir, planner=planner, wanted=wanted)
         return
     emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
     if is_held:
         say(f"recorded; {row.owner} works on the run")
     elif row.state not in TERMINAL:
-        say("recorded; the task is no agent's, so it goes on where its own planner resumes it")
+        say("recorded; the task is no agent's: carry it on with `concertino resume TASK --planner MODULE:NAME`")
 
 
-def _take_up(row: RunRow, *, database: str, runs_dir: Path, wanted: str = "success", restart: bool = False) -> None:
+def _take_up(
+    row: RunRow,
+    *,
+    database: str,
+    runs_dir: Path,
+    planner: str | None,
+    wanted: str = "success",
+    restart: bool = False,
+) -> None:
     from concertino.contracts.errors import InputError
     from concertino.packs.agents import agent_of, resume_agent
 
-    slug = agent_of(row.task)
-    if slug is None:
-        rule = "is no agent's task; only the program that has its specialists can carry it on"
-        raise InputError(field="TASK", value=row.task_id, rule=rule)
-    finish(
-        lambda listener: resume_agent(
-            slug, row.task_id, database=database, runs_dir=runs_dir, restart=restart, on_event=listener
-        ),
-        database=database,
-        wanted=wanted,
-    )
+    slug, task_id = agent_of(row.task), row.task_id
+
+    def start(listener: Callable[[Event], None]) -> AgentRun | OwnRun:
+        if slug is not None:
+            return resume_agent(slug, task_id, database=database, runs_dir=runs_dir, restart=restart, on_event=listener)
+        if planner is None:
+            rule = "is no agent's task; say with --planner what makes its planner"
+            raise InputError(field="TASK", value=task_id, rule=rule)
+        return carry_on(planner, task_id, database=database, restart=restart, on_event=listener)
+
+    finish(start, database=database, wanted=wanted)
