@@ -1,16 +1,16 @@
 """The compiled graph that `create_planner` returns: LangGraph's own, with a door in front of every invocation.
 
 What the door does cannot be done by a node: a resume must hold the run's lease before LangGraph writes anything to
-the thread, a resubmission must leave the thread alone, and a synchronous run needs threads enough for all that wait.
+the thread, a resubmission must leave the thread alone, and a synchronous run is conducted where waiting takes no thread.
 """
 
 from __future__ import annotations
 
-import contextvars
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph._internal._constants import CONFIG_KEY_STREAM  # a parent graph listens; it has no public name
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateUpdate
@@ -18,14 +18,11 @@ from langgraph.types import Command, StateUpdate
 from concertino.contracts.errors import InputError
 from concertino.contracts.ids import new_id
 from concertino.contracts.task import Task
+from concertino.graph import blocking
 from concertino.graph.conductor import FORK, Conductor
 from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
 from concertino.graph.lineage import continues, entered, is_addressed, located, newest, reading
 from concertino.graph.watch import cancelled_with_thread
-from concertino.tools.background import conducting
-
-SPARE_THREADS = 16
-"""Threads of a synchronous run beside one for every subtask that may wait; chosen by hand."""
 
 
 class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -37,31 +34,26 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     # In and out.
 
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Run the graph to its end; see `CompiledStateGraph.invoke`."""
+        return blocking.call(lambda: self.ainvoke(input, config, **kwargs))
+
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.stream`."""
-        asked, input = self._located(config), _plain_task(input)  # noqa: A001
-        saver, at = self._saver(asked), reading(asked)
-        saved = saver.get_tuple(at) if saver is not None and continues(asked, input) else None
-        fork = self._fork(saved, saver.get_tuple(newest(at)) if saver and saved and is_addressed(at) else None)
-        entry = conducting().run(self._enter(input, asked, saved, fork, kwargs), context=contextvars.copy_context())
-        try:
-            if entry.known is not None:
-                apart = entered(config, asked, entry, None)
-                yield from self._apart().stream(input, apart, **_plain(kwargs))
-            else:
-                threads = self.conductor.options.limits.subtasks + SPARE_THREADS
-                inner = entered(config, asked, entry, saver, threads=threads)
-                yield from super().stream(input, inner, **_durable(kwargs, saver))
-        finally:
-            conducting().run(self.conductor.leave(entry))
+        return blocking.each(lambda: self.astream(input, config, **kwargs))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.astream`."""
+        is_blocking = blocking.take_is_blocking()
         asked, input = self._located(config), _plain_task(input)  # noqa: A001
+        if is_blocking:
+            asked = blocking.with_reach(asked, self._saver(asked))
         saver, at = self._saver(asked), reading(asked)
         saved = await saver.aget_tuple(at) if saver is not None and continues(asked, input) else None
         latest = await saver.aget_tuple(newest(at)) if saver and saved and is_addressed(at) else None
         entry = await self._enter(input, asked, saved, self._fork(saved, latest), kwargs)
+        entry.is_blocking = is_blocking
+        entry.is_watched = "custom" in _modes(kwargs) or CONFIG_KEY_STREAM in configurable(asked)
         try:
             if entry.known is not None:
                 inner = self._apart().astream(input, entered(config, asked, entry, None), **_plain(kwargs))
@@ -173,3 +165,8 @@ def _durable(kwargs: dict[str, Any], saver: object) -> dict[str, Any]:
 
 def _plain(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in kwargs.items() if key != "durability"}
+
+
+def _modes(kwargs: Mapping[str, Any]) -> Sequence[str]:
+    asked = kwargs.get("stream_mode") or ()
+    return (asked,) if isinstance(asked, str) else tuple(asked)

@@ -46,6 +46,10 @@ class Entry:
     adopted: dict[str, JsonObject] = field(default_factory=dict)
     """Finished subtasks taken over from the run that this one restarts."""
     notes: tuple[str, ...] = ()
+    is_blocking: bool = False
+    """Whether the caller is synchronous; then coroutines run on the working loop, Runnables and graphs in threads."""
+    is_watched: bool = True
+    """Whether anybody takes LangGraph's `custom` stream."""
 
 
 def entry_of(config: RunnableConfig) -> Entry:

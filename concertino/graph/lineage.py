@@ -93,27 +93,22 @@ def entered(
     asked: RunnableConfig,
     entry: Entry,
     saver: BaseCheckpointSaver[Any] | None,
-    *,
-    threads: int | None = None,
 ) -> RunnableConfig:
     """Return the config of the invocation proper.
 
     `max_concurrency` is the caller's slot count, which the board keeps; LangGraph's own would be held by instances
-    that wait. For a synchronous run it sizes the pool that they wait in.
+    that wait.
 
     Args:
         config: As the caller gave it; its callbacks and tags are not merged twice.
         asked: From `located`.
         entry: What the door made of it.
         saver: The saver in use.
-        threads: Threads that a synchronous run may need; `None` for an asynchronous one.
     """
     wanted = asked.get("max_concurrency")
     own = {ENTRY: entry, WANTED_CONCURRENCY: wanted, CHECKPOINTER: saver}
     inner: RunnableConfig = {**(config or {})}
     inner["configurable"] = {**configurable(asked), **own}
-    if threads is not None:
-        inner["max_concurrency"] = threads
-    elif wanted is not None:
+    if wanted is not None:
         inner["max_concurrency"] = UNBOUNDED
     return inner

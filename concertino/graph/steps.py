@@ -156,9 +156,10 @@ def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
     return sends or "nothing left"
 
 
-async def work(state: Any, config: RunnableConfig, *, is_sync: bool) -> Update:
+async def work(state: Any, config: RunnableConfig) -> Update:
     """Bring one subtask to its end; the specialists' nodes."""
     run = live_run(config)
+    is_sync = entry_of(config).is_blocking
     record = await SubtaskWork(run, state["subtask_id"], config=config, is_sync=is_sync).perform()
     return {} if record is None else {"records": {state["subtask_id"]: run.in_state(record)}}
 

@@ -1,4 +1,4 @@
-"""Giving LangGraph our nodes: one Runnable class that has both a synchronous and an asynchronous face."""
+"""Giving LangGraph our nodes, every branch labelled."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 
 from concertino.graph import steps
+from concertino.graph.entry import entry_of
 from concertino.graph.options import Options
 from concertino.graph.run import stream_writer
 from concertino.graph.state import PlannerContext, PlannerInput, PlannerOutput, PlannerState, SubtaskInput
@@ -20,23 +21,20 @@ Body = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
 
 class Node(Runnable[Any, Any]):
-    """A node of the graph. Synchronous callers wait for it while it runs on the conducting loop."""
+    """A node of the graph."""
 
-    def __init__(self, name: str, body: Body, *, knows_sync: bool = False) -> None:
-        self.name, self._body, self._knows_sync = name, body, knows_sync
+    def __init__(self, name: str, body: Body) -> None:
+        self.name, self._body = name, body
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
-        """Run the node for a synchronous caller."""
-        return conducting().run(self._run(input, config or {}, is_sync=True), context=contextvars.copy_context())
+        """Run the node for a synchronous caller; `PlannerGraph` itself conducts such runs on a loop."""
+        return conducting().run(self.ainvoke(input, config), context=contextvars.copy_context())
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Run the node."""
-        return await self._run(input, config or {}, is_sync=False)
-
-    async def _run(self, given: Any, config: RunnableConfig, *, is_sync: bool) -> Any:
-        stream_writer.set(get_stream_writer())
-        extra = {"is_sync": is_sync} if self._knows_sync else {}
-        return await self._body(given, config, **extra)
+        if entry_of(config or {}).is_watched:
+            stream_writer.set(get_stream_writer())
+        return await self._body(input, config or {})
 
 
 def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
@@ -56,8 +54,7 @@ def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
         graph.add_node(name, Node(name, body))
     for name, specialist in options.specialists.items():
         about = {"description": specialist.card.description, "authority": specialist.card.authority}
-        node = Node(name, steps.work, knows_sync=True)
-        graph.add_node(name, node, input_schema=SubtaskInput, metadata=about)
+        graph.add_node(name, Node(name, steps.work), input_schema=SubtaskInput, metadata=about)
         graph.add_edge(name, "review")
     graph.add_edge(START, "intake")
     graph.add_conditional_edges("intake", steps.after_intake, {"new task": "plan", "known task": END})
