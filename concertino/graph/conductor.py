@@ -26,7 +26,7 @@ from concertino.graph.requests import allowed, prepared, requested
 from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
-from concertino.graph.watch import stands_on
+from concertino.graph.watch import is_retried, stands_on
 from concertino.journal.awaiting import wait
 from concertino.journal.owner import is_dead, this_owner
 from concertino.journal.views import status
@@ -163,7 +163,7 @@ class Conductor:
         if row.state == "admitted":
             return True
         saver = configurable(config).get(CHECKPOINTER)
-        if saver is not None and not configurable(config).get(TAKE_OVER):
+        if saver is not None and not configurable(config).get(TAKE_OVER) and not is_retried(config):
             return not await stands_on(saver, row)
         return row.state != "waiting" or not (await self._history(row)).gates.open()
 

@@ -19,6 +19,14 @@ from concertino.graph.run import Run
 LOOK_S = 1.0
 """Seconds between two looks; chosen by hand."""
 REASON = "its thread was deleted"
+ATTEMPT = "run_attempt"
+"""Metadata key by which the server counts its attempts, from 1. Source: langgraph-api."""
+
+
+def is_retried(config: RunnableConfig) -> bool:
+    """Say whether LangGraph's server tries an invocation again that died with its process."""
+    attempt = (config.get("metadata") or {}).get(ATTEMPT)
+    return isinstance(attempt, int) and attempt > 1
 
 
 async def stands_on(saver: BaseCheckpointSaver[Any], row: RunRow) -> bool:
