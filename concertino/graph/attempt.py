@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
 from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Subtask
+from concertino.graph.asking import Replies, listening
 from concertino.graph.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
 from concertino.graph.desk import AttemptDesk
 from concertino.graph.dispatch import SPECIALIST
@@ -54,10 +55,12 @@ class Order:
     """Monotonic time that bounds the subtask on this specialist, all attempts together."""
     answer: AnswerOf
     """Answers to what a compiled graph asks."""
+    replies: Replies
+    """Answers to what a function or Runnable has asked."""
 
 
 Outcome = Finding | Declined | Asked | BaseException
-"""What an attempt comes to. `Asked` is a compiled graph's question; make the attempt again once it is answered. `GraphBubbleUp` among the exceptions is a question asked by LangGraph's `interrupt()`."""
+"""What an attempt comes to. `Asked` is a question to people; make the attempt again once it is answered. `GraphBubbleUp` among the exceptions is some other control flow of LangGraph's."""
 
 
 async def attempt(order: Order) -> Outcome:
@@ -113,7 +116,8 @@ async def _run_body(order: Order) -> Outcome:
     )
     ended = run.loop.create_future()
     run.halts.add(ended)
-    work = _start(order, facts, desk)
+    with listening(order.config, order.replies, attempt=order.number) as config:
+        work = _start(order, facts, desk, config)
     timer: asyncio.TimerHandle | None = None
     try:
         work.future.add_done_callback(lambda _: _end(ended))
@@ -148,6 +152,8 @@ def _end(ended: asyncio.Future[str | None]) -> None:
 
 def _read(raw: Any, order: Order) -> Outcome:
     if isinstance(raw, Raised):
+        if isinstance(raw.error, GraphInterrupt) and (asked := raw.error.args[0] if raw.error.args else ()):
+            return Asked(tuple(asked), tuple(order.replies.questions(asked)), is_called_again=True)
         return raw.error
     if isinstance(raw, Asked):
         return raw
@@ -157,7 +163,7 @@ def _read(raw: Any, order: Order) -> Outcome:
         return error
 
 
-def _start(order: Order, facts: Assignment, desk: AttemptDesk) -> Work:
+def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig) -> Work:
     specialist, run = order.specialist, order.run
     tools = BoundTools(
         {**run.options.tools, **{tool.name: tool for tool in specialist.tools}},
@@ -186,7 +192,7 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk) -> Work:
                 is_sync=False,
             )
         case "runnable":
-            return start_runnable(body, facts, config=order.config, is_sync=order.is_sync)
+            return start_runnable(body, facts, config=config, is_sync=order.is_sync)
         case "graph":
             thread_id = f"{run.run_id}.{facts.subtask_id}.{specialist.name}.{order.number}"
             return start_graph(

@@ -7,14 +7,16 @@ it carries on after a crash, its interrupts become gates, and its state never mi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
+from pydantic import JsonValue
 
+from concertino.contracts.errors import quote
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.bodies import CoroutineWork, ThreadWork, Work
@@ -31,18 +33,41 @@ AnswerOf = Callable[[JsonObject], Answer | None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A compiled graph stopped to ask; resuming it needs an answer to each."""
+    """A body stopped to ask; going on needs an answer to each."""
 
     interrupts: tuple[Interrupt, ...]
+    details: tuple[JsonObject, ...]
+    """What gates show of each."""
+    is_called_again: bool = False
+    """Whether the body starts over and is given the answers, rather than being a graph that stands on its own thread."""
+
+
+def asked_by_graph(interrupts: Sequence[Interrupt]) -> Asked:
+    """Return the questions of a graph on a thread of its own."""
+    return Asked(tuple(interrupts), tuple(describe(one) for one in interrupts))
 
 
 def start_runnable(body: Any, facts: Assignment, *, config: RunnableConfig, is_sync: bool) -> Work:
-    """Start a plain Runnable with `{"objective", **inputs, "upstream": {id: output}}`."""
+    """Start a plain Runnable with `{"objective", **inputs, "upstream": {id: output}}`.
+
+    Graphs inside it are subgraphs of the run's own graph, as those that a function calls.
+    """
     given = {"objective": facts.objective, **facts.inputs, "upstream": _outputs(facts)}
-    inner = _inner_config(config, thread_id=None)
-    if is_sync:
+    inner = {**_inner_config(config, thread_id=None), "configurable": dict(configurable(config))}
+    if is_sync and not needs_loop(body):
         return ThreadWork(lambda: body.invoke(given, inner))
-    return CoroutineWork(lambda: body.ainvoke(given, inner), is_sync=False)
+    return CoroutineWork(lambda: body.ainvoke(given, inner), is_sync=is_sync)
+
+
+def needs_loop(body: Any) -> bool:
+    """Say whether a Runnable or graph has a part that is a coroutine only, and so has no synchronous way through."""
+    if hasattr(body, "nodes") and hasattr(body, "checkpointer"):
+        return any(needs_loop(getattr(node, "bound", None)) for node in body.nodes.values())
+    if isinstance(parts := getattr(body, "steps", None), list):
+        return any(needs_loop(part) for part in parts)
+    if hasattr(body, "afunc"):
+        return body.afunc is not None and getattr(body, "func", None) is None
+    return needs_loop(body.bound) if hasattr(body, "bound") else False
 
 
 def start_graph(
@@ -55,7 +80,7 @@ def start_graph(
     graph = body if body.checkpointer not in (None, True) else body.copy({"checkpointer": _saver(config)})
     inner = _inner_config(config, thread_id=thread_id)
 
-    if is_sync:
+    if is_sync and not needs_loop(graph):
 
         def blocking() -> Any:
             entry = _entry(graph, graph.get_state(inner), facts, answer)
@@ -67,7 +92,7 @@ def start_graph(
         entry = _entry(graph, await graph.aget_state(inner), facts, answer)
         return entry.asked or _outcome(entry.values if entry.is_over else await graph.ainvoke(entry.input, inner))
 
-    return CoroutineWork(coroutine, is_sync=False)
+    return CoroutineWork(coroutine, is_sync=is_sync)
 
 
 def resume_value(interrupt_value: object, answer: Answer) -> Any:
@@ -104,7 +129,7 @@ def _entry(graph: Any, snapshot: Any, facts: Assignment, answer: AnswerOf) -> _E
         for asked in snapshot.interrupts:
             given = answer(describe(asked))
             if given is None:
-                return _Entry(asked=Asked(tuple(snapshot.interrupts)))
+                return _Entry(asked=asked_by_graph(snapshot.interrupts))
             values[asked.id] = resume_value(asked.value, given)
         return _Entry(input=Command(resume=values))
     if snapshot.next:
@@ -142,7 +167,7 @@ def _outcome(output: Any) -> Any:
     if not isinstance(output, Mapping):
         return output
     if asked := output.get("__interrupt__"):
-        return Asked(tuple(asked))
+        return asked_by_graph(asked)
     if output.get("structured_response") is not None:
         return output["structured_response"]
     messages = output.get("messages")
@@ -179,8 +204,12 @@ def _inner_config(config: RunnableConfig, *, thread_id: str | None) -> RunnableC
 
 def describe(interrupt: Interrupt) -> JsonObject:
     """Return a graph's question as JSON for events and status."""
+    return {"interrupt_id": interrupt.id, "value": described(interrupt)}
+
+
+def described(interrupt: Interrupt) -> JsonValue:
+    """Return what was asked as JSON."""
     try:
-        value = clean(interrupt.value, field="interrupt", nesting=32)
+        return clean(interrupt.value, field="interrupt", nesting=32)
     except ValueError:
-        value = repr(interrupt.value)
-    return {"interrupt_id": interrupt.id, "value": value}
+        return quote(interrupt.value)

@@ -86,9 +86,15 @@ class Questions:
         return gates
 
     def nested_answer(self, subtask_id: str, details: JsonObject) -> Answer | None:
-        """Return the answer to a graph's interrupt, and count it as delivered."""
+        """Return the answer to a graph's interrupt, and count it as delivered.
+
+        Raises:
+            GateRejected: it was refused, and the graph is not to go on.
+        """
         for question in self._nested(subtask_id):
             if question.answer is not None and question.details == details and question.gate not in self._delivered:
+                if (rejected := self.rejection([question.gate])) is not None:
+                    raise rejected
                 self._delivered.add(question.gate)
                 return question.answer
         return None
@@ -132,8 +138,10 @@ class Questions:
     def read_all(self, given: object, subtasks: Mapping[str, Subtask]) -> dict[str, Answer]:
         """Read what `Command(resume=...)` brought: answers by gate name, or one answer for every open gate."""
         gates = [question.gate for question in self.book.open()]
-        if isinstance(given, Mapping) and given and all(key in gates for key in given):
-            return {str(gate): self.read(str(gate), answer, subtasks) for gate, answer in given.items()}
+        asked = {question.gate for question in self.book if question.asked}
+        if isinstance(given, Mapping) and given and all(key in asked for key in given):
+            # One that was answered already is no fault: this may be read again after a crash.
+            return {gate: self.read(gate, given[gate], subtasks) for gate in gates if gate in given}
         return {gate: self.read(gate, given, subtasks) for gate in gates}
 
 

@@ -1,7 +1,7 @@
 """The life of one subtask inside its own node instance: turn, attempts, alternatives, record.
 
 Never raises for a specialist's failure: failure is a record. What does leave are cancellation, a lost lease, a
-storage failure, and LangGraph's own `GraphBubbleUp` when a function asks a question by `interrupt()`.
+storage failure, and control flow of LangGraph's that is not ours to read (`GraphBubbleUp`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,22 @@ from langgraph.errors import GraphBubbleUp
 from concertino.budgets import NOTHING, Amounts
 from concertino.budgets.amounts import bounds
 from concertino.contracts.budget import Budget, Usage
-from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded, InputError, ToolFailed
+from concertino.contracts.errors import (
+    BreakerOpen,
+    BudgetExceeded,
+    DeadlineExceeded,
+    GateRejected,
+    InputError,
+    ToolFailed,
+)
 from concertino.contracts.event import EventType
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
+from concertino.graph.asking import Replies
 from concertino.graph.attempt import Order, Stopped, attempt
 from concertino.graph.board import Board, SubtaskState
 from concertino.graph.money import WORK
-from concertino.graph.nested import Asked, describe
+from concertino.graph.nested import Asked
 from concertino.graph.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.routing import alternatives
@@ -169,7 +177,7 @@ class SubtaskWork:
         allowed = min(subtask.max_attempts, card.max_attempts)
         if card.delivery == "at_most_once":
             allowed = 1
-            if run.history.started.get(subtask.id, 0):
+            if run.history.started.get(subtask.id, 0) and subtask.id not in run.history.suspended:
                 progress.reason = (
                     "its outcome is unknown: it was under way when its process ended, delivery at_most_once"
                 )
@@ -183,13 +191,15 @@ class SubtaskWork:
                 run=run, subtask=subtask, specialist=specialist, inputs=inputs, path=path,
                 number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts}", config=self._config,
                 is_sync=self._is_sync, deadline=deadline,
-                answer=lambda details: run.questions.nested_answer(subtask.id, details),
+                answer=lambda details: run.questions.nested_answer(subtask.id, details), replies=Replies(card.name),
             )  # fmt: skip
             outcome = await self._attempt(order)
             if isinstance(outcome, Finding):
                 progress.finding, progress.error, progress.reason = outcome, None, None
                 return "completed"
             self._note(outcome)
+            if isinstance(outcome, GateRejected):
+                return "skipped"
             if isinstance(outcome, Stopped):
                 if outcome.kind == "cancelled":
                     return "cancelled"
@@ -223,7 +233,8 @@ class SubtaskWork:
                 if not isinstance(outcome, Asked):
                     return outcome
                 asked_at = run.clock.monotonic()
-                rejected = await self._ask(outcome)
+                rejected = await self._ask(outcome, order)
+                order = dataclasses.replace(order, label=f"{order.label}+")  # what is spent now is spent anew
                 waited = run.clock.monotonic() - asked_at
                 began += waited
                 if rejected is not None:
@@ -233,18 +244,24 @@ class SubtaskWork:
         finally:
             progress.active_s += max(0.0, run.clock.monotonic() - began)
 
-    async def _ask(self, asked: Asked) -> BaseException | None:
-        """Turn a graph's interrupts into gates and wait, without a slot, until each is answered."""
+    async def _ask(self, asked: Asked, order: Order) -> BaseException | None:
+        """Turn a body's interrupts into gates and wait, without a slot, until each is answered."""
         run, subtask_id = self._run, self._subtask.id
         questions = run.questions
-        gates = questions.ask_nested(subtask_id, [describe(interrupt) for interrupt in asked.interrupts])
+        gates = questions.ask_nested(subtask_id, asked.details)
         while any(questions.book.answer_of(gate) is None for gate in gates):
             turn = await self._board.pause(subtask_id)
             if turn.kind == "defer":
                 raise Deferred
             if turn.kind != "go":
                 return Stopped(kind="cancelled", reason=turn.reason, is_leaked=False)
-        return questions.rejection(gates)
+        if (rejected := questions.rejection(gates)) is not None:
+            return rejected
+        if asked.is_called_again:
+            order.replies.take(
+                asked.interrupts, [answer for gate in gates if (answer := questions.book.answer_of(gate))]
+            )
+        return None
 
     async def _announce(self, specialist: Specialist, number: int) -> None:
         started = self._run.emit(

@@ -1,0 +1,106 @@
+"""Functions and Runnables that ask people by LangGraph's own `interrupt()`.
+
+Their questions become gates like those of a compiled graph. Once all are answered the body is called again from its
+start, as LangGraph does, and each `interrupt()` returns its answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+from langgraph._internal._constants import (  # what LangGraph's loop tells the nodes it runs has no public name
+    CONFIG_KEY_CHECKPOINT_NS,
+    CONFIG_KEY_RESUME_MAP,
+    CONFIG_KEY_RESUMING,
+    CONFIG_KEY_SCRATCHPAD,
+    CONFIG_KEY_SEND,
+)
+from langgraph._internal._scratchpad import PregelScratchpad
+from langgraph.types import Interrupt, _interrupt_id  # pyright: ignore[reportPrivateUsage]  # ids have no other source
+
+from concertino.contracts.gate import Answer
+from concertino.contracts.json import JsonObject
+from concertino.graph.entry import configurable
+from concertino.graph.nested import described, resume_value
+
+GRAPHS_PER_ATTEMPT = 1_000
+"""Graphs that one attempt may call with checkpoints of their own each; chosen by hand."""
+
+
+@dataclass(slots=True)
+class Replies:
+    """What people have answered to one subtask's body, in the order in which it asked."""
+
+    specialist: str
+    by_id: dict[str, Any] = field(default_factory=dict)
+    """What each interrupt is to return, by its id; a graph that the body calls has ids of its own."""
+
+    def questions(self, asked: Sequence[Interrupt]) -> list[JsonObject]:
+        """Return new interrupts as gates show them; a body that is called again asks in the same order."""
+        first = len(self.by_id)
+        return [
+            {"value": described(one), "specialist": self.specialist, "number": number}
+            for number, one in enumerate(asked, first)
+        ]
+
+    def take(self, asked: Sequence[Interrupt], answers: Sequence[Answer]) -> None:
+        """Keep the answers to interrupts for the next call of the body."""
+        for one, answer in zip(asked, answers, strict=True):
+            self.by_id[one.id] = resume_value(one.value, answer)
+
+
+@contextlib.contextmanager
+def listening(config: RunnableConfig, replies: Replies, *, attempt: int) -> Iterator[RunnableConfig]:
+    """Let bodies that are started inside get the replies from `interrupt()`; gives the config that does it.
+
+    Graphs that a body calls keep their checkpoints apart from those of another attempt.
+    """
+    conf = dict(configurable(config))
+    pad = conf.get(CONFIG_KEY_SCRATCHPAD)
+    if isinstance(pad, PregelScratchpad):
+        namespace = str(conf.get(CONFIG_KEY_CHECKPOINT_NS, ""))
+        conf[CONFIG_KEY_SCRATCHPAD] = dataclasses.replace(
+            pad,
+            interrupt_counter=_counter(0),
+            subgraph_counter=_counter((attempt - 1) * GRAPHS_PER_ATTEMPT),
+            resume=_own(namespace, replies),
+            get_null_resume=_nothing,
+        )
+        conf[CONFIG_KEY_SEND] = _nowhere
+        if replies.by_id:
+            conf[CONFIG_KEY_RESUMING] = True
+            conf[CONFIG_KEY_RESUME_MAP] = dict(replies.by_id)
+    around = var_child_runnable_config.get() or config
+    inside = cast("RunnableConfig", {**around, "configurable": conf})
+    token = var_child_runnable_config.set(inside)
+    try:
+        yield inside
+    finally:
+        var_child_runnable_config.reset(token)
+
+
+def _own(namespace: str, replies: Replies) -> list[Any]:
+    """Return the replies to the body's own interrupts, in order."""
+    found: list[Any] = []
+    while (asked := _interrupt_id(namespace, len(found))) in replies.by_id:
+        found.append(replies.by_id[asked])
+    return found
+
+
+def _counter(first: int) -> Callable[[], int]:
+    return itertools.count(first).__next__
+
+
+def _nothing(consume: bool = False) -> None:
+    """Stand in for the answer to a whole invocation: ours go to gates."""
+
+
+def _nowhere(writes: Sequence[tuple[str, Any]]) -> None:
+    """Leave LangGraph's record of the node alone: replies are on the run's own."""
