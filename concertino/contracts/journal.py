@@ -106,7 +106,7 @@ class Journal(Protocol):
     def admit(self, admission: Admission) -> Future[Admitted]:
         """Create a run, once.
 
-        Without a token: a known task id with the same content gives its newest run, with another content
+        Without a token: a known task id with the same content gives its run as `latest` does, with another content
         `TaskConflict`. With a token (fork, restart): a known token gives its run, else a new run is made.
         """
         ...
@@ -116,7 +116,7 @@ class Journal(Protocol):
         ...
 
     def latest(self, task_id: str) -> Future[RunRow | None]:
-        """Return the newest run of a task."""
+        """Return the newest run of a task that is no fork (its token does not begin with `fork:`), if there is such a run."""
         ...
 
     def head(self, thread_id: str) -> Future[RunRow | None]:

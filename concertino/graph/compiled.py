@@ -13,16 +13,20 @@ from langchain_core.runnables import RunnableConfig
 from langgraph._internal._constants import CONFIG_KEY_STREAM  # a parent graph listens; it has no public name
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command, StateUpdate
+from langgraph.types import Command
 
 from concertino.contracts.errors import InputError
 from concertino.contracts.ids import new_id
 from concertino.contracts.task import Task
 from concertino.graph import blocking
-from concertino.graph.conductor import FORK, Conductor
+from concertino.graph.conductor import Conductor
 from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
+from concertino.graph.forks import FORK, INTAKE, START, marked
 from concertino.graph.lineage import continues, entered, is_addressed, located, newest, reading
 from concertino.graph.watch import cancelled_with_thread
+
+RESTS = "rests"
+"""Stands for a fork's token where a checkpoint leads nowhere: LangGraph gives its state back, and no run is made."""
 
 
 class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -51,12 +55,15 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         saver, at = self._saver(asked), reading(asked)
         saved = await saver.aget_tuple(at) if saver is not None and continues(asked, input) else None
         latest = await saver.aget_tuple(newest(at)) if saver and saved and is_addressed(at) else None
-        entry = await self._enter(input, asked, saved, self._fork(saved, latest), kwargs)
+        fork = self._fork(saved, latest)
+        if _forks(saved, fork) and not (await self.aget_state(at)).next:
+            fork = RESTS
+        entry = await self._enter(input, asked, saved, fork, kwargs)
         entry.is_blocking = is_blocking
         entry.is_watched = "custom" in _modes(kwargs) or CONFIG_KEY_STREAM in configurable(asked)
         try:
             if entry.known is not None:
-                inner = self._apart().astream(input, entered(config, asked, entry, None), **_plain(kwargs))
+                inner = self._apart().astream(_given(input), entered(config, asked, entry, None), **_plain(kwargs))
             else:
                 inner = super().astream(input, entered(config, asked, entry, saver), **_durable(kwargs, saver))
             async with cancelled_with_thread(entry.run, saver, newest(at)):
@@ -87,17 +94,22 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         fork: str | None,
         kwargs: dict[str, Any],
     ) -> Entry:
+        if fork == RESTS:
+            return Entry()
         if saved is not None:
             values = saved.checkpoint["channel_values"]
-            if isinstance(values.get("run"), Mapping) and values["run"].get("run_id"):
+            starts = START in values or f"branch:to:{INTAKE}" in values
+            if not starts and isinstance(values.get("run"), Mapping) and values["run"].get("run_id"):
                 return await self.conductor.resume(values, config, fork=fork)
-            given = {"task": values.get("task"), "messages": values.get("messages")}
+            if fork is None and saved.metadata.get("source") in ("update", "fork"):
+                fork = f"{FORK}{saved.checkpoint['id']}"  # a task changed by hand, which intake has not taken in yet
+            given = values.get(START) or {"task": values.get("task"), "messages": values.get("messages")}
         elif given is None or isinstance(given, Command):
             raise InputError(
                 field="input", value=given, rule="this thread has no run to go on with; send a task or messages first"
             )
         known_saver = with_configurable(config, **{CHECKPOINTER: self._saver(config)})
-        return await self.conductor.begin(given, known_saver, context=kwargs.get("context"))
+        return await self.conductor.begin(given, known_saver, context=kwargs.get("context"), fork=fork)
 
     # Which checkpoint an invocation starts from.
 
@@ -110,10 +122,12 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def _fork(self, saved: CheckpointTuple | None, latest: CheckpointTuple | None) -> str | None:
         """Return a new fork's token when the invocation goes back behind the thread's newest checkpoint."""
-        if saved is None or latest is None:
+        if saved is None:
             return None
-        here, newest = saved.checkpoint["id"], latest.checkpoint["id"]
-        return f"{FORK}{here}:{new_id('at')}" if here != newest else None
+        here = saved.checkpoint["id"]
+        if latest is not None and here != latest.checkpoint["id"]:
+            return f"{FORK}{here}:{new_id('at')}"
+        return None
 
     def _apart(self) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Return this graph without door and checkpointer, to tell what is known and leave every thread alone."""
@@ -124,31 +138,13 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def bulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
         """Change the state by hand; a changed task starts over at intake. See `CompiledStateGraph.bulk_update_state`."""
-        return super().bulk_update_state(config, _forking(supersteps, self.get_state(config).values))
+        before = self.get_state(config).values
+        return super().bulk_update_state(config, marked(supersteps, before, self.conductor.options))
 
     async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
         """Change the state by hand; a changed task starts over at intake. See `CompiledStateGraph.abulk_update_state`."""
-        return await super().abulk_update_state(config, _forking(supersteps, (await self.aget_state(config)).values))
-
-
-def _forking(supersteps: Any, before: Mapping[str, Any]) -> list[list[StateUpdate]]:
-    """Mark hand-made updates as the beginning of a new run; one with a task goes back to the start."""
-    run = before.get("run")
-    made = []
-    for superstep in supersteps:
-        updates = []
-        for given in superstep:
-            update = StateUpdate(*given)
-            values = update.values
-            if isinstance(values, Mapping) and run and "run" not in values:
-                values = {**values, "run": {**run, "fork": f"{FORK}{new_id('edit')}"}}
-                as_node = update.as_node
-                if "task" in values and as_node is None:
-                    as_node = "__start__"
-                update = StateUpdate(values, as_node, update.task_id)
-            updates.append(update)
-        made.append(updates)
-    return made
+        before = (await self.aget_state(config)).values
+        return await super().abulk_update_state(config, marked(supersteps, before, self.conductor.options))
 
 
 def _plain_task(given: Any) -> Any:
@@ -156,6 +152,17 @@ def _plain_task(given: Any) -> Any:
     if isinstance(given, Mapping) and isinstance(task := given.get("task"), Task):
         return {**given, "task": task.model_dump(mode="json", exclude_unset=True)}
     return given
+
+
+def _forks(saved: CheckpointTuple | None, fork: str | None) -> bool:
+    """Say whether an invocation makes a new run, if there is anything to run."""
+    run = saved.checkpoint["channel_values"].get("run") if saved is not None else None
+    return fork is not None or (isinstance(run, Mapping) and "fork" in run)
+
+
+def _given(given: Any) -> Any:
+    """Return an input that LangGraph takes without a checkpoint; what it says matters no more."""
+    return given if isinstance(given, Mapping) else {"task": {}}
 
 
 def _durable(kwargs: dict[str, Any], saver: object) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from concertino.contracts.errors import InputError, RunBusy, TaskConflict
-from concertino.contracts.event import TERMINAL, RunState
+from concertino.contracts.event import TERMINAL
 from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Admission, Lease, RunRow
 from concertino.contracts.json import JsonObject
@@ -18,17 +17,16 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task
 from concertino.graph.dispatch import lay_board, standings
 from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
-from concertino.graph.forks import FORK
-from concertino.graph.gates import GateBook
+from concertino.graph.forks import FORK, announce, give_answers
 from concertino.graph.heart import Heart
 from concertino.graph.options import Options
 from concertino.graph.requests import allowed, prepared, requested
 from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
+from concertino.graph.tenure import is_free, take, take_unless_over
 from concertino.graph.watch import is_retried, stands_on
 from concertino.journal.awaiting import wait
-from concertino.journal.owner import is_dead, this_owner
 from concertino.journal.views import status
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
@@ -47,9 +45,7 @@ class Conductor:
 
     # In.
 
-    async def begin(
-        self, given: Any, config: RunnableConfig, *, context: object, fork: str | None = None
-    ) -> Entry:
+    async def begin(self, given: Any, config: RunnableConfig, *, context: object, fork: str | None = None) -> Entry:
         """Let a new task in, or find that it was submitted before; with a `fork` token it is a new run in any case.
 
         Raises:
@@ -63,8 +59,7 @@ class Conductor:
         if restarted is not None:
             return await self._restart(task, policy, str(restarted), _thread(config))
         if fork is not None:
-            head = await wait(journal.head(_thread(config)))
-            return await self._branch(task, policy, _thread(config), parent=head.run_id if head else None, token=fork)
+            return await self._branch(task, policy, _thread(config), token=fork)
         known = await wait(journal.latest(task.task_id))
         if known is not None:
             if known.content_hash != task.content_hash():
@@ -72,19 +67,17 @@ class Conductor:
             if not await self._is_adrift(known, config):
                 return Entry(known=await self.known(known))
             if known.state != "admitted":
-                return await self._take_over(known, task)
+                return await self._take_over(known, task, config)
         plan, complexity = await self._plan(task, policy)
         admitted = await wait(journal.admit(self._admission(task, _thread(config))))
         if not admitted.created and known is None:
             return Entry(known=await self.known(admitted.row))  # somebody submitted it at the same moment
-        lease = await self._lease_of(admitted.row, state="admitted")
+        lease = await self._lease_of(admitted.row, config)
         if lease is None:
             return Entry(known=await self.known(admitted.row))
         # What people said while nobody worked on it holds.
         history = History() if admitted.created else await self._history(admitted.row)
-        return await self._enter(
-            admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history
-        )
+        return await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history)
 
     async def resume(self, values: Mapping[str, Any], config: RunnableConfig, *, fork: str | None) -> Entry:
         """Take up a run where its checkpoint stands; with a `fork` token as a new run with a parent.
@@ -98,12 +91,10 @@ class Conductor:
         # A fork's task may have been changed by hand, so it passes the door again.
         task = prepared(values["task"], self.options) if fork else Task.model_validate(values["task"])
         policy = Policy.model_validate(values.get("policy") or {}).within(config.get("max_concurrency"))
-        if fork is not None and known.get("starts_over"):
-            return await self._branch(task, policy, thread_id, parent=parent, token=fork)
         row = await self._row(known, task, fork, thread_id)
-        if row.state in TERMINAL:
+        lease = await take_unless_over(self.options.journal, row)
+        if lease is None:
             return Entry(known=await self.known(row))
-        lease = await self._lease(row)
         history = await self._history(row)
         run = self._live(row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
@@ -127,38 +118,39 @@ class Conductor:
             lay_board(run, dispatch)
         return entry
 
-    async def _branch(self, task: Task, policy: Policy, thread_id: str, *, parent: str | None, token: str) -> Entry:
-        """Start over with a task changed by hand, as a new run with a parent."""
+    async def _branch(self, task: Task, policy: Policy, thread_id: str, *, token: str) -> Entry:
+        """Start over with a task changed by hand, as a new run whose parent is the thread's own."""
         plan, complexity = await self._plan(task, policy)
-        row = (await wait(self.options.journal.admit(self._admission(task, thread_id, parent=parent, token=token)))).row
+        head = parent = await wait(self.options.journal.head(thread_id))
+        if head is not None and head.state == "admitted" and head.content_hash == task.content_hash():
+            token = head.token or token  # its process died before LangGraph took it in
+        while parent is not None and parent.parent_run_id is not None and (parent.token or "").startswith(FORK):
+            parent = await wait(self.options.journal.run(parent.parent_run_id))
+        admission = self._admission(task, thread_id, parent=parent.run_id if parent else None, token=token)
+        row = (await wait(self.options.journal.admit(admission))).row
         lease, history = await self._lease(row), await self._history(row)
         entry = await self._enter(row, task, policy, lease, plan=plan, complexity=complexity, history=history)
         if parent is not None and entry.run is not None:
-            await self._take_after(entry.run, parent, planned=False)
+            await self._take_after(entry.run, parent.run_id, planned=False)
         return entry
 
     async def _take_after(self, run: Run, parent: str, *, planned: bool) -> None:
         """Put on a fork's record what it has from its parent: the plan, and rejections unless the task was changed."""
-        if planned and run.plan is not None:
-            made: JsonObject = {"plan": run.plan.model_dump(mode="json"), "policy": run.policy.model_dump(mode="json")}
-            run.emit("RUN_ADMITTED", payload={"title": run.task.title, "parent_run_id": parent})
-            run.emit("RUN_PLANNED", payload=made)
+        if planned:
+            announce(run, parent)
         row = await wait(self.options.journal.run(parent))
         if row is not None and row.content_hash == run.task.content_hash():
-            self._give_answers(run, (await self._history(row)).gates, only_rejects=True)
-
-    def _give_answers(self, run: Run, gates: GateBook, *, only_rejects: bool) -> None:
-        """Let another run's answers hold in this one, on its record too."""
-        before = {question.gate for question in run.questions.book if question.answer is not None}
-        run.questions.book.take(gates, only_rejects=only_rejects)
-        for question in run.questions.book:
-            if question.answer is not None and question.gate not in before:
-                payload: JsonObject = {"gate": question.gate, **question.answer.model_dump(exclude_none=True)}
-                run.emit("GATE_ANSWERED", subtask_id=question.subtask_id, payload=payload)
+            give_answers(run, (await self._history(row)).gates, only_rejects=True)
 
     async def _is_adrift(self, row: RunRow, config: RunnableConfig) -> bool:
         """Say whether a submission may carry on with a run: nobody holds it, and no checkpoint can take it up."""
-        if row.state in TERMINAL or not is_free(row, self.options.clock.now()):
+        if row.state in TERMINAL:
+            return False
+        if not is_free(row, self.options.clock.now()):
+            if configurable(config).get(TAKE_OVER):
+                raise RunBusy(
+                    run_id=row.run_id, owner=str(row.owner), expires_in_s=row.lease_until - self.options.clock.now()
+                )
             return False
         if row.state == "admitted":
             return True
@@ -167,9 +159,9 @@ class Conductor:
             return not await stands_on(saver, row)
         return row.state != "waiting" or not (await self._history(row)).gates.open()
 
-    async def _take_over(self, row: RunRow, task: Task) -> Entry:
+    async def _take_over(self, row: RunRow, task: Task, config: RunnableConfig) -> Entry:
         """Carry on with a run from the journal alone: its plan and finished subtasks stand, the rest goes out again."""
-        lease = await self._lease_of(row, state=row.state)
+        lease = await self._lease_of(row, config)
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
@@ -201,7 +193,7 @@ class Conductor:
         entry.adopted = adopted
         assert entry.run is not None
         entry.run.records.update(adopted)
-        self._give_answers(entry.run, past.gates, only_rejects=False)
+        give_answers(entry.run, past.gates, only_rejects=False)
         return entry
 
     async def _enter(
@@ -313,19 +305,20 @@ class Conductor:
         )
 
     async def _lease(self, row: RunRow) -> Lease:
-        return await wait(self.options.journal.acquire(row.run_id, owner=this_owner()))
+        return await take(self.options.journal, row)
 
-    async def _lease_of(self, row: RunRow, *, state: RunState) -> Lease | None:
-        """Return the lease of a run that is still in `state`; `None` when another submission was faster."""
+    async def _lease_of(self, row: RunRow, config: RunnableConfig) -> Lease | None:
+        """Return the lease of a run that is still as it was; `None` when another submission was faster.
+
+        Raises:
+            RunBusy: another process works on it, and this is no submission but a resume.
+        """
         try:
-            lease = await self._lease(row)
+            return await take_unless_over(self.options.journal, row, state=row.state)
         except RunBusy:
+            if configurable(config).get(TAKE_OVER):
+                raise
             return None
-        now = await wait(self.options.journal.run(row.run_id))
-        if now is not None and now.state == state:
-            return lease
-        await wait(self.options.journal.release(lease))
-        return None
 
     async def known(self, row: RunRow) -> JsonObject:
         """Return plan and status of a run, for whoever submits its task again."""
@@ -334,20 +327,6 @@ class Conductor:
             return history.result
         events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
         return {**status(events), "status": row.state, "run_id": row.run_id, "plan": history.plan}
-
-    @contextlib.asynccontextmanager
-    async def holding(self, row: RunRow) -> AsyncIterator[Lease]:
-        """Hold the lease of a run that nobody works on."""
-        lease = await self._lease(row)
-        try:
-            yield lease
-        finally:
-            await wait(self.options.journal.release(lease))
-
-
-def is_free(row: RunRow, now: float) -> bool:
-    """Say whether nobody seems to hold the run; acquiring its lease decides."""
-    return row.owner is None or row.lease_until <= now or is_dead(row.owner)
 
 
 def _thread(config: RunnableConfig) -> str:

@@ -22,11 +22,12 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
-from concertino.graph.conductor import is_free
+from concertino.graph.conductor import EVENTS
 from concertino.graph.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History, fold
 from concertino.graph.summary import interim
+from concertino.graph.tenure import holding, is_free
 from concertino.journal.awaiting import wait
 from concertino.journal.open import open_journal
 from concertino.journal.views import status as status_view
@@ -214,7 +215,7 @@ class Planner:
         if live is not None:
             live.cancel(reason)
         elif is_free(row, self._clock.now()):
-            async with self._conductor.holding(row) as lease:
+            async with holding(self._journal, row) as lease:
                 history = await self._history(row)
                 payload: JsonObject = {"reason": reason, "status": "cancelled", "result": interim(row, history, reason)}
                 event = self._event(row, "RUN_CANCELLED", payload, epoch=lease.epoch)
@@ -230,7 +231,7 @@ class Planner:
     async def astatus(self, task_id: str) -> JsonObject:
         """Return a task's plan, subtasks, gates, usage and history, in document 002's shape."""
         row = await self._row(task_id)
-        events = await wait(self._journal.events(task_id, run_id=row.run_id))
+        events = await wait(self._journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
         return {**status_view(events, now=self._clock.now()), "state": row.state}
 
     def events(self, task_id: str, *, after: int = 0) -> list[Event]:
@@ -239,8 +240,8 @@ class Planner:
 
     async def aevents(self, task_id: str, *, after: int = 0) -> list[Event]:
         """Return a task's events in order, those with `seq` above `after`."""
-        await self._row(task_id)
-        return await wait(self._journal.events(task_id, after=after))
+        row = await self._row(task_id)
+        return await wait(self._journal.events(row.task_id, after=after, limit=EVENTS))
 
     def runs(self, *, limit: int = 100) -> list[RunRow]:
         """Return runs, newest first."""
@@ -255,18 +256,24 @@ class Planner:
         return conducting().run(work)
 
     async def _row(self, task_id: str) -> RunRow:
-        row = await wait(self._journal.latest(task_id))
+        # A fork goes by its run's id: the task's own run stays what the task's id means.
+        row = await wait(self._journal.latest(task_id)) or await wait(self._journal.run(task_id))
         if row is None:
             raise RunNotFound(task_id=task_id)
         return row
 
     async def _history(self, row: RunRow) -> History:
-        events = await wait(self._journal.events(row.task_id, run_id=row.run_id))
+        events = await wait(self._journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
         return fold(events)
 
     async def _again(self, row: RunRow) -> tuple[Any, RunnableConfig]:
         """Return what takes up a run: its checkpoint, or its task where the process died before the first one."""
         config = _on_thread(row.thread_id)
+        head = await wait(self._journal.head(row.thread_id))
+        if head is not None and head.run_id != row.run_id:  # the thread has gone on with a fork
+            return {"task": row.task}, with_configurable(_on_thread(new_id("thread")), **{TAKE_OVER: True})
+        if row.state == "admitted" and row.parent_run_id is not None and (row.token or "").startswith("restart:"):
+            return {"task": row.task}, with_configurable(config, **{RESTART: row.parent_run_id})
         saved = await self._checkpoints.aget_tuple(config)
         if saved is None or row.state == "admitted":
             return {"task": row.task}, with_configurable(config, **{TAKE_OVER: True})

@@ -36,7 +36,8 @@ class History:
     """Attempts that were started, per subtask."""
     suspended: dict[str, str] = field(default_factory=dict)
     """Subtasks that deferred, with the dispatch in which they did."""
-    dispatches: int = 0
+    dispatch: JsonObject = field(default_factory=dict)
+    """The newest dispatch: `id` and `subtasks`."""
     gates: GateBook = field(default_factory=GateBook)
     charges: dict[str, Charge] = field(default_factory=dict)
     alerts: set[tuple[Dimension, int]] = field(default_factory=set)
@@ -57,6 +58,8 @@ def fold(events: Sequence[Event]) -> History:
             case "RUN_ADMITTED" | "RUN_RESUMED":
                 if opened is not None:
                     history.active_s += max(0.0, last - opened)
+                # A resume knows when the process before it was last alive; events alone say when it last did something.
+                history.active_s = max(history.active_s, payload.get("active_s", 0.0))
                 opened = event.timestamp
             case "RUN_PARKED":
                 if opened is not None:
@@ -66,8 +69,8 @@ def fold(events: Sequence[Event]) -> History:
                 history.plan, history.policy = payload["plan"], payload["policy"]
                 history.complexity = payload.get("complexity")
             case "RUN_DISPATCHED":
-                history.dispatches += 1
-            case "TASK_STARTED" if event.subtask_id:
+                history.dispatch = {"id": payload["dispatch"], "subtasks": payload["subtasks"]}
+            case "TASK_STARTED" | "TASK_RETRIED" if event.subtask_id:
                 history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
                 history.suspended.pop(event.subtask_id, None)
             case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" if event.subtask_id:

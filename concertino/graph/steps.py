@@ -63,7 +63,7 @@ async def plan(state: PlannerState, config: RunnableConfig) -> Update:
     payload: JsonObject = {"plan": made, "policy": policy, "complexity": entry.complexity}
     run.adopt_plan(entry.plan)
     await run.commit("RUN_PLANNED", state="planned", payload=payload)
-    return {"plan": made, "policy": policy, "complexity": entry.complexity}
+    return {"plan": made, "policy": policy, "complexity": entry.complexity, **_own(state, run)}
 
 
 async def approve(state: PlannerState, config: RunnableConfig) -> Update:
@@ -90,7 +90,7 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
             await record_answer(run, gate, answer)
     answered = run.questions.book.answer_of(PLAN_GATE)
     rejected = answered is not None and answered.decision == "reject"
-    return {"verdict": {**(state.get("verdict") or {}), "rejected": rejected}}
+    return {"verdict": {**(state.get("verdict") or {}), "rejected": rejected}, **_own(state, run)}
 
 
 def after_approve(state: PlannerState) -> Literal["approved", "rejected"]:
@@ -133,7 +133,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     run.standings = standings(run.options, record, dict(run.board.load()) if run.board else {})
     await run.commit("RUN_DISPATCHED", state="running", payload={"dispatch": out["id"], "subtasks": list(going)})
     lay_board(run, out)
-    return {"dispatch": out}
+    return {"dispatch": out, **_own(state, run)}
 
 
 def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
@@ -199,7 +199,7 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     step = "dispatch" if reopened and verdict.next == "synthesize" and not verdict.drop else verdict.next
     run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})
     decided: JsonObject = {"next": step, "reason": verdict.reason, "ended": ended, "idle": idle}
-    return {"verdict": {**before, **decided}, "records": dropped}
+    return {"verdict": {**before, **decided}, "records": dropped, **_own(state, run)}
 
 
 def after_review(state: PlannerState) -> Literal["a person is asked", "next stage or retry", "all done"]:
@@ -250,7 +250,7 @@ async def synthesize_step(state: PlannerState, config: RunnableConfig) -> Update
         confidence=cast("float", merged["confidence"]),
         payload={"share": merged["share"], "method": merged["method"]},
     )
-    return {"synthesis": merged}
+    return {"synthesis": merged, **_own(state, run)}
 
 
 async def deliver(state: PlannerState, config: RunnableConfig) -> Update:
@@ -264,7 +264,13 @@ async def deliver(state: PlannerState, config: RunnableConfig) -> Update:
     payload: JsonObject = {"status": status, "result": result, "reason": run.cancel_reason}
     await run.commit(kind, state=status, confidence=cast("Any", result["confidence"]), payload=payload)
     run.is_delivered = True
-    return {"result": result, **_spoken(state, result)}
+    return {"result": result, **_spoken(state, result), **_own(state, run)}
+
+
+def _own(state: PlannerState, run: Run) -> Update:
+    """Return the update that makes the state a fork's own, from its first step on."""
+    own: JsonObject = {"run_id": run.run_id, "task_id": run.task_id}
+    return {} if state.get("run") == own else {"run": own}
 
 
 def _spoken(state: PlannerState, result: JsonObject) -> Update:

@@ -47,12 +47,19 @@ def admit(connection: sqlite3.Connection, admission: Admission) -> Admitted:
 def _known(connection: sqlite3.Connection, admission: Admission) -> RunRow | None:
     if admission.token is not None:
         return find(connection, "token = ?", admission.token)
-    # A fork may have changed the task under the same id: the newest run of *this* content is the task's.
-    same = find(connection, "task_id = ? AND content_hash = ?", admission.task_id, admission.content_hash)
-    other = None if same else find(connection, "task_id = ?", admission.task_id)
-    if other is not None:
-        raise TaskConflict(task_id=admission.task_id, known=other.content_hash, given=admission.content_hash)
-    return same
+    known = own_run(connection, admission.task_id)
+    if known is not None and known.content_hash != admission.content_hash:
+        raise TaskConflict(task_id=admission.task_id, known=known.content_hash, given=admission.content_hash)
+    return known
+
+
+def own_run(connection: sqlite3.Connection, task_id: str) -> RunRow | None:
+    """Return a task's newest run that is no fork: a fork may have changed the task under the same id.
+
+    Where only forks are left, the newest of them.
+    """
+    is_own = "COALESCE(token, '') NOT LIKE 'fork:%'"
+    return find(connection, f"task_id = ? AND {is_own}", task_id) or find(connection, "task_id = ?", task_id)
 
 
 def find(connection: sqlite3.Connection, where: str, *values: str) -> RunRow | None:

@@ -22,7 +22,7 @@ from concertino.contracts.journal import (
     SpecialistRecord,
 )
 from concertino.journal.appends import Append, Appender
-from concertino.journal.leases import acquire, admit, find, release, renew
+from concertino.journal.leases import acquire, admit, find, own_run, release, renew
 from concertino.journal.reads import Records, controls, events, pending, runs
 from concertino.journal.storage import MEMORY, connect, migrate
 from concertino.journal.worker import Worker, Writer
@@ -85,7 +85,7 @@ class SqliteJournal:
 
     def latest(self, task_id: str) -> Future[RunRow | None]:
         """See the port."""
-        return self._read(lambda connection: find(connection, "task_id = ?", task_id))
+        return self._read(lambda connection: own_run(connection, task_id))
 
     def head(self, thread_id: str) -> Future[RunRow | None]:
         """See the port."""

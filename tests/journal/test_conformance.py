@@ -62,24 +62,25 @@ class TestAdmission:
     def test_a_token_makes_one_run(self, journal: Journal) -> None:
         """A fork may change the content; its token names it for good."""
         journal.admit(admission()).result()
-        fork = journal.admit(admission("r2", content="b", token="fork-1", parent_run_id="r1")).result()
-        again = journal.admit(admission("r3", content="b", token="fork-1")).result()
+        fork = journal.admit(admission("r2", content="b", token="fork:1", parent_run_id="r1")).result()
+        again = journal.admit(admission("r3", content="b", token="fork:1")).result()
         assert (fork.created, again.created, again.row.run_id) == (True, False, "r2")
 
     def test_a_changed_fork_does_not_make_the_original_a_conflict(self, journal: Journal) -> None:
         """Submitting the original content again still finds the original run."""
         journal.admit(admission()).result()
-        journal.admit(admission("r2", content="b", token="fork-1")).result()
+        journal.admit(admission("r2", content="b", token="fork:1")).result()
         assert journal.admit(admission("r3")).result().row.run_id == "r1"
 
     def test_runs_are_found_by_id_task_and_thread(self, journal: Journal) -> None:
-        """The newest run answers for a task and for a thread; unknown names give nothing."""
+        """The newest run answers for a thread, and for a task where it is no fork; unknown names give nothing."""
         journal.admit(admission()).result()
         journal.admit(admission("r2", token="x")).result()
+        journal.admit(admission("r4", token="fork:2")).result()
         journal.admit(admission("r3", "t2", thread_id="th2")).result()
         found = journal.run("r1").result(), journal.latest("t1").result(), journal.head("th2").result()
         assert [row.run_id if row else None for row in found] == ["r1", "r2", "r3"]
-        assert [row.run_id for row in journal.runs(limit=2).result()] == ["r3", "r2"]
+        assert [row.run_id for row in journal.runs(limit=2).result()] == ["r3", "r4"]
         assert [call.result() for call in (journal.run("x"), journal.latest("x"), journal.head("x"))] == [None] * 3
 
 

@@ -1,0 +1,88 @@
+"""Forks: state changed by hand, and what a run made of it may take over from the run it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from langgraph.types import Overwrite, StateUpdate
+from pydantic import ValidationError
+
+from concertino.contracts.ids import new_id
+from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Plan
+from concertino.contracts.task import Task, input_error
+from concertino.graph.gates import GateBook
+from concertino.graph.options import Options
+from concertino.graph.requests import prepared
+from concertino.graph.run import Run
+from concertino.graph.state import Policy
+from concertino.nodes.planning.validate import validate
+
+FORK = "fork:"
+"""Prefix of the tokens of forked runs."""
+INTAKE = "intake"
+"""The node that takes a task in; a checkpoint that leads to it starts over."""
+START = "__start__"
+"""LangGraph's name of the pseudo-node that takes the input in."""
+
+
+def marked(supersteps: Any, before: Mapping[str, Any], options: Options) -> list[list[StateUpdate]]:
+    """Return hand-made updates, marked as the beginning of a new run.
+
+    A changed task starts over at intake, a changed plan at its approval; neither keeps a finding of the old run.
+
+    Raises:
+        InputError: the changed task or plan is faulty.
+    """
+    return [[_marked(StateUpdate(*given), before, options) for given in superstep] for superstep in supersteps]
+
+
+def _marked(update: StateUpdate, before: Mapping[str, Any], options: Options) -> StateUpdate:
+    values, as_node = update.values, update.as_node
+    if not isinstance(values, Mapping) or "run" in values:
+        return update
+    made: dict[str, Any] = dict(values)
+    if made.get("task") is not None:
+        made["task"] = prepared(made["task"], options).model_dump(mode="json")
+        if as_node is None:
+            return StateUpdate(made, START, update.task_id)
+    if made.get("plan"):
+        made["plan"] = _valid(made, before, options).model_dump(mode="json")
+        as_node = as_node or "plan"
+    if made.get("task") is not None or made.get("plan"):
+        made = {"records": Overwrite({}), "dispatch": {}, "verdict": {}, "synthesis": {}, "result": {}, **made}
+    if run := cast("Mapping[str, Any] | None", before.get("run")):
+        made["run"] = {**run, "fork": f"{FORK}{new_id('edit')}"}
+    return StateUpdate(made, as_node, update.task_id)
+
+
+def _valid(made: Mapping[str, Any], before: Mapping[str, Any], options: Options) -> Plan:
+    task = Task.model_validate(made.get("task") or before.get("task"))
+    try:
+        plan = Plan.model_validate(made["plan"])
+    except ValidationError as error:
+        raise input_error(error, field="plan") from error
+    budget = Policy.model_validate(before.get("policy") or {}).budget
+    return validate(
+        plan, task=task, cards=options.cards, limits=options.limits, budget=budget, origin=plan.origin,
+        workflow=plan.workflow, notes=plan.notes,
+    )  # fmt: skip
+
+
+def announce(run: Run, parent: str) -> None:
+    """Put a fork on the record that enters its parent's plan midway."""
+    run.emit("RUN_ADMITTED", payload={"title": run.task.title, "parent_run_id": parent})
+    if run.plan is not None:
+        made: JsonObject = {"plan": run.plan.model_dump(mode="json"), "policy": run.policy.model_dump(mode="json")}
+        run.emit("RUN_PLANNED", payload=made)
+
+
+def give_answers(run: Run, gates: GateBook, *, only_rejects: bool) -> None:
+    """Let another run's answers hold in this one, on its record too."""
+    before = {question.gate for question in run.questions.book if question.answer is not None}
+    run.questions.book.take(gates, only_rejects=only_rejects)
+    for question in run.questions.book:
+        if question.answer is not None and question.gate not in before:
+            payload: JsonObject = {"gate": question.gate, **question.answer.model_dump(exclude_none=True)}
+            run.emit("GATE_ANSWERED", subtask_id=question.subtask_id, payload=payload)
