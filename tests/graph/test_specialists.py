@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.language_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda, RunnableSequence
 from langgraph.checkpoint.memory import InMemorySaver
@@ -20,21 +19,10 @@ from typing_extensions import TypedDict
 
 from concertino import Brief, Budget, Finding, specialist
 from tests.graph import isolated
+from tests.graph.askers import says
 from tests.graph.plans import on, outputs, planner, states, subtask, task
 
 BOTH = pytest.mark.parametrize("is_sync", [True, False])
-
-
-class Model(FakeMessagesListChatModel):
-    """A chat model that says what it was told to, and takes tools."""
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        return self
-
-
-def says(*messages: AIMessage) -> Model:
-    """Return a model that answers with the messages in turn."""
-    return Model(responses=list(messages))
 
 
 async def only(
