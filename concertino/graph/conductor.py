@@ -25,7 +25,7 @@ from concertino.graph.restore import History, fold
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
 from concertino.graph.tenure import is_free, take, take_unless_over
-from concertino.graph.watch import is_retried, stands_on
+from concertino.graph.watch import stands_on
 from concertino.journal.awaiting import wait
 from concertino.journal.views import status
 from concertino.nodes.planning.complexity import assess
@@ -155,8 +155,8 @@ class Conductor:
         if row.state == "admitted":
             return True
         saver = configurable(config).get(CHECKPOINTER)
-        if saver is not None and not configurable(config).get(TAKE_OVER) and not is_retried(config):
-            return not await stands_on(saver, row)
+        if saver is not None and not configurable(config).get(TAKE_OVER):
+            return not await stands_on(saver, row, config)
         return row.state != "waiting" or not (await self._history(row)).gates.open()
 
     async def _take_over(self, row: RunRow, task: Task, config: RunnableConfig) -> Entry:
