@@ -22,7 +22,7 @@ from concertino.graph import blocking
 from concertino.graph.conductor import Conductor
 from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
 from concertino.graph.forks import FORK, INTAKE, START, marked
-from concertino.graph.lineage import continues, entered, is_addressed, located, newest, reading
+from concertino.graph.lineage import continues, entered, is_addressed, is_again, located, may_continue, newest, reading
 from concertino.graph.watch import cancelled_with_thread
 
 RESTS = "rests"
@@ -53,7 +53,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if is_blocking:
             asked = blocking.with_reach(asked, self._saver(asked))
         saver, at = self._saver(asked), reading(asked)
-        saved = await saver.aget_tuple(at) if saver is not None and continues(asked, input) else None
+        saved = await saver.aget_tuple(at) if saver is not None and may_continue(asked, input) else None
+        if saved is not None and not (continues(asked, input) or is_again(asked, saved)):
+            saved = None
         latest = await saver.aget_tuple(newest(at)) if saver and saved and is_addressed(at) else None
         fork = self._fork(saved, latest)
         if _forks(saved, fork) and not (await self.aget_state(at)).next:

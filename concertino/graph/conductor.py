@@ -156,7 +156,7 @@ class Conductor:
             return True
         saver = configurable(config).get(CHECKPOINTER)
         if saver is not None and not configurable(config).get(TAKE_OVER):
-            return not await stands_on(saver, row, config)
+            return not await stands_on(saver, row)
         return row.state != "waiting" or not (await self._history(row)).gates.open()
 
     async def _take_over(self, row: RunRow, task: Task, config: RunnableConfig) -> Entry:

@@ -20,7 +20,7 @@ from langgraph._internal._constants import (  # what a parent graph tells its su
     NS_SEP,
 )
 from langgraph._internal._scratchpad import PregelScratchpad
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.types import Command
 
 from concertino.graph.entry import (
@@ -76,6 +76,23 @@ def continues(config: RunnableConfig, given: Any) -> bool:
     if CONFIG_KEY_TASK_ID in configurable(config):  # in a parent graph, which gives the input again
         return bool(configurable(config).get(CONFIG_KEY_RESUMING))
     return given is None or isinstance(given, Command)
+
+
+def may_continue(config: RunnableConfig, given: Any) -> bool:
+    """Say whether LangGraph may go on from a checkpoint; with an input, it depends on what the newest one is of."""
+    return continues(config, given) or (CONFIG_KEY_TASK_ID not in configurable(config) and _request(config) is not None)
+
+
+def is_again(config: RunnableConfig, saved: CheckpointTuple) -> bool:
+    """Say whether an invocation is a request that died with its server and is tried again, its input with it.
+
+    LangGraph tells by the request's id in the newest checkpoint, and goes on from there. Source: `PregelLoop`.
+    """
+    return _request(config) == saved.metadata.get("run_id")
+
+
+def _request(config: RunnableConfig) -> object:
+    return (config.get("metadata") or {}).get("run_id")
 
 
 def is_addressed(config: RunnableConfig) -> bool:

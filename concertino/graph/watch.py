@@ -14,7 +14,6 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from concertino.contracts.journal import RunRow
-from concertino.graph.entry import configurable
 from concertino.graph.run import Run
 
 LOOK_S = 1.0
@@ -22,21 +21,14 @@ LOOK_S = 1.0
 REASON = "its thread was deleted"
 
 
-async def stands_on(saver: BaseCheckpointSaver[Any], row: RunRow, config: RunnableConfig) -> bool:
-    """Say whether a run has to be taken up from its thread: the newest checkpoint there is the run's own.
-
-    Not when the checkpoint was written for the very request that `config` belongs to: then a server that came up again
-    tries the request a second time, with its input, and means to have it done.
-    """
-    there: RunnableConfig = {"configurable": {"thread_id": row.thread_id, "checkpoint_ns": ""}}
+async def stands_on(saver: BaseCheckpointSaver[Any], row: RunRow) -> bool:
+    """Say whether the newest checkpoint on a run's thread is the run's own, so that the thread can take it up."""
+    config: RunnableConfig = {"configurable": {"thread_id": row.thread_id, "checkpoint_ns": ""}}
     try:
-        saved = await saver.aget_tuple(there)
+        saved = await saver.aget_tuple(config)
     except NotImplementedError:  # a synchronous saver
-        saved = await asyncio.to_thread(saver.get_tuple, there)
+        saved = await asyncio.to_thread(saver.get_tuple, config)
     if saved is None:
-        return False
-    request = config.get("run_id") or configurable(config).get("run_id")
-    if request is not None and str(saved.metadata.get("run_id")) == str(request):
         return False
     run = saved.checkpoint["channel_values"].get("run")
     # Without `run` it is the checkpoint of a graph around this one, or the input that intake is about to take in.
