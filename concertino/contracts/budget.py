@@ -34,6 +34,13 @@ class Budget(BaseModel):
     seconds: Seconds | None = None
     """Active seconds, as a deadline from the start of the run or subtask."""
 
+    def within(self, other: Budget) -> Budget:
+        """Return the lower of both bounds in each dimension."""
+        known = {name: (getattr(self, name), getattr(other, name)) for name in Budget.model_fields}
+        return Budget.model_validate(
+            {name: b if a is None else a if b is None else min(a, b) for name, (a, b) in known.items()}
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _agent_budget(cls, given: object) -> object:

@@ -52,13 +52,19 @@ class Money:
         for key, charge in charges.items():
             self.account(tuple(charge.path.split("/")[1:])).charge(Amounts(**charge.amounts), key=key)
 
+    def bound(self, plan: Budget | None) -> None:
+        """Set the limits of nodes and specialists; the plan's own narrows what all specialists have together."""
+        nodes = dict(self._options.node_budgets)
+        if plan is not None:
+            nodes[WORK] = plan.within(nodes.get(WORK, Budget()))
+        for node, budget in nodes.items():
+            self.ledger.account((node,), limit=budget)
+        for name, known in self._options.specialists.items():
+            if known.card.budget != Budget():
+                self.ledger.account((WORK, name), limit=known.card.budget)
+
     def account(self, path: tuple[str, ...], *, limit: Budget | None = None) -> Account:
-        """Return the account at `path` below the run, with the limit that its level was given."""
-        if limit is None and len(path) == 1:
-            limit = self._options.node_budgets.get(path[0])
-        elif limit is None and len(path) == 2 and path[0] == WORK:
-            known = self._options.specialists.get(path[1])
-            limit = known.card.budget if known else None
+        """Return the account at `path` below the run, with a limit of its own."""
         return self.ledger.account(path, limit=limit)
 
     def tool_accounts(self, path: tuple[str, ...]) -> Callable[[Tool], Account]:

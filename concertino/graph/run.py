@@ -17,7 +17,7 @@ from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Standing
 from concertino.contracts.task import Task
 from concertino.graph.board import Board, Turn
-from concertino.graph.money import WORK, Money
+from concertino.graph.money import Money
 from concertino.graph.options import Options
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History
@@ -158,8 +158,10 @@ class Run:
         """Take a validated plan; the workflow's own budget narrows the run's."""
         self.plan = plan
         self._subtasks = {subtask.id: subtask for subtask in plan.subtasks}
-        if plan.budget is not None:
-            self.money.account((WORK,), limit=plan.budget)
+        self.money.bound(plan.budget)
+        if plan.budget is not None and plan.budget.seconds is not None:
+            left_s = max(0.0, plan.budget.seconds - self.history.active_s)
+            self.work_deadline = self.not_after(self._began + left_s)
 
     def subtask(self, subtask_id: str) -> Subtask:
         """Return a subtask of the plan, with the inputs a person's edit gave it."""
@@ -265,7 +267,7 @@ class Run:
         if self.cancel_reason is not None:
             board.stop(Turn("cancel", self.cancel_reason))
         elif self.work_deadline is not None:
-            reason = f"the run's deadline of {self.policy.budget.seconds:g} s passed"
+            reason = f"the run's deadline of {_seconds(self.policy, self.plan):g} s passed"
             left_s = max(0.0, self.work_deadline - self.clock.monotonic())
             self._timer = self.loop.call_later(left_s, board.stop, Turn("skip", reason))
 
@@ -324,3 +326,9 @@ class Run:
         if self._timer is not None:
             self._timer.cancel()
         self.money.close()
+
+
+def _seconds(policy: Policy, plan: Plan | None) -> float:
+    """Return the active seconds that a run with a deadline has."""
+    own = plan.budget.seconds if plan is not None and plan.budget is not None else None
+    return min(seconds for seconds in (policy.budget.seconds, own) if seconds is not None)

@@ -30,6 +30,7 @@ from concertino.contracts.json import JsonObject, digest
 from concertino.graph.asking import Replies
 from concertino.graph.attempt import Order, Stopped, attempt
 from concertino.graph.board import Board, SubtaskState
+from concertino.graph.failure import as_data
 from concertino.graph.money import WORK
 from concertino.graph.nested import Asked
 from concertino.graph.run import Run
@@ -165,8 +166,16 @@ class SubtaskWork:
 
     async def _grant(self, path: tuple[str, ...], budget: Budget) -> None:
         """Open the subtask's account and take a budget of its own out of the run's, so that nobody else spends it."""
-        account = self._run.money.account(path, limit=budget)
-        asked = Amounts(*(bound or 0 for bound in bounds(budget)))
+        money = self._run.money
+        # It bounds all attempts together: what other specialists used on this subtask is gone.
+        elsewhere = NOTHING
+        for name in self._run.options.specialists:
+            other = money.ledger.find((WORK, name, self._subtask.id)) if name != path[1] else None
+            elsewhere = elsewhere.plus(other.load()) if other is not None else elsewhere
+        most = [None if n is None else max(0, n - gone) for n, gone in zip(bounds(budget), elsewhere, strict=True)]
+        account = money.account(path)
+        account.cap(most)
+        asked = Amounts(*(n or 0 for n in most))
         if any(asked):
             await account.acquire_grant(asked, minimum=NOTHING, deadline=self._run.work_deadline)
 
@@ -282,11 +291,7 @@ class SubtaskWork:
 
     def _note(self, outcome: Declined | BaseException) -> None:
         """Keep why the last attempt failed."""
-        if isinstance(outcome, Declined):
-            self._progress.error = {"type": "Declined", "message": outcome.reason}
-        else:
-            kind = "DeadlineExceeded" if isinstance(outcome, Stopped) else type(outcome).__name__
-            self._progress.error = {"type": kind, "message": str(outcome) or kind}
+        self._progress.error = as_data(outcome, kind="DeadlineExceeded" if isinstance(outcome, Stopped) else None)
         self._progress.reason = str(self._progress.error["message"])
 
     async def _finish(self, state: SubtaskState) -> JsonObject:

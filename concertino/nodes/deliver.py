@@ -47,6 +47,7 @@ def _outcome(subtask: Subtask, record: JsonObject, dropped: Sequence[str]) -> Ou
         skipped=tuple(dropped),
         error_type=kind,
         error_message=error.get("message") or given.get("reason") or "",
+        error_data=error.get("data") or {},
     )
 
 

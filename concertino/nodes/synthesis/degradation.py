@@ -24,7 +24,8 @@ _CODES = {
     "BreakerOpen": "circuit_breaker_open",
     "GateRejected": "rejected",
     "Declined": "declined",
-    "InputError": "invalid_output",
+    "AnswerRefused": "invalid_output",
+    "InputError": "invalid_input",
 }
 
 
@@ -181,7 +182,7 @@ def _remedy(outcome: Outcome) -> str:
             return f"Revise what was rejected for {work} and submit it as a new task"
         case "Declined":
             return f"Give {work} to another specialist: {outcome.specialist} declined"
-        case "InputError":
+        case "AnswerRefused":
             return f"Correct the output of {outcome.specialist}, which broke its contract, then retry"
         case _:
             return f"Look into the error of {outcome.specialist}, then retry {work}"
