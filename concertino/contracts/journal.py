@@ -42,6 +42,8 @@ class RunRow:
     """Seconds since 1970-01-01 UTC."""
     created: float = 0.0
     updated: float = 0.0
+    policy: JsonObject = field(default_factory=dict)
+    """The rules it was admitted under: budget, approvals, slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Admission:
     timestamp: float
     parent_run_id: str | None = None
     token: str | None = None
+    policy: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The rules that hold for the run from now on; a resume has no other source for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,9 @@ class Conductor:
                 return Entry(known=await self.known(known))
             if known.state != "admitted":
                 return await self._take_over(known, task, config)
+            policy = Policy.model_validate(known.policy)
         plan, complexity = await self._plan(task, policy)
-        admitted = await wait(journal.admit(self._admission(task, _thread(config))))
+        admitted = await wait(journal.admit(self._admission(task, policy, _thread(config))))
         if not admitted.created and known is None:
             return Entry(known=await self.known(admitted.row))  # somebody submitted it at the same moment
         lease = await self._lease_of(admitted.row, config)
@@ -91,7 +92,7 @@ class Conductor:
         # A fork's task may have been changed by hand, so it passes the door again.
         task = prepared(values["task"], self.options) if fork else Task.model_validate(values["task"])
         policy = Policy.model_validate(values.get("policy") or {}).within(config.get("max_concurrency"))
-        row = await self._row(known, task, fork, thread_id)
+        row = await self._row(known, task, policy, fork, thread_id)
         lease = await take_unless_over(self.options.journal, row)
         if lease is None:
             return Entry(known=await self.known(row))
@@ -120,13 +121,14 @@ class Conductor:
 
     async def _branch(self, task: Task, policy: Policy, thread_id: str, *, token: str) -> Entry:
         """Start over with a task changed by hand, as a new run whose parent is the thread's own."""
-        plan, complexity = await self._plan(task, policy)
         head = parent = await wait(self.options.journal.head(thread_id))
         if head is not None and head.state == "admitted" and head.content_hash == task.content_hash():
             token = head.token or token  # its process died before LangGraph took it in
         while parent is not None and parent.parent_run_id is not None and (parent.token or "").startswith(FORK):
             parent = await wait(self.options.journal.run(parent.parent_run_id))
-        admission = self._admission(task, thread_id, parent=parent.run_id if parent else None, token=token)
+        policy = Policy.model_validate(parent.policy) if parent is not None else policy
+        plan, complexity = await self._plan(task, policy)
+        admission = self._admission(task, policy, thread_id, parent=parent.run_id if parent else None, token=token)
         row = (await wait(self.options.journal.admit(admission))).row
         lease, history = await self._lease(row), await self._history(row)
         entry = await self._enter(row, task, policy, lease, plan=plan, complexity=complexity, history=history)
@@ -165,7 +167,7 @@ class Conductor:
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
-        policy = Policy.model_validate(history.policy or {})
+        policy = Policy.model_validate(row.policy)
         run = self._live(row, task, policy, lease, history)
         self.heart.keep(run)
         run.emit("RUN_RESUMED", state="running")
@@ -178,9 +180,9 @@ class Conductor:
         old = await wait(self.options.journal.run(old_id))
         if old is None:
             raise InputError(field="restart", value=old_id, rule="no such run")
-        past = await self._history(old)
+        past, policy = await self._history(old), Policy.model_validate(old.policy)
         token = f"restart:{old_id}:{thread_id}"
-        admission = self._admission(task, thread_id, parent=old_id, token=token)
+        admission = self._admission(task, policy, thread_id, parent=old_id, token=token)
         admitted = await wait(self.options.journal.admit(admission))
         lease = await self._lease(admitted.row)
         if past.plan:
@@ -252,7 +254,7 @@ class Conductor:
         return plan, cast("JsonObject", assess(task, plan, cards).model_dump(mode="json"))
 
     def _admission(
-        self, task: Task, thread_id: str, *, parent: str | None = None, token: str | None = None
+        self, task: Task, policy: Policy, thread_id: str, *, parent: str | None = None, token: str | None = None
     ) -> Admission:
         return Admission(
             run_id=new_id("run"),
@@ -263,9 +265,10 @@ class Conductor:
             timestamp=self.options.clock.now(),
             parent_run_id=parent,
             token=token,
+            policy=policy.model_dump(mode="json"),
         )
 
-    async def _row(self, known: JsonObject, task: Task, fork: str | None, thread_id: str) -> RunRow:
+    async def _row(self, known: JsonObject, task: Task, policy: Policy, fork: str | None, thread_id: str) -> RunRow:
         """Return the run that a resume works on: the checkpoint's own, the fork made of it, or a new fork."""
         journal, run_id = self.options.journal, str(known["run_id"])
         if fork is None:
@@ -277,7 +280,7 @@ class Conductor:
                 return row
             fork = f"{FORK}lost:{run_id}"  # the checkpoint outlived its journal
         token = fork if fork.startswith(FORK) else f"{FORK}{fork}"
-        admission = self._admission(task, thread_id, parent=run_id, token=token)
+        admission = self._admission(task, policy, thread_id, parent=run_id, token=token)
         return (await wait(journal.admit(admission))).row
 
     async def _history(self, row: RunRow) -> History:

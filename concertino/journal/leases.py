@@ -24,8 +24,8 @@ def admit(connection: sqlite3.Connection, admission: Admission) -> Admitted:
     if known is not None:
         return Admitted(row=known, created=False)
     connection.execute(
-        "INSERT INTO runs (run_id, task_id, thread_id, content_hash, task, state, parent_run_id, token, created,"
-        " updated) VALUES (?, ?, ?, ?, ?, 'admitted', ?, ?, ?, ?)",
+        "INSERT INTO runs (run_id, task_id, thread_id, content_hash, task, state, parent_run_id, token, policy,"
+        " created, updated) VALUES (?, ?, ?, ?, ?, 'admitted', ?, ?, ?, ?, ?)",
         (
             admission.run_id,
             admission.task_id,
@@ -34,6 +34,7 @@ def admit(connection: sqlite3.Connection, admission: Admission) -> Admitted:
             dump(admission.task),
             admission.parent_run_id,
             admission.token,
+            dump(dict(admission.policy)),
             admission.timestamp,
             admission.timestamp,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from concertino.contracts.event import Event
@@ -11,7 +12,7 @@ from concertino.contracts.json import dump
 
 RUN_COLUMNS = (
     "run_id, task_id, thread_id, content_hash, task, state, parent_run_id, token, epoch, owner, lease_until,"
-    " created, updated"
+    " created, updated, policy"
 )
 
 EVENT_FIELDS = (
@@ -33,8 +34,9 @@ EVENT_COLUMNS = ", ".join(EVENT_FIELDS)
 
 def run_row(row: tuple[Any, ...]) -> RunRow:
     """Return a row of `RUN_COLUMNS` as a run."""
-    run_id, task_id, thread_id, content_hash, task, *rest = row
-    return RunRow(run_id, task_id, thread_id, content_hash, json.loads(task), *rest)
+    run_id, task_id, thread_id, content_hash, task, *rest, policy = row
+    made = RunRow(run_id, task_id, thread_id, content_hash, json.loads(task), *rest)
+    return replace(made, policy=json.loads(policy))
 
 
 def event_values(event: Event, *, seq: int, epoch: int) -> tuple[Any, ...]:

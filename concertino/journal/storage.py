@@ -29,6 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             state TEXT NOT NULL,
             parent_run_id TEXT,
             token TEXT UNIQUE,
+            policy TEXT NOT NULL,
             epoch INTEGER NOT NULL DEFAULT 0,
             owner TEXT,
             lease_until REAL NOT NULL DEFAULT 0,
