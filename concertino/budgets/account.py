@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -202,6 +202,18 @@ class Account:
                 stands, given = shown(own.dimension, own.limit), shown(own.dimension, bound)
                 raise ValueError(f"{own.path} has a limit of {stands:g} {own.dimension} already, not {given:g}")
             own.bound(bound)
+
+    def cap(self, most: Sequence[int | None]) -> None:
+        """Set limits, by dimension, over those that stand; what is settled and held counts against them."""
+        with self._books.lock:
+            for cells, bound in zip(self.chain, most, strict=True):
+                if bound is not None:
+                    cells[0].bound(bound)
+
+    def load(self) -> Amounts:
+        """Return what is settled, held and granted here and below."""
+        with self._books.lock:
+            return Amounts(*(cells[0].limit - cells[0].free for cells in self.chain))
 
     def left(self) -> Budget:
         """Return what could be reserved here now; `None` where nothing bounds it."""
