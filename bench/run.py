@@ -1,0 +1,132 @@
+"""Runs the benches and prints what was measured beside what is promised.
+
+python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup
+
+Each bench is a process of its own, one after another. Ratios are taken side by side within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDER = Path(__file__).parent
+
+
+class Row(NamedTuple):
+    what: str
+    measured: str
+    promised: str
+    is_ok: bool | None
+    """`None` where it could not be measured."""
+
+
+def _at_most(what: str, value: float, bound: float, unit: str = "x", *, note: str = "") -> Row:
+    return Row(what, f"{value:.3g} {unit}{note}", f"<= {bound:g} {unit}", value <= bound)
+
+
+def makespan(found: dict[str, Any]) -> Iterator[Row]:
+    if "absent" in found:
+        yield Row("makespan / lower bound", f"not measured: {found['absent']} is absent", "<= 1.05 x", None)
+        return
+    for door, ratios in found["unlimited"].items():
+        name, worst = max(ratios.items(), key=lambda pair: pair[1])
+        mean = statistics.mean(ratios.values())
+        yield _at_most(f"makespan / bound, {door}, unlimited, worst", worst, 1.05, note=f" {name}, mean {mean:.3f}")
+    free = found["slots_at_no_cost"]
+    shown = ", ".join(f"{name}: {mean:.3f}" for name, mean in free.items())
+    for door, ratios in found["slots"].items():
+        mean = statistics.mean(ratios.values())
+        yield _at_most(f"makespan / bound, {door}, 8 slots, mean", mean, 1.12, note=f" (at no cost {shown})")
+    for door, costs in found["large"].items():
+        for name, cost in costs.items():
+            yield _at_most(f"{name}, {door}: beyond its bound", cost, 1.5, "x bare Send")
+
+
+def retry(found: dict[str, Any]) -> Iterator[Row]:
+    for door, ratio in found["makespan_x_bound"].items():
+        yield _at_most(f"first attempt fails beside a slow sibling, {door}", ratio, found["at_most"])
+
+
+def overhead(found: dict[str, Any]) -> Iterator[Row]:
+    for name, run in found["runs"].items():
+        shape = "x_bare_deep" if name.startswith("deep") else "x_bare_flat"
+        if shape in run:
+            note = f" ({run['ms_per_subtask']:.2f} ms each)"
+            yield _at_most(f"1,000 no-ops, {name}, to bare Send", run[shape], found["at_most"], note=note)
+
+
+def ledger(found: dict[str, Any]) -> Iterator[Row]:
+    yield _at_most("reserve + settle through 5 levels, to a lock round trip", found["ratio"], found["at_most"])
+
+
+def breaker(found: dict[str, Any]) -> Iterator[Row]:
+    for kind in ("coroutines", "threads"):
+        passed, permitted = found[f"passed_{kind}"], found["permitted"]
+        what = f"half-open, {found['callers']:,} callers, {kind}: probes"
+        yield Row(what, str(passed), f"= {permitted}", passed == permitted)
+    for kind in ("async", "plain", "threads"):
+        yield _at_most(f"{found['healthy_calls']} healthy 50 ms calls, {kind}", found[f"healthy_{kind}_s"], 0.1, "s")
+
+
+def control(found: dict[str, Any]) -> Iterator[Row]:
+    for kind, doors in found["back_after_s"].items():
+        for door, seconds in doors.items():
+            yield _at_most(f"control back after a 1 s deadline, {kind}, {door}", seconds, found["at_most"], "s")
+
+
+def startup(found: dict[str, Any]) -> Iterator[Row]:
+    for name, what in (("help", "concertino --help"), ("offer", "a whole offer run as a process")):
+        seconds = f" ({found['seconds'][name]:.2f} s)"
+        ratio = found["x_import_langgraph"][name]
+        yield _at_most(f"{what}, to importing langgraph", ratio, found["at_most"][name], note=seconds)
+
+
+BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
+    "makespan": makespan,
+    "retry": retry,
+    "overhead": overhead,
+    "ledger": ledger,
+    "breaker": breaker,
+    "control": control,
+    "startup": startup,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measures what is promised.")
+    parser.add_argument("names", nargs="*", help=f"which: {', '.join(BENCHES)}; all where left out")
+    parser.add_argument("--json", action="store_true", help="print rows and raw figures as JSON")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(BENCHES):
+        parser.error(f"no such bench: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHES)}")
+    rows: list[Row] = []
+    raw: dict[str, Any] = {}
+    for name in asked.names or BENCHES:
+        print(f"measuring {name} ...", file=sys.stderr)
+        done = subprocess.run([sys.executable, str(FOLDER / f"{name}.py")], check=True, stdout=subprocess.PIPE)
+        raw[name] = json.loads(done.stdout)
+        rows.extend(BENCHES[name](raw[name]))
+    if asked.json:
+        print(json.dumps({"rows": [row._asdict() for row in rows], "raw": raw}, indent=2))
+    else:
+        _print(rows)
+    raise SystemExit(1 if any(row.is_ok is False for row in rows) else 0)
+
+
+def _print(rows: list[Row]) -> None:
+    wide = [max(len(row[column]) for row in rows) for column in range(3)]
+    print(f"{'what':{wide[0]}}  {'measured':{wide[1]}}  {'promised':{wide[2]}}")
+    for row in rows:
+        verdict = {True: "ok", False: "MISSED", None: "-"}[row.is_ok]
+        print(f"{row.what:{wide[0]}}  {row.measured:{wide[1]}}  {row.promised:{wide[2]}}  {verdict}")
+
+
+if __name__ == "__main__":
+    main()
