@@ -25,51 +25,63 @@ def merge_records(known: JsonObject | None, new: JsonObject | None) -> JsonObjec
     return {**(known or {}), **(new or {})}
 
 
+_Messages = Annotated[list[AnyMessage], Field(description="A chat; its last message is the task."), add_messages]
+
+
 class PlannerInput(TypedDict, total=False):
     """What a caller sends: a task, or chat messages whose last one becomes the task."""
 
     task: Annotated[
         JsonObject,
-        "The task: task_id (key of idempotency), title, description, task_type, payload, metadata, "
-        "acceptance_criteria, capabilities, domains, and optionally a ready plan.",
+        Field(
+            description="The task: task_id (key of idempotency), title, description, task_type, payload, metadata, "
+            "acceptance_criteria, capabilities, domains, and optionally a ready plan."
+        ),
     ]
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: _Messages
 
 
 class PlannerOutput(TypedDict, total=False):
     """What a caller gets."""
 
-    result: Annotated[JsonObject, "Status, answer, subtasks, usage, dissent, provenance, missing; see the README."]
-    messages: Annotated[list[AnyMessage], add_messages]
+    result: Annotated[
+        JsonObject,
+        Field(description="Status, answer, subtasks, usage, dissent, provenance, missing; see the README."),
+    ]
+    messages: _Messages
 
 
 class PlannerState(TypedDict, total=False):
     """The graph's state: ids and small models; large findings stay in the journal by reference."""
 
-    task: JsonObject
-    messages: Annotated[list[AnyMessage], add_messages]
-    run: JsonObject
-    """`run_id`, `task_id`, and `fork`: the token of a hand-made change of state, if any."""
-    policy: JsonObject
-    """Budget and approval policy, copied at plan time; the context is never read again after it."""
-    plan: JsonObject
-    complexity: JsonObject
-    dispatch: JsonObject
-    """The newest dispatch: `id`, within which alone recorded results are reused, and its `subtasks`."""
-    records: Annotated[JsonObject, merge_records]
-    """Finished subtasks by id."""
-    verdict: JsonObject
-    """What review decided: `next` and its reason."""
-    synthesis: JsonObject
-    result: JsonObject
+    task: Annotated[JsonObject, Field(description="The task as it was taken in; change it to start over as a new run.")]
+    messages: _Messages
+    run: Annotated[
+        JsonObject,
+        Field(description="run_id, task_id, and the token of a hand-made change of state, if any."),
+    ]
+    policy: Annotated[
+        JsonObject,
+        Field(description="Budget and approval policy, copied at plan time; the context is never read again after it."),
+    ]
+    plan: Annotated[JsonObject, Field(description="The validated plan; change it to have it approved and run anew.")]
+    complexity: Annotated[JsonObject, Field(description="The complexity score with its terms.")]
+    dispatch: Annotated[
+        JsonObject,
+        Field(description="The newest dispatch: id, within which alone results are reused, and its subtasks."),
+    ]
+    records: Annotated[JsonObject, Field(description="Finished subtasks by id."), merge_records]
+    verdict: Annotated[JsonObject, Field(description="What review decided: next and its reason.")]
+    synthesis: Annotated[JsonObject, Field(description="The merged findings.")]
+    result: Annotated[JsonObject, Field(description="The run's result.")]
 
 
 class SubtaskInput(TypedDict):
     """What one specialist node is sent."""
 
-    subtask_id: str
-    specialist: str
-    objective: str
+    subtask_id: Annotated[str, Field(description="Which subtask of the plan.")]
+    specialist: Annotated[str, Field(description="Whose node it is sent to.")]
+    objective: Annotated[str, Field(description="What is to be done.")]
     dispatch: str
 
 
@@ -133,6 +145,8 @@ class Policy(BaseModel):
 def _context(given: object) -> PlannerContext | None:
     if given is None or isinstance(given, PlannerContext):
         return given
+    if not isinstance(given, Mapping) and not hasattr(given, "__dict__"):
+        raise InputError(field="context", value=given, rule="must be an object")
     data: Any = dict(given) if isinstance(given, Mapping) else vars(given)
     return PlannerContext.model_validate(data)
 
