@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 from concertino.contracts.errors import InputError
+from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject, parse
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import Task
@@ -15,7 +17,7 @@ from concertino.packs.door import Door
 from concertino.packs.offers.declaration import pack
 from concertino.packs.offers.decomposition import TASK_TYPE, decompose, expects_approval
 from concertino.packs.offers.salary import tables
-from concertino.packs.offers.specialists import build_specialists
+from concertino.packs.offers.specialists import build_specialists, upstream_offer
 from concertino.packs.offers.stages import Policy, read_policy
 
 _MAIN = pack.agents["offer-orchestrator-mag"]
@@ -67,6 +69,23 @@ class Completion:
         return parse(task.description, field="task.payload.profile", limits=self._limits)
 
 
+def settled_offer(findings: Mapping[str, Finding], task: JsonObject) -> JsonObject:
+    """Return the offer as the last stage left it, or why there is none; a planner's `aggregate`.
+
+    `findings` is by the workflow's names. An offer that needs approval and has none is not told.
+    """
+    payload = task.get("payload")
+    route = payload.get("route") if isinstance(payload, dict) else None
+    if isinstance(route, dict) and route.get("approval") is True and "approval" not in findings:
+        return {"offer": None, "warnings": ["The offer was not approved."]}
+    last = next((findings[name] for name in ("approval", "negotiation") if name in findings), None)
+    found = upstream_offer(findings if last is None else {"last": last})
+    if found is None:
+        return {"offer": None, "warnings": ["There is no offer."]}
+    offer, warnings = found
+    return {"offer": offer.as_json(), "warnings": list(warnings)}
+
+
 def offers_planner(*, limits: Limits | None = None, **options: Any) -> PlannerGraph:
     """Return the pack's planner as a compiled graph.
 
@@ -79,6 +98,7 @@ def offers_planner(*, limits: Limits | None = None, **options: Any) -> PlannerGr
         workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
         prepare=Completion(read_policy({}), limits=bounds),
         limits=bounds,
+        aggregate=settled_offer,
         name="offers",
         **{"budget": _MAIN.budgets, **options},
     )
