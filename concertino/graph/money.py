@@ -51,6 +51,8 @@ class Money:
         )
         for key, charge in charges.items():
             self.account(tuple(charge.path.split("/")[1:])).charge(Amounts(**charge.amounts), key=key)
+            if not charge.settled:  # nobody will ever know what came of it
+                emit("SETTLED", payload={"key": key, "path": charge.path, "used": dict(charge.amounts)})
 
     def bound(self, plan: Budget | None) -> None:
         """Set the limits of nodes and specialists; the plan's own narrows what all specialists have together."""
