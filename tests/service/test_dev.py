@@ -18,6 +18,7 @@ def test_the_server_starts_offline(tmp_path: Path) -> None:
     assert line[1:6] == ["-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
     assert line[-4:] == ["--port", "2025", "--n-jobs-per-worker", "2"]
     assert "--allow-blocking" not in line
+    assert line.count("--n-jobs-per-worker") == 1
 
 
 def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
