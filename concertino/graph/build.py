@@ -18,13 +18,11 @@ from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.conductor import Conductor
 from concertino.graph.options import Aggregate, Options, Prepare
+from concertino.graph.setup import budgets, check_parts, journal_of, staff
+from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
-from concertino.journal.open import open_journal
-from concertino.nodes.planning.routing import RESERVED_NAMES
 from concertino.nodes.planning.workflows import Workflow, load_workflows
-from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
-from concertino.nodes.synthesis.authority import fraction
 from concertino.tools.breaker import Breakers
 from concertino.tools.registry import collect
 
@@ -87,7 +85,8 @@ def create_planner(
         raise SetupError(field="model", value=model, rule="must be left out: this version plans by rules alone")
     if escalate not in ("flag", "ask"):
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
-    given = {who: fraction(value, field=f"authority.{who}") for who, value in (authority or {}).items()}
+    check_parts(checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event)
+    named, given = staff(specialists, authority)
     now = clock or SystemClock()
     try:
         policy = Policy.model_validate(
@@ -95,18 +94,19 @@ def create_planner(
         )
     except ValidationError as error:
         raise input_error(error, field="create_planner") from error
+    kept, nodes = budgets(policy.budget, floor, node_budgets)
     options = Options(
-        specialists=_named(specialists, given),
+        specialists=named,
         tools=collect(tools),
         workflows=load_workflows(workflows),
         policy=policy,
-        limits=limits or Limits(),
-        journal=open_journal(journal, clock=now) if journal is None or isinstance(journal, str) else journal,
+        limits=bounds_of(Limits, limits, field="limits"),
+        journal=journal_of(journal, clock=now),
         clock=now,
         breakers=breakers or Breakers(clock=now),
         authority=given,
-        floor=floor,
-        node_budgets=dict(node_budgets or {}),
+        floor=kept,
+        node_budgets=nodes,
         aggregate=aggregate,
         prepare=prepare,
         escalate=escalate,
@@ -116,21 +116,3 @@ def create_planner(
     compiled = wire(options).compile(checkpointer=checkpointer, name=name)
     parts = {key: value for key, value in compiled.__dict__.items() if key != "__orig_class__"}
     return PlannerGraph(conductor=Conductor(options), **parts)
-
-
-def _named(given: Sequence[Any], authority: Mapping[str, float]) -> dict[str, Specialist]:
-    if isinstance(given, str) or not given:
-        raise SetupError(field="specialists", value=given, rule="at least one")
-    found: dict[str, Specialist] = {}
-    for number, item in enumerate(given):
-        specialist = with_authority(as_specialist(item), authority)
-        if specialist.name in RESERVED_NAMES:
-            raise SetupError(
-                field=f"specialists[{number}]", value=specialist.name, rule="this name is a node of our own"
-            )
-        if specialist.name in found:
-            raise SetupError(field=f"specialists[{number}]", value=specialist.name, rule="this name is taken already")
-        found[specialist.name] = specialist
-    if unknown := sorted(set(authority) - set(found)):
-        raise SetupError(field="authority", value=unknown[0], rule=f"no such specialist; there are {sorted(found)}")
-    return found

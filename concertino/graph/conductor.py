@@ -18,6 +18,7 @@ from concertino.contracts.task import Task
 from concertino.graph.dispatch import lay_board, standings
 from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
 from concertino.graph.forks import FORK, announce, give_answers
+from concertino.graph.gates import check_names
 from concertino.graph.heart import Heart
 from concertino.graph.options import Options
 from concertino.graph.requests import allowed, prepared, requested
@@ -251,6 +252,7 @@ class Conductor:
         plan = validate_draft(
             draft, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known
         )
+        check_names(plan)
         return plan, cast("JsonObject", assess(task, plan, cards).model_dump(mode="json"))
 
     def _admission(

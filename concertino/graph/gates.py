@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from concertino.contracts.errors import PlanInvalid
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Fault, Plan
 
 PLAN_GATE = "plan"
 """Name of the gate on a whole plan. A subtask's gate has the subtask's id, a question that its graph asks `id.q1`, and
 one about its failure `id.review`."""
+
+
+def check_names(plan: Plan) -> None:
+    """Refuse a plan in which a subtask's gate would be taken for the plan's own.
+
+    Raises:
+        PlanInvalid: a subtask has the id `plan`.
+    """
+    for number, subtask in enumerate(plan.subtasks):
+        if subtask.id == PLAN_GATE:
+            message, fix = "this is the name of the gate on the whole plan", "choose another id"
+            place = f"plan.subtasks[{number}].id"
+            raise PlanInvalid([Fault(code="bad_field", place=place, value=subtask.id, message=message, fix=fix)])
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.messages import convert_to_messages
 from pydantic import ValidationError
 
+from concertino.budgets import Ledger
 from concertino.contracts.errors import InputError, SetupError
 from concertino.contracts.task import Task, input_error, read_task
 from concertino.graph.options import Options
@@ -51,6 +52,10 @@ def allowed(context: object, config: Mapping[str, Any], options: Options) -> Pol
         raise input_error(error, field="context") from error
     if policy.model is not None:
         raise SetupError(field="context.model", value=policy.model, rule="this planner was built without a model")
+    try:
+        Ledger(policy.budget, floor=options.floor)
+    except SetupError as error:  # the planner's own budget holds its floor: the context narrowed it
+        raise InputError(field="context", value=policy.budget.model_dump(exclude_none=True), rule=str(error)) from error
     return policy.within(config.get("max_concurrency"))
 
 

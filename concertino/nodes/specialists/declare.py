@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from concertino.contracts.budget import Budget
 from concertino.contracts.errors import SetupError
 from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import JsonObject
 from concertino.contracts.specialist import Delivery, SpecialistCard
+from concertino.contracts.task import input_error
 from concertino.nodes.specialists.process import target_of
+from concertino.nodes.specialists.schema import check_schema
 from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS, fraction
 from concertino.tools.breaker import BreakerPolicy
 from concertino.tools.registry import Tool, as_tool
@@ -96,16 +99,16 @@ def specialist(
 
     def declare(body: Any) -> Specialist:
         own = name if name is not None else _own_name(body)
-        given = Budget() if budget is None else budget if isinstance(budget, Budget) else Budget.model_validate(budget)
+        place = f"specialists.{own}"
         card = SpecialistCard(
             name=own,
-            capabilities=frozenset(capabilities),
+            capabilities=frozenset((capabilities,) if isinstance(capabilities, str) else capabilities),
             domain=domain,
             description=description if description is not None else _first_line(body),
             authority=AUTHORITY_WEIGHTS.get(own, 1.0) if authority is None else authority,
-            budget=given,
-            input_schema=_schema(input_schema),
-            output_schema=_schema(output_schema),
+            budget=_budget(budget, field=f"{place}.budget"),
+            input_schema=_schema(input_schema, field=f"{place}.input_schema"),
+            output_schema=_schema(output_schema, field=f"{place}.output_schema"),
             isolation=isolation,
             delivery=delivery,
             sla_s=sla_s,
@@ -115,6 +118,8 @@ def specialist(
             max_attempts=max_attempts,
         )
         _check(card)
+        if breaker is not None and not isinstance(breaker, BreakerPolicy):
+            raise SetupError(field=f"{place}.breaker", value=breaker, rule="must be a BreakerPolicy")
         kind = _kind(body, isolation=isolation, name=own)
         return Specialist(
             card=card,
@@ -134,6 +139,8 @@ def as_specialist(given: Any) -> Specialist:
 
 
 def _own_name(body: Any) -> str:
+    if not callable(body) and not hasattr(body, "invoke"):
+        raise SetupError(field="specialists", value=body, rule="must be a function, Runnable or compiled graph")
     get_name = getattr(body, "get_name", None)
     name = getattr(body, "name", None) or (get_name() if callable(get_name) else getattr(body, "__name__", None))
     if not is_id(name) or name in {"LangGraph", "<lambda>"}:
@@ -163,12 +170,25 @@ def _kind(body: Any, *, isolation: str, name: str) -> BodyKind:
     return kind
 
 
-def _schema(given: Mapping[str, Any] | type[BaseModel] | None) -> JsonObject | None:
+def _budget(given: object, *, field: str) -> Budget:
+    if given is None or isinstance(given, Budget):
+        return given or Budget()
+    try:
+        return Budget.model_validate(given)
+    except ValidationError as error:
+        raise input_error(error, field=field) from error
+
+
+def _schema(given: object, *, field: str) -> JsonObject | None:
     if given is None:
         return None
     if isinstance(given, Mapping):
+        check_schema(dict(given), field=field)
         return dict(given)
-    return TypeAdapter(given).json_schema()
+    try:
+        return TypeAdapter(cast("type[BaseModel]", given)).json_schema()
+    except PydanticUserError as error:
+        raise SetupError(field=field, value=given, rule="must be a JSON Schema or a Pydantic model") from error
 
 
 def _check(card: SpecialistCard) -> None:
@@ -187,10 +207,12 @@ def _check(card: SpecialistCard) -> None:
         refuse("isolation", card.isolation, 'must be "none" or "process"')
     if card.delivery not in ("at_least_once", "at_most_once"):
         refuse("delivery", card.delivery, 'must be "at_least_once" or "at_most_once"')
-    if card.sla_s is not None and not card.sla_s > 0:
-        refuse("sla_s", card.sla_s, "must be above 0")
-    if card.max_concurrency is not None and card.max_concurrency < 1:
-        refuse("max_concurrency", card.max_concurrency, "must be at least 1")
+    if card.sla_s is not None and (type(card.sla_s) not in (int, float) or not 0 < card.sla_s < math.inf):
+        refuse("sla_s", card.sla_s, "must be seconds above 0")
+    if card.max_concurrency is not None and (type(card.max_concurrency) is not int or card.max_concurrency < 1):
+        refuse("max_concurrency", card.max_concurrency, "must be a whole number from 1")
+    if not isinstance(card.version, str):
+        refuse("version", card.version, "must be text")
     if card.max_attempts not in (1, 2, 3):
         refuse("max_attempts", card.max_attempts, "must be 1, 2 or 3")
 

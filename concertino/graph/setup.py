@@ -1,0 +1,114 @@
+"""Checking what `create_planner` is given, so that whatever cannot work is said before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from pydantic import BaseModel, ValidationError
+
+from concertino.budgets import Ledger
+from concertino.contracts.budget import Budget
+from concertino.contracts.clock import Clock
+from concertino.contracts.errors import SetupError
+from concertino.contracts.journal import Journal
+from concertino.contracts.task import input_error
+from concertino.graph.money import WORK
+from concertino.journal.open import open_journal
+from concertino.nodes.planning.routing import RESERVED_NAMES
+from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
+from concertino.nodes.synthesis.authority import fraction
+
+Model = TypeVar("Model", bound=BaseModel)
+
+NODES = (WORK, "synthesize")
+"""Nodes of the ledger that may have a budget of their own."""
+
+
+def model(kind: type[Model], given: object, *, field: str) -> Model:
+    """Return `given`, a model or the mapping it is made of, as a model; nothing at all gives its defaults.
+
+    Raises:
+        InputError: with the faulty field.
+    """
+    if isinstance(given, kind):
+        return given
+    try:
+        return kind.model_validate({} if given is None else given)
+    except ValidationError as error:
+        raise input_error(error, field=field) from error
+
+
+def budgets(
+    budget: Budget, floor: object, nodes: Mapping[str, object] | None
+) -> tuple[Budget | None, dict[str, Budget]]:
+    """Return the floor and the budgets of nodes.
+
+    Raises:
+        SetupError: no such node, or a floor that the run's budget cannot hold.
+        InputError: a faulty budget.
+    """
+    kept = None if floor is None else model(Budget, floor, field="floor")
+    Ledger(budget, floor=kept)
+    if nodes is not None and not isinstance(nodes, Mapping):
+        raise SetupError(field="node_budgets", value=nodes, rule="must be budgets by node")
+    for node in nodes or ():
+        if node not in NODES:
+            raise SetupError(field="node_budgets", value=node, rule=f"must be one of: {', '.join(NODES)}")
+    return kept, {node: model(Budget, bound, field=f"node_budgets.{node}") for node, bound in (nodes or {}).items()}
+
+
+def journal_of(given: object, *, clock: Clock) -> Journal:
+    """Return the journal at an address, one in memory for `None`, or the one that is given.
+
+    Raises:
+        SetupError: none of these.
+    """
+    if given is None or isinstance(given, str):
+        return open_journal(given, clock=clock)
+    if not callable(getattr(given, "admit", None)):
+        raise SetupError(field="journal", value=given, rule="must be sqlite:///FILE or a Journal")
+    return cast("Journal", given)
+
+
+def check_parts(*, checkpointer: object, name: object, **functions: object) -> None:
+    """Refuse a checkpointer, a name or a function that is none.
+
+    Raises:
+        SetupError: as said.
+    """
+    if checkpointer is not None and not isinstance(checkpointer, bool | BaseCheckpointSaver):
+        raise SetupError(field="checkpointer", value=checkpointer, rule="must be a LangGraph saver")
+    if not isinstance(name, str) or not name:
+        raise SetupError(field="name", value=name, rule="must be text")
+    for field, function in functions.items():
+        if function is not None and not callable(function):
+            raise SetupError(field=field, value=function, rule="must be a function")
+
+
+def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, Specialist], dict[str, float]]:
+    """Return the specialists and the authorities by name.
+
+    Raises:
+        SetupError: no specialists, one that is none, a name that is taken or ours, an unknown variant or authority.
+        InputError: an authority outside 0-1.
+    """
+    trust = {who: fraction(value, field=f"authority.{who}") for who, value in (authority or {}).items()}
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable) or not (listed := list(given)):
+        raise SetupError(field="specialists", value=given, rule="must be a list of at least one")
+    found: dict[str, Specialist] = {}
+    for number, item in enumerate(listed):
+        one = with_authority(as_specialist(item), trust)
+        if one.name in RESERVED_NAMES:
+            raise SetupError(field=f"specialists[{number}]", value=one.name, rule="this name is a node of our own")
+        if one.name in found:
+            raise SetupError(field=f"specialists[{number}]", value=one.name, rule="this name is taken already")
+        found[one.name] = one
+    for one in found.values():
+        if one.card.variant_of is not None and one.card.variant_of not in found:
+            rule = f"no such specialist; there are {sorted(found)}"
+            raise SetupError(field=f"specialists.{one.name}.variant_of", value=one.card.variant_of, rule=rule)
+    if unknown := sorted(set(trust) - set(found)):
+        raise SetupError(field="authority", value=unknown[0], rule=f"no such specialist; there are {sorted(found)}")
+    return found, trust
