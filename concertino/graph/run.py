@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from concertino.contracts.budget import Usage
-from concertino.contracts.errors import InputError, StaleLease
+from concertino.contracts.errors import InputError, JournalError, StaleLease
 from concertino.contracts.event import Event, EventType, RunState, message_type
 from concertino.contracts.finding import Finding
 from concertino.contracts.journal import Lease, RunRow
@@ -69,6 +69,7 @@ class Run:
         self.is_over = False
         self.is_delivered = False
         self._lost: StaleLease | None = None
+        self._unwritten: JournalError | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._subtasks: dict[str, Subtask] = {}
         self._findings: dict[str, Finding] = {}
@@ -149,8 +150,11 @@ class Run:
 
     def _written(self, written: Future[list[int]]) -> None:
         self._pending.discard(written)
-        if not written.cancelled() and isinstance(error := written.exception(), StaleLease):
+        error = None if written.cancelled() else written.exception()
+        if isinstance(error, StaleLease):
             self.lose(error)
+        elif isinstance(error, JournalError) and self._unwritten is None:
+            self._unwritten = error  # perhaps nobody waits for this event, but the record has a hole now
 
     # Plan and results.
 
@@ -311,9 +315,9 @@ class Run:
         return self._lost is not None
 
     def check(self) -> None:
-        """Raise StaleLease when the run was taken over."""
-        if self._lost is not None:
-            raise self._lost
+        """Raise StaleLease when the run was taken over, JournalError when an event could not be written."""
+        if (error := self._lost or self._unwritten) is not None:
+            raise error
 
     def on_loop(self, act: Callable[[], None]) -> None:
         """Do something on the run's own loop, soon; nothing when the run is over."""
