@@ -53,7 +53,9 @@ def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
     ):
         graph.add_node(name, Node(name, body))
     for name, specialist in options.specialists.items():
-        about = {"description": specialist.card.description, "authority": specialist.card.authority}
+        about: dict[str, Any] = {"authority": specialist.card.authority}
+        if specialist.card.description:
+            about["description"] = specialist.card.description
         graph.add_node(name, Node(name, steps.work), input_schema=SubtaskInput, metadata=about)
         graph.add_edge(name, "review")
     graph.add_edge(START, "intake")
