@@ -78,6 +78,10 @@ class Board:
             if settled.get(subtask.id) in FINAL - {"completed"}:
                 self._drop_dependents(subtask.id, settled[subtask.id])
 
+    def __len__(self) -> int:
+        """Return how many subtasks are to come, those that wait or run included."""
+        return len(self._unmet)
+
     def state(self, subtask_id: str) -> SubtaskState:
         """Return the state of a subtask as the board sees it."""
         return self._state.get(subtask_id, "pending")

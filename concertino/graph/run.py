@@ -17,6 +17,7 @@ from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Standing
 from concertino.contracts.task import Task
 from concertino.graph.board import Board, Turn
+from concertino.graph.lull import MANY, Lull
 from concertino.graph.money import Money
 from concertino.graph.options import Options
 from concertino.graph.questions import Questions
@@ -71,6 +72,7 @@ class Run:
         self._lost: StaleLease | None = None
         self._unwritten: JournalError | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._lull: Lull | None = None
         self._subtasks: dict[str, Subtask] = {}
         self._findings: dict[str, Finding] = {}
         self._pending: set[Future[list[int]]] = set()
@@ -265,6 +267,8 @@ class Run:
     def lay_board(self, board: Board) -> None:
         """Put up the board of a dispatch and watch the work deadline for it."""
         self.board = board
+        if self._lull is None and len(board) >= MANY:
+            self._lull = Lull(self.loop)
         self.questions.watch(board)
         if self._timer is not None:
             self._timer.cancel()
@@ -329,6 +333,8 @@ class Run:
         self.is_over = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._lull is not None:
+            self._lull.end()
         self.money.close()
 
 

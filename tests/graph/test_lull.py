@@ -1,0 +1,66 @@
+"""Putting off full garbage collections: for large dispatches alone, and never for good."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from concertino import Finding, create_planner, specialist
+from concertino.graph.lull import MANY, RARELY, Lull
+
+
+@pytest.fixture(autouse=True)
+def _own_thresholds() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 11, 12)
+    yield
+    gc.set_threshold(*before)
+
+
+def _thresholds_within(count: int) -> set[tuple[int, int, int]]:
+    seen = set()
+
+    @specialist("worker")
+    async def worker(brief: Any) -> Finding:
+        seen.add(gc.get_threshold())
+        return Finding(output=1)
+
+    subtasks = [{"id": f"n{at}", "specialist": "worker"} for at in range(count)]
+    graph = create_planner(specialists=[worker])
+    out = asyncio.run(graph.ainvoke({"task": {"task_id": "t", "plan": {"subtasks": subtasks}}}))
+    assert out["result"]["status"] == "success"
+    return seen
+
+
+def test_a_large_dispatch_puts_full_passes_off_and_its_end_brings_them_back() -> None:
+    """Young generations keep the host's setting, and all of it is back after the run."""
+    assert _thresholds_within(MANY) == {(700, 11, RARELY)}
+    assert gc.get_threshold() == (700, 11, 12)
+
+
+def test_a_small_dispatch_leaves_the_collector_alone() -> None:
+    """Below `MANY` subtasks nothing is touched."""
+    assert _thresholds_within(MANY - 1) == {(700, 11, 12)}
+
+
+async def test_the_last_of_several_restores_the_setting() -> None:
+    """Two at the same time end in any order; ending twice changes nothing."""
+    loop = asyncio.get_running_loop()
+    first, second = Lull(loop), Lull(loop)
+    first.end()
+    first.end()
+    assert gc.get_threshold() == (700, 11, RARELY)
+    second.end()
+    assert gc.get_threshold() == (700, 11, 12)
+
+
+async def test_a_setting_made_meanwhile_stands() -> None:
+    """What the host sets during a lull is not undone by its end."""
+    lull = Lull(asyncio.get_running_loop())
+    gc.set_threshold(1_000, 20, 30)
+    lull.end()
+    assert gc.get_threshold() == (1_000, 20, 30)
