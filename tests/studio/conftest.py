@@ -45,7 +45,9 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, trust_env=False)
+        # A kept connection may be closed by the server just when it is used again.
+        single = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, trust_env=False, limits=single)
         until = time.monotonic() + START_S
         while time.monotonic() < until and self.process.poll() is None:
             try:
