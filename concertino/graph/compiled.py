@@ -23,6 +23,7 @@ from concertino.graph.conductor import Conductor
 from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
 from concertino.graph.forks import FORK, INTAKE, START, marked
 from concertino.graph.lineage import continues, entered, is_addressed, is_again, located, may_continue, newest, reading
+from concertino.graph.voice import listening
 from concertino.graph.watch import cancelled_with_thread
 
 RESTS = "rests"
@@ -82,11 +83,11 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         fork: str | None,
         kwargs: dict[str, Any],
     ) -> Entry:
-        entry = await self._let_in(given, config, saved, fork, kwargs)
-        listener = configurable(config).get(LISTENER)
-        if entry.run is not None and listener is not None:
-            entry.run.listeners.append(listener)
-        return entry
+        token = listening.set(configurable(config).get(LISTENER))
+        try:
+            return await self._let_in(given, config, saved, fork, kwargs)
+        finally:
+            listening.reset(token)
 
     async def _let_in(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -95,10 +95,10 @@ class Planner:
         out = await self._ainvoke({"task": given}, _on_thread(given.task_id), on_event, kwargs)
         return await self._asettle(given.task_id, out)
 
-    def stream(self, task: Mapping[str, Any] | Task, **kwargs: Any) -> Iterator[Event]:
-        """Run a task and yield its events as they happen; the run goes on only while they are taken or buffered.
+    def stream(self, task: Mapping[str, Any] | Task, **kwargs: Any) -> Generator[Event]:
+        """Run a task and yield its events as they happen, then raise its error, if any.
 
-        An error of the run is raised after its events.
+        Closing the iterator leaves the run to its end; `cancel` stops it.
         """
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         done: Future[JsonObject] = Future()
@@ -115,7 +115,7 @@ class Planner:
             yield event
         done.result()
 
-    async def astream(self, task: Mapping[str, Any] | Task, **kwargs: Any) -> AsyncIterator[Event]:
+    async def astream(self, task: Mapping[str, Any] | Task, **kwargs: Any) -> AsyncGenerator[Event]:
         """Run a task and yield its events as they happen; closing the iterator cancels the invocation."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -127,6 +127,7 @@ class Planner:
             await running
         finally:
             running.cancel()
+            await asyncio.wait({running})  # its lease is given back before anything else is done
 
     def resume(self, task_id: str, *, on_event: Listener | None = None) -> JsonObject:
         """Carry on with a run that crashed or waits; a finished one gives its result.

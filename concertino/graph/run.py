@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
@@ -23,15 +22,10 @@ from concertino.graph.options import Options
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History
 from concertino.graph.state import Policy
+from concertino.graph.voice import Voice
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.references import Unresolved, resolve
 from concertino.nodes.specialists.brief import Upstream
-
-Writer = Callable[[object], None]
-Listener = Callable[[Event], None]
-
-stream_writer: contextvars.ContextVar[Writer | None] = contextvars.ContextVar("concertino_stream_writer", default=None)
-"""Where LangGraph's `custom` stream takes our events from; set inside each node."""
 
 FLOOR_SHARE = 0.02
 """Share of the seconds kept for synthesis and delivery (at most `FLOOR_MAX_S`); chosen by hand."""
@@ -61,7 +55,7 @@ class Run:
         self.board: Board | None = None
         self.dispatch = ""
         self.standings: Mapping[str, Standing] = {}
-        self.listeners: list[Listener] = []
+        self._voice = Voice(options.listeners)
         self.halts: set[asyncio.Future[str | None]] = set()
         """Attempts under way; each is given the reason when all are stopped."""
         self.leaked = 0
@@ -118,11 +112,7 @@ class Run:
         written = self.options.journal.append([event], lease=self.lease, state=state)
         self._pending.add(written)
         written.add_done_callback(self._written)
-        writer = stream_writer.get()
-        if writer is not None:
-            writer({**vars(event), "payload": event.payload})
-        for listener in (*self.options.listeners, *self.listeners):
-            listener(event)
+        self._voice.tell(event)
         return written
 
     async def commit(
