@@ -37,6 +37,7 @@ class Money:
         told: Collection[tuple[Dimension, int]],
     ) -> None:
         self._options, self._emit = options, emit
+        self._is_closed = False
         self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)
         self.guard = Guard(
             Desk(
@@ -82,8 +83,11 @@ class Money:
         return self.account(path).usage().model_copy(update={"seconds": round(seconds, 6)})
 
     def close(self) -> None:
-        """Settle in full whatever nobody settled."""
-        self.ledger.close()
+        """Settle in full, on the record too, whatever nobody settled; what is heard of it later does not count."""
+        self._is_closed = True
+        for leak in self.ledger.close():
+            payload: JsonObject = {"key": leak.key, "path": leak.path, "used": dict(leak.amounts._asdict())}
+            self._emit("SETTLED", payload=payload)
 
     def _alert(self, alert: Alert) -> None:
         self._emit(
@@ -99,6 +103,8 @@ class Money:
         return self._emit("RESERVED", payload={"key": key, "path": path, "amounts": counted(asked)})
 
     def _settled(self, key: str, path: str, used: Mapping[str, int | float]) -> None:
+        if self._is_closed:
+            return
         # Not waited for: a settlement lost in a crash leaves the reservation open, and that is charged in full.
         self._emit("SETTLED", payload={"key": key, "path": path, "used": counted(used)})
 

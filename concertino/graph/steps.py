@@ -258,6 +258,7 @@ async def deliver(state: PlannerState, config: RunnableConfig) -> Update:
     run = live_run(config)
     if run.history.result is not None:  # it was delivered, and the process died before LangGraph knew
         return {"result": run.history.result, **_spoken(state, run.history.result)}
+    run.money.close()
     result = report(run, state.get("synthesis", {}), state.get("complexity") or {})
     status = cast("Any", result["status"])
     kind: Any = {"failed": "RUN_FAILED", "cancelled": "RUN_CANCELLED"}.get(status, "RUN_COMPLETED")
