@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from concertino.contracts.errors import InputError, RunBusy, TaskConflict
 from concertino.contracts.event import TERMINAL
 from concertino.contracts.ids import new_id
-from concertino.contracts.journal import Admission, Lease, RunRow
+from concertino.contracts.journal import LEASE_S, Admission, Lease, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task
@@ -287,7 +287,7 @@ class Conductor:
 
     async def _history(self, row: RunRow) -> History:
         events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
-        return fold(events)
+        return fold(events, alive_at=row.lease_until - LEASE_S if row.owner is not None else 0.0)
 
     async def _whole(self, record: JsonObject) -> JsonObject:
         """Return a record with its finding, fetched from the run that found it where state has only the reference."""

@@ -47,8 +47,11 @@ class History:
     result: JsonObject | None = None
 
 
-def fold(events: Sequence[Event]) -> History:
-    """Return the history that `events`, in order and all of one run, tell."""
+def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
+    """Return the history that `events`, in order and all of one run, tell.
+
+    `alive_at` is when the process that left the run unfinished renewed its lease for the last time.
+    """
     history = History()
     opened: float | None = None
     last = 0.0
@@ -101,7 +104,7 @@ def fold(events: Sequence[Event]) -> History:
         if event.epoch:  # control events say nothing of whether the run was active
             last = event.timestamp
     if opened is not None:
-        history.active_s += max(0.0, last - opened)
+        history.active_s += max(0.0, max(last, alive_at) - opened)
     return history
 
 
