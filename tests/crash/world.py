@@ -178,6 +178,12 @@ def planner_of(folder: Path, meters: Meters) -> Planner:
     )
 
 
+def named(database: str) -> Planner:
+    """Return the planner for `concertino resume --planner tests.crash.world:named`."""
+    folder = Path(database.removeprefix("sqlite:///")).parent
+    return planner_of(folder, Meters(folder, die=None, at=0))
+
+
 def perform(job: dict[str, Any]) -> None:
     """Do one child's work: run or resume a shape, write the outcome to `folder/out0` (or the copy's number); dies where the job says."""
     folder, shape = Path(job["folder"]), str(job["shape"])
