@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from concertino.journal.awaiting import post
 from concertino.tools import threads
 from concertino.tools.background import working
 
@@ -113,11 +114,7 @@ def _here(outer: Future[Any]) -> asyncio.Future[Any]:
         else:
             inner.set_result(outer.result())
 
-    def finished(_: Future[Any]) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(copy)
-
-    outer.add_done_callback(finished)
+    outer.add_done_callback(lambda _: post(loop, copy))
     return inner
 
 

@@ -1,10 +1,11 @@
-"""Waiting for the journal's futures from an event loop, at one wake-up per commit."""
+"""Reaching an event loop from other threads at one wake-up for all that comes together."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -23,9 +24,26 @@ async def wait(future: Future[T]) -> T:
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
     bell = _bell(loop)
-    future.add_done_callback(lambda _: bell.announce(waiter))
+    future.add_done_callback(lambda _: bell.announce(_resolve, waiter))
     await waiter
     return future.result()
+
+
+def post(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Run `act` on `loop` soon, from any thread, after what was posted before; nothing where the loop is closed.
+
+    Like `call_soon_threadsafe`, which wakes the loop for each. `act` must not raise.
+    """
+    _bell(loop).announce(_call, act)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _call(act: Callable[[], None]) -> None:
+    act()
 
 
 class _Bell:
@@ -34,12 +52,12 @@ class _Bell:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._call = loop.call_soon_threadsafe
         self._closed = loop.is_closed
-        self._arrived: deque[asyncio.Future[None]] = deque()
+        self._arrived: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._rung = False
 
-    def announce(self, waiter: asyncio.Future[None]) -> None:
-        """Note an arrival; runs in the thread that resolved the future."""
-        self._arrived.append(waiter)
+    def announce(self, answer: Callable[[Any], None], about: Any) -> None:
+        """Note an arrival, which `answer(about)` meets on the loop; in any thread."""
+        self._arrived.append((answer, about))
         # `_answer` lowers the flag before it looks: an arrival is either seen by it or rings again.
         if not self._rung:
             self._rung = True
@@ -52,9 +70,8 @@ class _Bell:
     def _answer(self) -> None:
         self._rung = False
         while self._arrived:
-            waiter = self._arrived.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+            answer, about = self._arrived.popleft()
+            answer(about)
 
 
 _bells: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()

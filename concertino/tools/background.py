@@ -15,6 +15,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from concertino.journal.awaiting import post
+
 T = TypeVar("T")
 
 
@@ -42,9 +44,10 @@ class BackgroundLoop:
         """Run `work` on the loop, in `context` or a copy of the caller's; `cancel` stops it."""
         loop = self.loop
         done: Future[T] = Future()
+        within = context or contextvars.copy_context()
 
         def start() -> None:
-            task = loop.create_task(work, context=context)
+            task = loop.create_task(work, context=within)
             self._tasks[done] = task
             task.add_done_callback(finish)
 
@@ -57,7 +60,7 @@ class BackgroundLoop:
             else:
                 done.set_result(task.result())
 
-        loop.call_soon_threadsafe(start)
+        post(loop, start)
         return done
 
     def cancel(self, done: Future[Any]) -> None:
@@ -68,7 +71,7 @@ class BackgroundLoop:
             if task is not None:
                 task.cancel()
 
-        self.loop.call_soon_threadsafe(stop)
+        post(self.loop, stop)
 
     def run(self, work: Coroutine[Any, Any, T], *, context: contextvars.Context | None = None) -> T:
         """Run `work` on the loop and block for its result; an interrupt of the caller cancels it."""

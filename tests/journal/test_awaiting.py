@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from concertino.journal import wait
+from concertino.journal import post, wait
 
 
 async def test_results_and_errors_arrive() -> None:
@@ -76,3 +78,39 @@ def test_a_closed_loop_is_no_harm() -> None:
     asyncio.run(leave())
     future.set_result(1)
     assert future.done()
+
+
+async def test_what_is_posted_runs_in_order_at_one_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Acts posted from another thread run on the loop, in order, and wake it once while it is busy."""
+    loop: Any = asyncio.get_running_loop()
+    rings, ran = [], []
+    original = loop.call_soon_threadsafe
+
+    def ring(*given: Any, **more: Any) -> Any:
+        rings.append(given)
+        return original(*given, **more)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", ring)
+    done: asyncio.Future[None] = loop.create_future()
+
+    def note(number: int) -> Callable[[], None]:
+        return lambda: ran.append(number)
+
+    def from_elsewhere() -> None:
+        for number in range(50):
+            post(loop, note(number))
+        post(loop, lambda: done.set_result(None))
+
+    thread = threading.Thread(target=from_elsewhere)
+    thread.start()
+    thread.join()  # keeps the loop busy
+    await done
+    assert ran == list(range(50))
+    assert len(rings) == 1
+
+
+def test_a_closed_loop_takes_no_posts() -> None:
+    """Posting to a loop that is closed does nothing, as when a specialist outlives its run."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    post(loop, lambda: pytest.fail("ran"))
