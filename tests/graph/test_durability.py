@@ -17,7 +17,9 @@ import pytest
 from concertino import Brief, Budget, Planner, specialist
 from concertino.contracts.clock import SystemClock
 from concertino.contracts.errors import JournalError, RunBusy, RunStateError
+from concertino.contracts.event import Event, EventType
 from concertino.contracts.journal import LEASE_S
+from concertino.graph.restore import fold
 from concertino.journal import this_owner
 from tests.crash.races import races
 
@@ -198,7 +200,30 @@ def test_a_parked_run_is_cancelled_without_running(tmp_path: Path) -> None:
     assert world.calls == ["quick"]
 
 
+def test_a_restart_keeps_the_limits_the_run_was_admitted_with(tmp_path: Path) -> None:
+    """What an invocation's context narrowed is not widened by starting anew without it."""
+    world = World()
+    with world.planner(tmp_path) as planner:
+        planner.run(plan(QUICK, GATED), context={"tokens": 7, "concurrency": 2})
+        planner.cancel("t-1")
+        again = planner.restart("t-1")
+        planner.answer("t-1", "gated", "accept")
+        assert planner.resume("t-1")["limits"] == {"tokens": 7}
+        assert again["status"] == "waiting"
+
+
 # Time.
+
+
+def test_a_killed_process_was_active_until_its_last_renewal() -> None:
+    """A long subtask writes no events; the lease says how long its process lived."""
+
+    def event(type_: EventType, at: float) -> Event:
+        return Event(task_id="t", run_id="r", type=type_, message_type="STATUS", timestamp=at, epoch=1)
+
+    begun = [event("RUN_ADMITTED", 100.0), event("TASK_STARTED", 101.0)]
+    assert fold(begun, alive_at=108.0).active_s == 8.0
+    assert fold([*begun, event("RUN_PARKED", 103.0)], alive_at=108.0).active_s == 3.0
 
 
 def test_active_seconds_stand_still_while_a_run_is_parked(tmp_path: Path) -> None:
