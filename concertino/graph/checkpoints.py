@@ -8,8 +8,11 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -86,6 +89,8 @@ class _Store:
         self._closed = False
         self.grouped: int | None = None
         """Ident of the thread whose open transaction the next cursor joins."""
+        self.rows: _Rows | None = None
+        """Where that thread's next cursor only notes what to insert."""
 
     def opened(self) -> sqlite3.Connection:
         """Return the connection; the caller holds `lock`."""
@@ -108,6 +113,17 @@ class _Store:
         with self.lock:
             return self.opened()
 
+    def together(self, connection: sqlite3.Connection, puts: list[Callable[[], None]]) -> list[None]:
+        """Do several `put_writes` in the open transaction of the thread that commits in groups."""
+        self.grouped, self.rows = threading.get_ident(), _Rows()
+        try:
+            for put in puts:
+                put()
+            self.rows.insert(connection)
+        finally:
+            self.grouped = self.rows = None
+        return [None] * len(puts)
+
     def close(self) -> None:
         """Let go of the connection."""
         with self.lock:
@@ -116,19 +132,43 @@ class _Store:
                 self._connection.close()
 
 
+ROWS = 64
+"""Most rows in one INSERT. Every statement gives up the interpreter lock, which takes up to 5 ms to get back beside a
+busy event loop (900 rows: 58 ms one by one, 38 ms together)."""
+
+
+class _Rows:
+    """Takes a saver's inserts and makes them in few statements, in order."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[str, Sequence[Any]]] = []
+
+    def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Note rows; `query` ends with the places of one."""
+        self._noted.extend((query, row) for row in rows)
+
+    def close(self) -> None:
+        """Stand in for a cursor's."""
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Insert what was noted."""
+        for query, noted in groupby(self._noted, key=itemgetter(0)):
+            rows = [row for _, row in noted]
+            places = query[query.rindex("(") :]
+            for start in range(0, len(rows), ROWS):
+                part = rows[start : start + ROWS]
+                connection.execute(query + f", {places}" * (len(part) - 1), list(chain.from_iterable(part)))
+
+
 class _Handle:
     """Stops the thread when the saver and all its copies (LangGraph makes some) are gone."""
 
     def __init__(self, store: _Store) -> None:
         self.store = store
         self.writer = Writer(
-            store.connect, place=store.path, name="concertino-checkpoints", lock=store.lock, together=_never
+            store.connect, place=store.path, name="concertino-checkpoints", lock=store.lock, together=store.together
         )
         weakref.finalize(self, self.writer.stop).atexit = False
-
-
-def _never(_: sqlite3.Connection, arguments: list[Any]) -> list[Any]:
-    return arguments
 
 
 class Checkpoints(SqliteSaver):
@@ -155,7 +195,7 @@ class Checkpoints(SqliteSaver):
         """Give a cursor, in a transaction that is undone as a whole on any error."""
         store = self._handle.store
         if store.grouped == threading.get_ident():
-            yield self.conn.cursor()
+            yield cast("Any", store.rows) or self.conn.cursor()
             return
         with store.lock:
             self.conn = connection = store.opened()
@@ -214,7 +254,8 @@ class Checkpoints(SqliteSaver):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """See `put_writes`."""
-        await self._write(lambda: self.put_writes(config, writes, task_id, task_path))
+        put = partial(self.put_writes, config, writes, task_id, task_path)
+        await wait(self._handle.writer.submit_together(put))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """See `delete_thread`."""
