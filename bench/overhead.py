@@ -6,6 +6,7 @@ with bare `Send` in ten supersteps of 100, which is the cheaper one, and with a 
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 from collections.abc import Callable
@@ -44,6 +45,7 @@ def measure(repeats: int = REPEATS) -> dict[str, Any]:
     found = cases()
     for turn in range(repeats + 1):
         for name, run in found.items():
+            gc.collect()  # nobody pays for the one before
             seconds = run()
             if turn:  # the first turn warms up imports and threads
                 spent.setdefault(name, []).append(seconds)
