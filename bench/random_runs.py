@@ -294,6 +294,14 @@ def run_seeds(seeds: range) -> list[Outcome]:
     return asyncio.run(work())
 
 
+def run_all(first: int, count: int, *, workers: int, step: int = 250) -> list[Outcome]:
+    """Carry out `count` runs from seed `first` on, in so many processes."""
+    ends = first + count
+    chunks = [range(at, min(at + step, ends)) for at in range(first, ends, step)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return [outcome for chunk in pool.map(run_seeds, chunks) for outcome in chunk]
+
+
 def main() -> int:
     """Run, print the figures, then every broken promise with its seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -302,11 +310,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     began = time.perf_counter()
-    step = 250
-    ends = given.seed + given.runs
-    chunks = [range(at, min(at + step, ends)) for at in range(given.seed, ends, step)]
-    with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
-        found = [outcome for chunk in pool.map(run_seeds, chunks) for outcome in chunk]
+    found = run_all(given.seed, given.runs, workers=given.workers)
     used = [outcome.used for outcome in found if outcome.used is not None]
     wrong = [(outcome.seed, what) for outcome in found for what in outcome.wrong]
     print(
