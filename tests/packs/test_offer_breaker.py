@@ -41,15 +41,14 @@ def test_three_failed_offers_open_the_advisors_breaker(monkeypatch: pytest.Monke
     monkeypatch.setattr(specialists, "_look_up", broken)
     clock, registry = OwnClock(), Registry([pack])
     runs = [
-        start_agent(
-            "offer-orchestrator-mag", PROFILE, runs_dir=tmp_path, database=None, registry=registry, clock=clock
-        )
+        start_agent("offer-orchestrator-mag", PROFILE, runs_dir=tmp_path, database=None, registry=registry, clock=clock)
         for _ in range(4)
     ]
     assert [run.status for run in runs] == ["failed"] * 4
     assert len(asked) == 3
-    assert [subtask["state"] for subtask in runs[-1].result["subtasks"]] == ["blocked"]
-    assert runs[-1].result["breakers"][0]["state"] == "OPEN"
+    result: Any = runs[-1].result
+    assert [subtask["state"] for subtask in result["subtasks"]] == ["blocked"]
+    assert result["breakers"][0]["state"] == "OPEN"
 
 
 def test_each_clock_has_breakers_of_its_own() -> None:
