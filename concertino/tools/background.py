@@ -12,12 +12,15 @@ import contextvars
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from concertino.journal.awaiting import post
 
 T = TypeVar("T")
+
+SIGNAL_S = 0.1
+"""Seconds after which the main thread heeds a signal at the latest while it waits; chosen by hand."""
 
 
 class BackgroundLoop:
@@ -77,6 +80,10 @@ class BackgroundLoop:
         """Run `work` on the loop and block for its result; an interrupt of the caller cancels it."""
         future = self.submit(work, context=context)
         try:
+            if threading.current_thread() is threading.main_thread():
+                # A signal that arrives just before a wait without end is not heeded until the wait is over (CPython).
+                while not future.done():
+                    wait((future,), timeout=SIGNAL_S)
             return future.result()
         except BaseException:
             self.cancel(future)
