@@ -243,7 +243,7 @@ def test_a_planner_that_cannot_work_is_refused(kind: str) -> None:
     options, field = SETUPS[kind]
     with pytest.raises((SetupError, InputError)) as caught:
         create_planner(**{"specialists": [alpha], **options})
-    assert caught.value.field == field
+    assert caught.value.fields()["field"] == field
 
 
 DECLARED: dict[str, Any] = {
@@ -267,4 +267,4 @@ def test_a_declaration_that_cannot_hold_is_refused(field: str) -> None:
     """`@specialist` names the option that is wrong."""
     with pytest.raises((SetupError, InputError)) as caught:
         specialist("s", **{field: DECLARED[field]})(_plain)
-    assert caught.value.field.startswith(f"specialists.s.{field}")
+    assert str(caught.value.fields()["field"]).startswith(f"specialists.s.{field}")

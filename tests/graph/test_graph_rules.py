@@ -12,6 +12,7 @@ from langgraph.types import Command
 
 from concertino import Brief, Budget, BudgetExceeded, specialist
 from concertino.tools.breaker import BreakerPolicy
+from concertino.tools.registry import tool
 from tests.graph.plans import alpha, on, outputs, planner, states, subtask, task
 
 BOTH = pytest.mark.parametrize("is_sync", [True, False])
@@ -265,7 +266,7 @@ async def test_a_subtasks_own_limit_is_for_all_its_attempts(is_sync: bool) -> No
 
 
 @BOTH
-async def test_a_tools_own_limit_holds(is_sync: bool) -> None:
+async def test_tool_calls_count_against_the_run(is_sync: bool) -> None:
     """Calls of a tool are counted one by one; the first over a run's limit is refused before it leaves."""
     seen: list[Any] = []
 
@@ -282,6 +283,26 @@ async def test_a_tools_own_limit_holds(is_sync: bool) -> None:
     graph = planner(caller, tools=[look], budget=Budget(calls=3))
     result = await _run(graph, task("t", subtask("s", "caller")), is_sync=is_sync)
     assert (outputs(result)["s"], seen, result["usage"]["calls"]) == ("stopped", ["calls"], 3)
+
+
+@BOTH
+async def test_a_tools_limit_is_for_one_subtasks_work(is_sync: bool) -> None:
+    """A tool with a budget of its own of 2 calls is refused on the third, in each subtask anew."""
+
+    @specialist("caller", max_attempts=1)
+    async def caller(brief: Brief) -> Any:
+        done = 0
+        try:
+            for _ in range(5):
+                await brief.tools.look()
+                done += 1
+        except BudgetExceeded:
+            return done
+        return done
+
+    graph = planner(caller, tools=[tool("look", budget=Budget(calls=2))(look)])
+    result = await _run(graph, task("t", subtask("s", "caller"), subtask("u", "caller")), is_sync=is_sync)
+    assert outputs(result) == {"s": 2, "u": 2}
 
 
 @BOTH
