@@ -127,9 +127,10 @@ async def _run_body(order: Order) -> Outcome:
         if work.future.done():
             return _read(result_of(work.future), order)
         # The slot is counted under the specialist that the plan names, also where an alternative works.
-        is_leaked = await work.stop(lambda: run.leak_ended(subtask.specialist or card.name))
+        slot_of = subtask.specialist or card.name
+        is_leaked = await work.stop(lambda: run.leak_ended(slot_of))
         if is_leaked:
-            run.leak_began(subtask.id, card.name)
+            run.leak_began(subtask.id, card.name, slot_of=slot_of)
         if halted_for is not None:
             return Stopped(kind="cancelled", reason=halted_for, is_leaked=is_leaked)
         limit = f"{until - now:.3g} s" if until is not None else ""

@@ -37,7 +37,8 @@ class Board:
         priority: Mapping[str, float],
         caps: Mapping[str, int],
         settled: Mapping[str, SubtaskState],
-        absent: Iterable[str],
+        absent: Iterable[str] = (),
+        leaked: Mapping[str, int] | None = None,
         gate_open: Callable[[Subtask], bool],
     ) -> None:
         """Lay out the board.
@@ -49,6 +50,7 @@ class Board:
             caps: How many of a specialist's subtasks may run at once, where bounded.
             settled: Final states of subtasks that are over.
             absent: Subtasks whose instances may not come (they deferred in this dispatch before a crash).
+            leaked: Slots that work given up in an earlier dispatch still keeps, by specialist.
             gate_open: Says whether a subtask's gate still waits for an answer; asks the question when first called.
         """
         self._subtasks = {subtask.id: subtask for subtask in subtasks}
@@ -61,10 +63,12 @@ class Board:
         self._turns: dict[str, asyncio.Future[Turn]] = {}
         self._verdicts: dict[str, Turn] = {}
         self._ready: list[tuple[float, int, str]] = []
+        self._held: dict[str, list[tuple[float, int, str]]] = {}
+        """Those that only their specialist's own bound keeps waiting."""
         self._queued: set[str] = set()
         self._running: dict[str, str] = {}
-        self._used: dict[str, int] = {}
-        self._taken = 0
+        self._used: dict[str, int] = dict(leaked or {})
+        self._taken = sum(self._used.values())
         self._paused: set[str] = set()
         self._stopped: Turn | None = None
         live = [subtask for subtask in subtasks if subtask.id not in settled]
@@ -129,8 +133,7 @@ class Board:
 
     def free_slot(self, specialist: str) -> None:
         """Return the slot of work that was given up and has now really ended."""
-        self._taken -= 1
-        self._used[specialist] = self._used.get(specialist, 1) - 1
+        self._release(specialist)
         self._advance()
 
     def pause(self, subtask_id: str) -> asyncio.Future[Turn]:
@@ -187,8 +190,18 @@ class Board:
     def _free(self, subtask_id: str) -> None:
         specialist = self._running.pop(subtask_id, None)
         if specialist is not None:
-            self._taken -= 1
-            self._used[specialist] -= 1
+            self._release(specialist)
+
+    def _release(self, specialist: str) -> None:
+        self._taken -= 1
+        self._used[specialist] -= 1
+        self._wake(specialist)
+
+    def _wake(self, specialist: str) -> None:
+        """Let the first of those that a specialist's bound held back try again."""
+        held = self._held.get(specialist)
+        if held:
+            heapq.heappush(self._ready, heapq.heappop(held))
 
     def _consider(self, subtask_id: str) -> None:
         if subtask_id not in self._turns or self._unmet.get(subtask_id, 0) or subtask_id in self._paused:
@@ -203,18 +216,18 @@ class Board:
             heapq.heappush(self._ready, (-self._priority.get(subtask_id, 0.0), self._order[subtask_id], subtask_id))
 
     def _advance(self) -> None:
-        passed: list[tuple[float, int, str]] = []
         while self._ready and (self._slots is None or self._taken < self._slots):
             entry = heapq.heappop(self._ready)
             subtask_id = entry[2]
             turn = self._turns.get(subtask_id)
+            specialist = self._subtasks[subtask_id].specialist or ""
             if turn is None or turn.done():
                 self._queued.discard(subtask_id)
+                self._wake(specialist)
                 continue
-            specialist = self._subtasks[subtask_id].specialist or ""
             cap = self._caps.get(specialist)
             if cap is not None and self._used.get(specialist, 0) >= cap:
-                passed.append(entry)
+                heapq.heappush(self._held.setdefault(specialist, []), entry)
                 continue
             del self._turns[subtask_id]
             self._queued.discard(subtask_id)
@@ -223,12 +236,12 @@ class Board:
             self._taken += 1
             self._state[subtask_id] = "running"
             turn.set_result(Turn("go"))
-        for entry in passed:
-            heapq.heappush(self._ready, entry)
         self._park()
 
     def _park(self) -> None:
-        if self._turns and not self._running and not self._ready and not self._expected:
+        if self._running or self._ready or self._expected or any(self._held.values()):
+            return
+        if self._turns:
             for subtask_id in list(self._turns):
                 self._tell(subtask_id, Turn("defer", "waits for an answer"))
 

@@ -40,6 +40,7 @@ def lay_board(run: Run, dispatch: JsonObject) -> None:
             priority=remaining_path(plan),
             caps={name: card.max_concurrency for name, card in cards.items() if card.max_concurrency is not None},
             settled=settled,
+            leaked=run.leaks,
             absent=[sid for sid, suspended in run.history.suspended.items() if suspended == run.dispatch],
             gate_open=lambda subtask: run.questions.blocks(subtask, lambda: _details(run, subtask)),
         )

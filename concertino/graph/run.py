@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
@@ -58,7 +59,8 @@ class Run:
         self._voice = Voice(options.listeners)
         self.halts: set[asyncio.Future[str | None]] = set()
         """Attempts under way; each is given the reason when all are stopped."""
-        self.leaked = 0
+        self.leaks: Counter[str] = Counter()
+        """Work given up that still runs, by the specialist whose slot it keeps, in this dispatch and later ones."""
         self.cancel_reason: str | None = history.cancel_reason
         self.is_waiting = False
         self.is_over = False
@@ -269,18 +271,18 @@ class Run:
             left_s = max(0.0, self.work_deadline - self.clock.monotonic())
             self._timer = self.loop.call_later(left_s, board.stop, Turn("skip", reason))
 
-    def leak_began(self, subtask_id: str, specialist: str) -> None:
+    def leak_began(self, subtask_id: str, specialist: str, *, slot_of: str) -> None:
         """Count work that could not be stopped; it keeps its slot until it really ends."""
-        self.leaked += 1
+        self.leaks[slot_of] += 1
         self.emit("TASK_LEAKED", subtask_id=subtask_id, agent=specialist)
 
-    def leak_ended(self, specialist: str) -> None:
+    def leak_ended(self, slot_of: str) -> None:
         """Free the slot of leaked work that has ended. Works from any thread."""
 
         def free() -> None:
-            self.leaked -= 1
+            self.leaks[slot_of] -= 1
             if self.board is not None:
-                self.board.free_slot(specialist)
+                self.board.free_slot(slot_of)
 
         self.on_loop(free)
 

@@ -79,7 +79,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "limits": _limits(run.policy.budget),
         "budget": cast("Any", run.money.ledger.report()),
         "breakers": cast("Any", run.options.breakers.snapshot()),
-        "leaked": run.leaked,
+        "leaked": run.leaks.total(),
         "needs_review": cast("Any", flagged),
         "gates": cast("Any", [question.as_json() for question in run.questions.book]),
         "complexity": complexity,
