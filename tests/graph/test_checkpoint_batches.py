@@ -17,7 +17,9 @@ METADATA: Any = {"source": "input", "step": -1, "parents": {}}
 async def _stored(saver: Checkpoints, *, together: bool) -> list[tuple[str, str, Any]]:
     config = await saver.aput(CONFIG, empty_checkpoint(), METADATA, {})
     # Ordinary channels keep the first write of a task, errors and interrupts the last.
-    writes = [(f"task{n % (ROWS + 9)}", [("a", n), ("b", [n])]) for n in range(3 * ROWS)]
+    writes: list[tuple[str, list[tuple[str, Any]]]] = [
+        (f"task{n % (ROWS + 9)}", [("a", n), ("b", [n])]) for n in range(3 * ROWS)
+    ]
     writes += [("task0", [("__error__", n)]) for n in range(3)] + [("task1", [("a", "late")])]
     if together:
         await asyncio.gather(*(saver.aput_writes(config, given, task) for task, given in writes))
