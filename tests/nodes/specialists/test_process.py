@@ -50,8 +50,15 @@ ENV = {**os.environ, "PYTHONPATH": str(Path(concertino.__file__).parents[1])}
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see what is left behind")
 
 
+_before: set[str] = set()
+"""Children that this process had when a test began."""
+
+
 @pytest.fixture(autouse=True)
 def _functions(monkeypatch):
+    # Another test's, such as multiprocessing's resource tracker, which lives as long as this process.
+    _before.clear()
+    _before.update(_offspring())
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
 
 
@@ -95,13 +102,17 @@ async def all_gone(pids: list[int]) -> None:
 
 
 async def all_reaped() -> None:
-    """Wait until this process has no children left, running or dead."""
+    """Wait until none of the test's children is left, running or dead."""
     while children():
         await asyncio.sleep(0)
 
 
-def children() -> list[str]:
-    return [line for path in Path("/proc/self/task").glob("*/children") for line in path.read_text().split()]
+def children() -> set[str]:
+    return _offspring() - _before
+
+
+def _offspring() -> set[str]:
+    return {line for path in Path("/proc/self/task").glob("*/children") for line in path.read_text().split()}
 
 
 async def test_whole_brief_reaches_the_child_and_its_finding_returns() -> None:
