@@ -20,6 +20,7 @@ from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, conf
 from concertino.graph.forks import FORK, announce, give_answers
 from concertino.graph.gates import check_names
 from concertino.graph.heart import Heart
+from concertino.graph.lineage import outer_line
 from concertino.graph.options import Options
 from concertino.graph.requests import allowed, prepared, requested
 from concertino.graph.restore import History, fold
@@ -64,6 +65,8 @@ class Conductor:
         known = await wait(journal.latest(task.task_id))
         if known is not None:
             if known.content_hash != task.content_hash():
+                if (line := outer_line(config)) is not None and known.thread_id == _thread(config):
+                    return await self._branch(task, policy, known.thread_id, token=f"{FORK}{line}")
                 raise TaskConflict(task_id=task.task_id, known=known.content_hash, given=task.content_hash())
             if not await self._is_adrift(known, config):
                 return Entry(known=await self.known(known))

@@ -95,6 +95,13 @@ def _request(config: RunnableConfig) -> object:
     return (config.get("metadata") or {}).get("run_id")
 
 
+def outer_line(config: RunnableConfig) -> str | None:
+    """Return where the invocation stands in a graph around it that goes on from a checkpoint, which may be a fork's."""
+    conf = configurable(config)
+    goes_on = CONFIG_KEY_TASK_ID in conf and conf.get(CONFIG_KEY_RESUMING)
+    return str(conf.get(CONFIG_KEY_CHECKPOINT_NS)) if goes_on else None
+
+
 def is_addressed(config: RunnableConfig) -> bool:
     """Say whether the invocation names a checkpoint, which may not be the newest."""
     return bool(configurable(config).get("checkpoint_id"))

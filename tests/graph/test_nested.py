@@ -178,3 +178,18 @@ async def test_an_outer_crash_resumes_the_nested_run() -> None:
     out = await compiled.ainvoke(None, on("t"))
     assert out["result"]["status"] == "success"
     assert len(inner.conductor.options.journal.runs().result()) == 1
+
+
+@pytest.mark.parametrize("is_sync", [True, False])
+async def test_a_fork_of_the_outer_graph_is_a_new_run_with_a_parent(is_sync: bool) -> None:
+    """A task that was changed by hand in the outer graph runs anew; replayed as it was, it gives its known result."""
+    graph, where = _as_node(InMemorySaver()), on("t")
+    first = (await _run(graph, task("forked", subtask("a", "alpha", inputs={"x": 1})), where, is_sync=is_sync))[
+        "result"
+    ]
+    before = next(state.config for state in graph.get_state_history(where) if state.next == ("planner",))
+    assert (await _run(graph, None, before, is_sync=is_sync))["result"] == first
+    changed = graph.update_state(before, task("forked", subtask("a", "alpha", inputs={"x": 2})))
+    second = (await _run(graph, None, changed, is_sync=is_sync))["result"]
+    assert outputs(second) == {"a": {"alpha": 2}}
+    assert second["parent_run_id"] == first["run_id"]
