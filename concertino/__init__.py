@@ -37,16 +37,20 @@ if TYPE_CHECKING:
     from concertino.nodes.specialists.declare import specialist
     from concertino.nodes.synthesis import TrackRecord, synthesize
     from concertino.packs.agents import run_agent
-    from concertino.tools.registry import tool
+    from concertino.tools.breaker import BreakerPolicy
+    from concertino.tools.registry import Cost, tool
+    from concertino.tools.retry import Transient
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BreakerOpen",
+    "BreakerPolicy",
     "Brief",
     "Budget",
     "BudgetExceeded",
     "ConcertinoError",
+    "Cost",
     "DeadlineExceeded",
     "Declined",
     "Event",
@@ -67,6 +71,7 @@ __all__ = [
     "ToolFailed",
     "Tools",
     "TrackRecord",
+    "Transient",
     "Usage",
     "create_planner",
     "run_agent",
@@ -92,7 +97,10 @@ _HOMES = {
     "TrackRecord": "concertino.nodes.synthesis",
     "synthesize": "concertino.nodes.synthesis",
     "run_agent": "concertino.packs.agents",
+    "BreakerPolicy": "concertino.tools.breaker",
+    "Cost": "concertino.tools.registry",
     "tool": "concertino.tools.registry",
+    "Transient": "concertino.tools.retry",
 }
 """Where each public name lives; a name that is not here is an error of `contracts.errors`."""
 

@@ -16,18 +16,21 @@ from concertino.contracts import errors
 ROOT = Path(concertino.__file__).parent
 
 PROMISED = {
+    "BreakerPolicy",
     "Brief",
     "Budget",
+    "Cost",
     "Finding",
     "Limits",
     "Planner",
     "TrackRecord",
+    "Transient",
     "create_planner",
     "run_agent",
     "specialist",
     "synthesize",
 }
-"""Source: DESIGN §10."""
+"""Source: DESIGN §10, and what the options of `tool` and `specialist` are made of."""
 
 MAX_LINES = 350
 """About where a room gets crowded. Source: DESIGN §1."""

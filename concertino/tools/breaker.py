@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import BreakerOpen, SetupError
@@ -49,17 +49,12 @@ class BreakerPolicy:
     """The window holds calls that ended within this many seconds."""
 
     def __post_init__(self) -> None:
-        whole = {"failure_threshold": self.failure_threshold, "probes": self.probes, "min_calls": self.min_calls}
-        for name, count in {**whole, "window_calls": self.window_calls}.items():
-            if count is not None and (type(count) is not int or count < 1):
-                raise SetupError(field=f"breaker.{name}", value=count, rule="must be a whole number from 1")
-        spans = {"reset_timeout_s": self.reset_timeout_s, "slow_s": self.slow_s, "window_s": self.window_s}
-        for name, span in spans.items():
-            if span is not None and not (math.isfinite(span) and span > 0):
-                raise SetupError(field=f"breaker.{name}", value=span, rule="must be seconds above 0")
-        for name, rate in {"failure_rate": self.failure_rate, "slow_rate": self.slow_rate}.items():
-            if rate is not None and not 0 < rate <= 1:
-                raise SetupError(field=f"breaker.{name}", value=rate, rule="must be above 0 and at most 1")
+        for name in ("failure_threshold", "probes", "min_calls", "window_calls"):
+            self._check(name, lambda n: type(n) is int and n >= 1, "must be a whole number from 1")
+        for name in ("reset_timeout_s", "slow_s", "window_s"):
+            self._check(name, lambda n: is_number(n) and 0 < n < math.inf, "must be seconds above 0")
+        for name in ("failure_rate", "slow_rate"):
+            self._check(name, lambda n: is_number(n) and 0 < n <= 1, "must be above 0 and at most 1")
         if self.window_calls is None and self.window_s is None:
             raise SetupError(
                 field="breaker.window_calls", value=None, rule="the window needs a bound, in calls or seconds"
@@ -67,6 +62,17 @@ class BreakerPolicy:
         rates = self.failure_rate is not None or self.slow_rate is not None
         if rates and self.window_calls is not None and self.min_calls > self.window_calls:
             raise SetupError(field="breaker.min_calls", value=self.min_calls, rule="must fit into window_calls")
+
+    def _check(self, name: str, holds: Callable[[Any], bool], rule: str) -> None:
+        value = getattr(self, name)
+        may_be_none = name in ("failure_threshold", "window_calls", "window_s", "failure_rate", "slow_rate")
+        if not (may_be_none and value is None) and not holds(value):
+            raise SetupError(field=f"breaker.{name}", value=value, rule=rule)
+
+
+def is_number(value: object) -> bool:
+    """Say whether `value` is an int or float; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)

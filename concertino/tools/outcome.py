@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from concertino.contracts.errors import ConcertinoError, InputError, SetupError, quote
 from concertino.contracts.json import JsonObject
-from concertino.tools.registry import Cost, Tool
+from concertino.tools.registry import Cost, Tool, settings
 from concertino.tools.retry import is_named, status_code
 
 Label = Literal[
@@ -36,8 +36,13 @@ class Verdict(NamedTuple):
 
 
 def judge_result(tool: Tool, result: object) -> Verdict:
-    """Return the verdict on an answer. Whatever the tool's own `used` raises goes through."""
-    return Verdict("ok", tool.used(result) if tool.used is not None else None, "success")
+    """Return the verdict on an answer. Whatever the tool's own `used` raises goes through.
+
+    Raises:
+        SetupError: `used` gave no cost.
+    """
+    told = tool.used(result) if tool.used is not None else None
+    return Verdict("ok", None if told is None else settings(Cost, told, field=f"tools.{tool.name}.used"), "success")
 
 
 def judge_error(tool: Tool, error: BaseException) -> Verdict:

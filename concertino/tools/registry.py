@@ -7,14 +7,19 @@ import functools
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar, overload
+
+from pydantic import ValidationError
 
 from concertino.contracts.budget import Budget
 from concertino.contracts.errors import SetupError
 from concertino.contracts.ids import ID_RULE, is_id
-from concertino.tools.breaker import BreakerPolicy
+from concertino.contracts.task import input_error
+from concertino.tools.breaker import BreakerPolicy, is_number
 from concertino.tools.retry import MAX_ATTEMPTS
+
+Settings = TypeVar("Settings", BreakerPolicy, "Cost", Budget)
 
 RESERVED = frozenset({"call", "names", "close"})
 """Names that `brief.tools` itself uses."""
@@ -35,7 +40,7 @@ class Cost:
             count = getattr(self, name)
             if type(count) is not int or not 0 <= count <= 10**15:
                 raise SetupError(field=f"cost.{name}", value=count, rule="must be a whole number from 0")
-        if not (math.isfinite(self.usd) and 0 <= self.usd <= 1e9):
+        if not (is_number(self.usd) and 0 <= self.usd <= 1e9):
             raise SetupError(field="cost.usd", value=self.usd, rule="must be dollars from 0")
 
 
@@ -79,8 +84,47 @@ class Tool:
             raise SetupError(
                 field=f"tools.{self.name}.attempts", value=self.attempts, rule=f"must be 1 to {MAX_ATTEMPTS}"
             )
-        if self.timeout_s is not None and not (math.isfinite(self.timeout_s) and self.timeout_s > 0):
+        if self.timeout_s is not None and not (is_number(self.timeout_s) and 0 < self.timeout_s < math.inf):
             raise SetupError(field=f"tools.{self.name}.timeout_s", value=self.timeout_s, rule="must be seconds above 0")
+        for name in ("description", "endpoint"):
+            if not isinstance(getattr(self, name), str):
+                raise SetupError(field=f"tools.{self.name}.{name}", value=getattr(self, name), rule="must be text")
+        if self.used is not None and not callable(self.used):
+            raise SetupError(field=f"tools.{self.name}.used", value=self.used, rule="must be a function of the result")
+        # Frozen: mappings become what they stand for.
+        object.__setattr__(self, "cost", settings(Cost, self.cost, field=f"tools.{self.name}.cost"))
+        object.__setattr__(self, "breaker", settings(BreakerPolicy, self.breaker, field=f"tools.{self.name}.breaker"))
+        if self.budget is not None:
+            object.__setattr__(self, "budget", settings(Budget, self.budget, field=f"tools.{self.name}.budget"))
+
+
+def settings(kind: type[Settings], given: object, *, field: str) -> Settings:
+    """Return `given`, a value of `kind` or a mapping of its fields, as one.
+
+    Raises:
+        SetupError: it is neither, names an unknown field, or breaks a rule.
+    """
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise SetupError(field=field, value=given, rule=f"must be a {kind.__name__} or a mapping of its fields")
+    if issubclass(kind, Budget):
+        try:
+            return kind.model_validate(dict(given))
+        except ValidationError as error:
+            first = input_error(error, field=field)
+            value = error.errors(include_url=False, include_context=False)[0]["input"]
+            raise SetupError(field=first.field, value=value, rule=first.rule) from error
+    _refuse_unknown(given, {one.name for one in fields(kind)}, field=field)
+    return kind(**given)
+
+
+def _refuse_unknown(given: Mapping[str, object], known: set[str], *, field: str) -> None:
+    for name, value in given.items():
+        if name not in known:
+            raise SetupError(
+                field=f"{field}.{name}", value=value, rule=f"unknown; there are: {', '.join(sorted(known))}"
+            )
 
 
 @overload
@@ -92,26 +136,28 @@ def tool(
     *,
     description: str | None = None,
     endpoint: str = "",
-    cost: Cost | None = None,
+    cost: Cost | Mapping[str, Any] | None = None,
     used: Callable[[Any], Cost] | None = None,
     timeout_s: float | None = 30.0,
     attempts: int = MAX_ATTEMPTS,
-    breaker: BreakerPolicy | None = None,
-    budget: Budget | None = None,
+    breaker: BreakerPolicy | Mapping[str, Any] | None = None,
+    budget: Budget | Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     given: Callable[..., Any] | str | None = None, /, **options: Any
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Declare a tool: `@tool`, `@tool("name")` or `@tool("name", cost=Cost(usd=0.01), timeout_s=5)`.
 
-    Name and description come from the function where they are not given. LangChain tools may be decorated too.
+    Name and description come from the function where they are not given. LangChain tools may be decorated too. `cost`, `breaker` and
+    `budget` may be given as mappings of their fields.
 
     Raises:
         SetupError: a bad name or option.
     """
-    if given is not None and not isinstance(given, str):
-        return as_tool(given)
+    _refuse_unknown(options, {one.name for one in fields(Tool)} - {"name", "fn", "afn"}, field="tool")
     chosen = {name: value for name, value in options.items() if not (value is None and name != "timeout_s")}
+    if given is not None and not isinstance(given, str):
+        return as_tool(given, **chosen)
     if given is not None:
         chosen["name"] = given
 
@@ -127,6 +173,7 @@ def as_tool(given: object, /, **options: Any) -> Tool:
     Raises:
         SetupError: it cannot be called, has no name, or an option is bad.
     """
+    _refuse_unknown(options, {one.name for one in fields(Tool)}, field="tool")
     if isinstance(given, Tool):
         return replace(given, **options) if options else given
     if hasattr(given, "name") and (hasattr(given, "invoke") or hasattr(given, "ainvoke")):
@@ -144,6 +191,8 @@ def collect(given: Iterable[object] | Mapping[str, object]) -> dict[str, Tool]:
     Raises:
         SetupError: a bad or repeated name, or something that is no tool.
     """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise SetupError(field="tools", value=given, rule="must be a list of tools, or tools by name")
     if isinstance(given, Mapping):
         tools = [as_tool(item, name=name) for name, item in given.items()]
     else:

@@ -180,3 +180,21 @@ def test_clock_is_the_contract() -> None:
     """The clock of these tests fits the port."""
     clock: Clock = LoopClock()
     assert clock.now() == 1_000_000.0
+
+
+@pytest.mark.parametrize("flavour", ["coroutine", "thread"])
+@pytest.mark.parametrize(("told", "rule"), [(5, "must be a Cost"), ({"tokens": 1.5}, "whole number")])
+def test_a_usage_that_is_no_cost_fails_its_call_and_charges_it_in_full(told: Any, rule: str, flavour: str) -> None:
+    """What `used` returns is a cost or a mapping of its fields; anything else is the tool's failure, and nothing leaks."""
+    world = World()
+    call, declare = (world.call, world.script) if flavour == "coroutine" else (world.call_blocking, world.plain)
+    with pytest.raises(ToolFailed, match=rule):
+        call(declare("x", used=lambda _: told))
+    assert world.account.endings() == ["in full"]
+
+
+def test_a_usage_may_be_a_mapping() -> None:
+    """What `used` returns may be a mapping of a cost's fields."""
+    world = World()
+    assert world.call(world.script("x", used=lambda _: {"tokens": 7})) == "x"
+    assert world.account.charged == amounts(tokens=7, calls=1)

@@ -8,7 +8,9 @@ import pytest
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import tool as langchain_tool
 
+from concertino.contracts.budget import Budget
 from concertino.contracts.errors import SetupError
+from concertino.tools.breaker import BreakerPolicy
 from concertino.tools.registry import Cost, Tool, as_tool, collect, tool
 
 
@@ -151,3 +153,66 @@ def test_unusable_cost_is_refused(options: dict[str, Any]) -> None:
     """Costs are whole and finite."""
     with pytest.raises(SetupError):
         Cost(**options)
+
+
+def test_options_may_be_mappings() -> None:
+    """Breaker, cost and budget are given as values or as mappings of their fields, and become what they stand for."""
+
+    @tool("look", breaker={"probes": 2}, cost={"usd": 0.01}, budget={"tokens": 5})
+    def look() -> None: ...
+
+    assert (look.breaker, look.cost, look.budget) == (BreakerPolicy(probes=2), Cost(usd=0.01), Budget(tokens=5))
+    assert as_tool(len, cost={"tokens": 3}).cost == Cost(tokens=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"breaker": {"failures": 2}}, "tools.look.breaker.failures"),
+        ({"breaker": {"probes": 0}}, "breaker.probes"),
+        ({"breaker": {"probes": None}}, "breaker.probes"),
+        ({"breaker": {"reset_timeout_s": "1"}}, "breaker.reset_timeout_s"),
+        ({"breaker": {"slow_s": None}}, "breaker.slow_s"),
+        ({"breaker": {"failure_rate": "0.5"}}, "breaker.failure_rate"),
+        ({"breaker": {"slow_rate": float("nan")}}, "breaker.slow_rate"),
+        ({"breaker": {"window_s": True}}, "breaker.window_s"),
+        ({"breaker": 3}, "tools.look.breaker"),
+        ({"cost": 3}, "tools.look.cost"),
+        ({"cost": {"dollars": 3}}, "tools.look.cost.dollars"),
+        ({"cost": {"usd": "1"}}, "cost.usd"),
+        ({"cost": {"usd": True}}, "cost.usd"),
+        ({"cost": {"tokens": None}}, "cost.tokens"),
+        ({"budget": 3}, "tools.look.budget"),
+        ({"budget": {"tokens": 1.5}}, "tools.look.budget.tokens"),
+        ({"budget": {"cents": 1}}, "tools.look.budget.cents"),
+        ({"timeout_s": "5"}, "tools.look.timeout_s"),
+        ({"timeout_s": True}, "tools.look.timeout_s"),
+        ({"attempts": "2"}, "tools.look.attempts"),
+        ({"endpoint": 5}, "tools.look.endpoint"),
+        ({"description": 5}, "tools.look.description"),
+        ({"used": 5}, "tools.look.used"),
+        ({"retries": 5}, "tool.retries"),
+        ({"fn": len}, "tool.fn"),
+    ],
+)
+def test_wrong_options_are_refused_where_the_tool_is_declared(options: dict[str, Any], field: str) -> None:
+    """An option that no run could use is refused by field, value and rule."""
+    declare: Any = tool
+    with pytest.raises(SetupError) as caught:
+        declare("look", **options)(lambda: None)
+    assert caught.value.field == field
+    assert caught.value.rule
+
+
+def test_options_reach_a_tool_that_is_given_at_once() -> None:
+    """`tool(function, option=...)` keeps its options."""
+    declare: Any = tool
+    assert declare(len, attempts=1).attempts == 1
+
+
+@pytest.mark.parametrize("given", [len, "search", 5])
+def test_what_is_no_list_of_tools_is_refused(given: Any) -> None:
+    """One tool alone, or none at all, is refused as a list of tools."""
+    with pytest.raises(SetupError) as caught:
+        collect(given)
+    assert caught.value.field == "tools"

@@ -21,7 +21,7 @@ from concertino.nodes.specialists.process import target_of
 from concertino.nodes.specialists.schema import check_schema
 from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS, fraction
 from concertino.tools.breaker import BreakerPolicy
-from concertino.tools.registry import Tool, as_tool
+from concertino.tools.registry import Tool, collect, settings
 
 BodyKind = Literal["coroutine", "function", "process", "runnable", "graph"]
 """How a specialist is run: on the caller's loop, in a thread, in a child process, or as LangChain's or LangGraph's own."""
@@ -69,8 +69,8 @@ def specialist(
     version: str = "0",
     variant_of: str | None = None,
     max_attempts: int = 3,
-    tools: Sequence[Any] = (),
-    breaker: BreakerPolicy | None = None,
+    tools: Sequence[Any] | Mapping[str, Any] = (),
+    breaker: BreakerPolicy | Mapping[str, Any] | None = None,
 ) -> Callable[[Any], Specialist]:
     """Declare a function, Runnable, agent or compiled graph as a specialist.
 
@@ -118,15 +118,13 @@ def specialist(
             max_attempts=max_attempts,
         )
         _check(card)
-        if breaker is not None and not isinstance(breaker, BreakerPolicy):
-            raise SetupError(field=f"{place}.breaker", value=breaker, rule="must be a BreakerPolicy")
         kind = _kind(body, isolation=isolation, name=own)
         return Specialist(
             card=card,
             kind=kind,
             body=body,
-            tools=tuple(as_tool(tool) for tool in tools),
-            breaker=breaker,
+            tools=tuple(collect(tools).values()),
+            breaker=None if breaker is None else settings(BreakerPolicy, breaker, field=f"{place}.breaker"),
             target=target_of(body) if kind == "process" else None,
         )
 
