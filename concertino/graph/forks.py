@@ -12,6 +12,7 @@ from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, input_error
+from concertino.graph.edits import input_schemas
 from concertino.graph.gates import GateBook
 from concertino.graph.options import Options
 from concertino.graph.requests import prepared
@@ -75,7 +76,7 @@ def announce(run: Run, parent: str) -> None:
     run.emit("RUN_ADMITTED", payload={"title": run.task.title, "parent_run_id": parent})
     if run.plan is not None:
         made: JsonObject = {"plan": run.plan.model_dump(mode="json"), "policy": run.policy.model_dump(mode="json")}
-        run.emit("RUN_PLANNED", payload=made)
+        run.emit("RUN_PLANNED", payload={**made, "input_schemas": input_schemas(run.plan, run.options.cards)})
 
 
 def give_answers(run: Run, gates: GateBook, *, only_rejects: bool) -> None:

@@ -18,7 +18,6 @@ from concertino.contracts.event import TERMINAL, Event, EventType, message_type
 from concertino.contracts.ids import new_id
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
-from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
@@ -173,11 +172,11 @@ class Planner:
 
         Args:
             task_id: The task.
-            gate: `plan`, a subtask's id, or a name from the status' open gates.
+            gate: `plan`, a subtask's id or its short name, or a name from the status' open gates.
             decision: `{"decision": "accept" | "reject" | "edit", "reason"?, "inputs"?}`, or `"accept"`, `"reject"`.
 
         Raises:
-            InputError: a malformed answer or unknown gate.
+            InputError: a malformed answer, an unknown gate, or inputs that the subtask could not run with.
             RunStateError: the run is over, or the gate was answered already.
         """
         return self._now(self.aanswer(task_id, gate, decision))
@@ -188,9 +187,9 @@ class Planner:
         if row.state in TERMINAL:
             raise RunStateError(task_id=task_id, state=row.state, asked=f"answer gate {gate}")
         history = await self._history(row)
-        plan = Plan.model_validate(history.plan) if history.plan else None
-        questions = Questions(history.gates, _mute)
-        answer = questions.read(gate, decision, {subtask.id: subtask for subtask in plan.subtasks} if plan else {})
+        edits = history.edits(self._conductor.options.cards, self._conductor.options.limits)
+        gate = edits.gate_of(gate)
+        answer = Questions(history.gates, _mute).read(gate, decision, edits)
         known = history.gates.answer_of(gate)
         if known is not None:
             raise RunStateError(task_id=task_id, state=f"past gate {gate} ({known.decision})", asked="answer it again")

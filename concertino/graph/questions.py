@@ -7,10 +7,14 @@ from concurrent.futures import Future
 
 from concertino.contracts.errors import GateRejected, InputError
 from concertino.contracts.gate import Answer, is_answer, read_answer
-from concertino.contracts.json import JsonObject, clean
+from concertino.contracts.json import JsonObject, clean, dump
 from concertino.contracts.plan import Subtask
 from concertino.graph.board import Board
+from concertino.graph.edits import Edits
 from concertino.graph.gates import PLAN_GATE, GateBook, Question
+
+NESTING = 32
+"""Deepest answer that the record takes."""
 
 
 class Questions:
@@ -115,34 +119,53 @@ class Questions:
 
     # Answers from outside.
 
-    def read(self, gate: str, given: object, subtasks: Mapping[str, Subtask]) -> Answer:
+    def read(self, gate: str, given: object, edits: Edits) -> Answer:
         """Read an answer and check it against the plan.
 
         Raises:
-            InputError: an unknown gate, a malformed answer, or inputs for a subtask that the plan does not have.
+            InputError: an unknown gate, a malformed answer, or inputs that the plan's subtasks could not run with.
         """
         nested = self.book.get(gate) is not None and ".q" in gate
         if nested and not is_answer(given) and given not in ("accept", "reject"):
-            return Answer(decision="accept", value=clean(given, field="answer", nesting=32))
-        known = {PLAN_GATE, *subtasks, *(question.gate for question in self.book)}
+            return _bounded(Answer(decision="accept", value=clean(given, field="answer", nesting=NESTING)), edits)
+        known = {PLAN_GATE, *edits.subtasks, *(question.gate for question in self.book)}
         if gate not in known:
             raise InputError(field="gate", value=gate, rule=f"must be one of: {', '.join(sorted(known))}")
-        answer = read_answer(given)
-        if gate == PLAN_GATE and answer.decision == "edit":
-            for subtask_id, inputs in (answer.inputs or {}).items():
-                if subtask_id not in subtasks or not isinstance(inputs, dict):
-                    rule = "on the plan's gate, inputs are objects by subtask id"
-                    raise InputError(field=f"answer.inputs.{subtask_id}", value=inputs, rule=rule)
+        if isinstance(given, Answer):
+            given = given.model_dump(exclude_none=True)
+        answer = _bounded(read_answer(given, nesting=min(NESTING, edits.limits.nesting)), edits)
+        if answer.decision != "edit" or nested:
+            return answer
+        changed = answer.inputs or {}
+        if gate != PLAN_GATE:
+            self._check(gate.removesuffix(".review"), changed, edits, field="answer.inputs")
+            return answer
+        for subtask_id, inputs in changed.items():
+            if subtask_id not in edits.subtasks or not isinstance(inputs, dict):
+                rule = "on the plan's gate, inputs are objects by subtask id"
+                raise InputError(field=f"answer.inputs.{subtask_id}", value=inputs, rule=rule)
+            self._check(subtask_id, inputs, edits, field=f"answer.inputs.{subtask_id}")
         return answer
 
-    def read_all(self, given: object, subtasks: Mapping[str, Subtask]) -> dict[str, Answer]:
+    def _check(self, subtask_id: str, changed: JsonObject, edits: Edits, *, field: str) -> None:
+        edits.check(subtask_id, changed, before=self.edited_inputs(subtask_id), field=field)
+
+    def read_all(self, given: object, edits: Edits) -> dict[str, Answer]:
         """Read what `Command(resume=...)` brought: answers by gate name, or one answer for every open gate."""
         gates = [question.gate for question in self.book.open()]
         asked = {question.gate for question in self.book if question.asked}
-        if isinstance(given, Mapping) and given and all(key in asked for key in given):
+        named = {edits.gate_of(str(key)): key for key in given} if isinstance(given, Mapping) else {}
+        if isinstance(given, Mapping) and named and all(gate in asked for gate in named):
             # One that was answered already is no fault: this may be read again after a crash.
-            return {gate: self.read(gate, given[gate], subtasks) for gate in gates if gate in given}
-        return {gate: self.read(gate, given, subtasks) for gate in gates}
+            return {gate: self.read(gate, given[named[gate]], edits) for gate in gates if gate in named}
+        return {gate: self.read(gate, given, edits) for gate in gates}
+
+
+def _bounded(answer: Answer, edits: Edits) -> Answer:
+    size, most = len(dump(answer.model_dump(exclude_none=True)).encode()), edits.limits.bytes
+    if size > most:
+        raise InputError(field="answer", value=f"{size} bytes", rule=f"at most {most} bytes")
+    return answer
 
 
 def _wording(details: JsonObject) -> str:

@@ -10,6 +10,10 @@ from concertino.contracts.budget import Dimension
 from concertino.contracts.event import Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.json import JsonObject
+from concertino.contracts.limits import Limits
+from concertino.contracts.plan import Plan
+from concertino.contracts.specialist import Cards
+from concertino.graph.edits import Edits, input_schemas
 from concertino.graph.gates import GateBook, Question
 
 
@@ -44,6 +48,14 @@ class History:
     active_s: float = 0.0
     """Active seconds so far; the time between a crash and its resume is not active."""
     cancel_reason: str | None = None
+    schemas: JsonObject = field(default_factory=dict)
+    """Input schemas of the plan's specialists, by name."""
+
+    def edits(self, cards: Cards, limits: Limits) -> Edits:
+        """Return what an answer is held to; whoever reads it may not know the run's specialists."""
+        plan = Plan.model_validate(self.plan) if self.plan else None
+        own = input_schemas(plan, cards) if plan else {}
+        return Edits.of(plan, self.records, {**own, **self.schemas}, limits)
     result: JsonObject | None = None
 
 
@@ -70,7 +82,7 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                     opened = None
             case "RUN_PLANNED":
                 history.plan, history.policy = payload["plan"], payload["policy"]
-                history.complexity = payload.get("complexity")
+                history.complexity, history.schemas = payload.get("complexity"), payload.get("input_schemas") or {}
             case "RUN_DISPATCHED":
                 history.dispatch = {"id": payload["dispatch"], "subtasks": payload["subtasks"]}
             case "TASK_STARTED" | "TASK_RETRIED" if event.subtask_id:

@@ -16,6 +16,7 @@ from concertino.contracts.gate import Answer
 from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
 from concertino.graph.dispatch import lay_board, plan_of, standings
+from concertino.graph.edits import Edits, input_schemas
 from concertino.graph.entry import entry_of, live_run
 from concertino.graph.gates import PLAN_GATE, Question
 from concertino.graph.run import Run
@@ -61,6 +62,7 @@ async def plan(state: PlannerState, config: RunnableConfig) -> Update:
         raise RuntimeError(f"run {run.run_id} was let in without a plan")
     made, policy = entry.plan.model_dump(mode="json"), run.policy.model_dump(mode="json")
     payload: JsonObject = {"plan": made, "policy": policy, "complexity": entry.complexity}
+    payload["input_schemas"] = input_schemas(entry.plan, run.options.cards)
     run.adopt_plan(entry.plan)
     await run.commit("RUN_PLANNED", state="planned", payload=payload)
     return {"plan": made, "policy": policy, "complexity": entry.complexity, **_own(state, run)}
@@ -75,14 +77,14 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
         details: JsonObject = {"subtasks": [f"{s.id}: {s.specialist}, {s.objective}"[:200] for s in made.subtasks]}
         run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
     problem: str | None = None
-    subtasks = {subtask.id: subtask for subtask in made.subtasks}
+    edits = Edits.of(made, run.records, input_schemas(made, run.options.cards), run.options.limits)
     while run.cancel_reason is None and (waiting := run.questions.book.open()):
         run.is_waiting = True
         await run.flush()
         given = interrupt(_question(run, waiting, problem))
         run.is_waiting = False
         try:
-            answers = run.questions.read_all(given, subtasks)
+            answers = run.questions.read_all(given, edits)
         except InputError as error:
             problem = str(error)
             continue
