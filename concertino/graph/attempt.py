@@ -11,7 +11,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
 from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
-from concertino.contracts.json import JsonObject
+from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Subtask
 from concertino.graph.asking import Replies, listening
 from concertino.graph.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
@@ -45,6 +45,8 @@ class Order:
     inputs: JsonObject
     path: tuple[str, ...]
     """The subtask's account below the run; opened by whoever spends first."""
+    hash: str
+    """Digest of what the result depends on."""
     number: int
     """Attempt on this specialist, from 1."""
     label: str
@@ -195,7 +197,9 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
         case "runnable":
             return start_runnable(body, facts, config=config, is_sync=order.is_sync)
         case "graph":
-            thread_id = f"{run.run_id}.{facts.subtask_id}.{specialist.name}.{order.number}"
+            # Another version or input starts over: the thread of a graph that has ended would give the old answer.
+            of = digest([order.hash, specialist.card.version])[:16]
+            thread_id = f"{run.run_id}.{facts.subtask_id}.{specialist.name}.{order.number}.{of}"
             return start_graph(
                 body, facts, config=order.config, is_sync=order.is_sync, thread_id=thread_id, answer=order.answer
             )

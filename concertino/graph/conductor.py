@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
-from concertino.contracts.errors import InputError, RunBusy, TaskConflict
+from concertino.contracts.errors import InputError, RunBusy, SetupError, TaskConflict
 from concertino.contracts.event import TERMINAL
 from concertino.contracts.ids import new_id
-from concertino.contracts.journal import LEASE_S, Admission, Lease, RunRow
+from concertino.contracts.journal import Admission, Lease, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task
@@ -22,8 +22,11 @@ from concertino.graph.gates import check_names
 from concertino.graph.heart import Heart
 from concertino.graph.lineage import outer_line
 from concertino.graph.options import Options
+from concertino.graph.past import EVENTS as EVENTS
+from concertino.graph.past import history_of, whole
 from concertino.graph.requests import allowed, prepared, requested
-from concertino.graph.restore import History, fold
+from concertino.graph.restore import History
+from concertino.graph.reuse import check_specialists, drop_outdated
 from concertino.graph.run import Run
 from concertino.graph.state import Policy
 from concertino.graph.tenure import is_free, take, take_unless_over
@@ -33,9 +36,6 @@ from concertino.journal.views import status
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.validate import validate_draft
-
-EVENTS = 1_000_000
-"""Events of one task that a resume reads at most."""
 
 
 class Conductor:
@@ -93,6 +93,8 @@ class Conductor:
         known = cast("JsonObject", values["run"])
         parent, thread_id = str(known["run_id"]), _thread(config)
         fork = fork or cast("str | None", known.get("fork"))
+        if fork and values.get("plan"):
+            check_specialists(Plan.model_validate(values["plan"]), values.get("records") or {}, self.options)
         # A fork's task may have been changed by hand, so it passes the door again.
         task = prepared(values["task"], self.options) if fork else Task.model_validate(values["task"])
         policy = Policy.model_validate(values.get("policy") or {}).within(config.get("max_concurrency"))
@@ -101,9 +103,10 @@ class Conductor:
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
+        await self._check(values.get("plan") or history.plan, history, lease)
         run = self._live(row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
-            run.records.setdefault(sid, await self._whole(record))
+            run.records.setdefault(sid, await whole(self.options.journal, record))
         entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or history.complexity or {})
         # LangGraph may have kept what a node returned although its checkpoint was never written: the journal knows.
         if made := values.get("plan") or history.plan:
@@ -114,13 +117,17 @@ class Conductor:
         self.heart.keep(run)
         if row.run_id != parent:
             await self._take_after(run, parent, planned=bool(values.get("plan")) and history.plan is None)
-        run.emit("RUN_RESUMED", state="running", payload={"active_s": history.active_s})
         dispatch = history.dispatch or cast("JsonObject", values.get("dispatch") or {})
+        for sid in cast("list[str]", dispatch.get("subtasks") or []):
+            if run.records.get(sid, {}).get("dispatch") not in (None, dispatch["id"]):
+                del run.records[sid]  # it was sent out again after this record
+        # What review has closed already is not opened again.
+        is_closed = "branch:to:synthesize" in values or "branch:to:deliver" in values
+        again = [] if is_closed else drop_outdated(run, entry.plan)
+        run.emit("RUN_RESUMED", state="running", payload={"active_s": history.active_s, "again": cast("Any", again)})
         if dispatch:
-            for sid in cast("list[str]", dispatch["subtasks"]):
-                if run.records.get(sid, {}).get("dispatch") not in (None, dispatch["id"]):
-                    del run.records[sid]  # it was sent out again after this record
-            lay_board(run, dispatch)
+            # LangGraph may have kept what the nodes of those returned, and then does not run them again.
+            lay_board(run, dispatch, absent=again)
         return entry
 
     async def _branch(self, task: Task, policy: Policy, thread_id: str, *, token: str) -> Entry:
@@ -171,12 +178,13 @@ class Conductor:
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
-        policy = Policy.model_validate(row.policy)
+        await self._check(history.plan, history, lease)
+        policy, plan = Policy.model_validate(row.policy), Plan.model_validate(history.plan)
         run = self._live(row, task, policy, lease, history)
         self.heart.keep(run)
-        run.emit("RUN_RESUMED", state="running")
-        plan = Plan.model_validate(history.plan)
-        adopted = dict(history.records)
+        again = drop_outdated(run, plan)
+        run.emit("RUN_RESUMED", state="running", payload={"again": cast("Any", again)})
+        adopted = dict(run.records)
         return Entry(run=run, plan=plan, complexity=history.complexity or {}, policy=policy, adopted=adopted)
 
     async def _restart(self, task: Task, policy: Policy, old_id: str, thread_id: str) -> Entry:
@@ -185,21 +193,23 @@ class Conductor:
         if old is None:
             raise InputError(field="restart", value=old_id, rule="no such run")
         past, policy = await self._history(old), Policy.model_validate(old.policy)
+        if past.plan:
+            plan, complexity = Plan.model_validate(past.plan), past.complexity or {}
+            check_specialists(plan, past.records, self.options)
+        else:
+            plan, complexity = await self._plan(task, policy)
         token = f"restart:{old_id}:{thread_id}"
         admission = self._admission(task, policy, thread_id, parent=old_id, token=token)
         admitted = await wait(self.options.journal.admit(admission))
         lease = await self._lease(admitted.row)
-        if past.plan:
-            plan, complexity = Plan.model_validate(past.plan), past.complexity or {}
-        else:
-            plan, complexity = await self._plan(task, policy)
         adopted = {sid: record for sid, record in past.records.items() if record["state"] == "completed"}
         history = await self._history(admitted.row)
         entry = await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history)
-        entry.adopted = adopted
         assert entry.run is not None
         entry.run.records.update(adopted)
         give_answers(entry.run, past.gates, only_rejects=False)
+        again = drop_outdated(entry.run, plan)
+        entry.adopted = {sid: record for sid, record in adopted.items() if sid not in again}
         return entry
 
     async def _enter(
@@ -289,17 +299,7 @@ class Conductor:
         return (await wait(journal.admit(admission))).row
 
     async def _history(self, row: RunRow) -> History:
-        events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
-        return fold(events, alive_at=row.lease_until - LEASE_S if row.owner is not None else 0.0)
-
-    async def _whole(self, record: JsonObject) -> JsonObject:
-        """Return a record with its finding, fetched from the run that found it where state has only the reference."""
-        ref = record.get("ref")
-        if record.get("finding") is not None or ref is None:
-            return record
-        row = await wait(self.options.journal.run(str(ref)))
-        past = await self._history(row) if row is not None else History()
-        return past.records.get(str(record["subtask_id"]), record)
+        return await history_of(self.options.journal, row)
 
     def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease | None, history: History) -> Run:
         return Run(
@@ -311,6 +311,15 @@ class Conductor:
             loop=asyncio.get_running_loop(),
             history=history,
         )
+
+    async def _check(self, plan: object, history: History, lease: Lease) -> None:
+        """Give the lease back where the run needs a specialist that this planner does not have, and raise."""
+        try:
+            if plan:
+                check_specialists(Plan.model_validate(plan), history.records, self.options)
+        except SetupError:
+            await wait(self.options.journal.release(lease))
+            raise
 
     async def _lease(self, row: RunRow) -> Lease:
         return await take(self.options.journal, row)

@@ -24,8 +24,11 @@ SPECIALIST = "specialist"
 """Endpoint under which a specialist's own breaker is kept, beside those of tools."""
 
 
-def lay_board(run: Run, dispatch: JsonObject) -> None:
-    """Put up the board for a dispatch that starts, or that a resume takes up again."""
+def lay_board(run: Run, dispatch: JsonObject, *, absent: Sequence[str] = ()) -> None:
+    """Put up the board for a dispatch that starts, or that a resume takes up again.
+
+    `absent` are subtasks to do again whose nodes may have returned in this dispatch; else the next one brings them.
+    """
     plan = plan_of(run)
     run.dispatch = str(dispatch["id"])
     going = set(cast("Sequence[str]", dispatch["subtasks"]))
@@ -41,7 +44,7 @@ def lay_board(run: Run, dispatch: JsonObject) -> None:
             caps={name: card.max_concurrency for name, card in cards.items() if card.max_concurrency is not None},
             settled=settled,
             leaked=run.leaks,
-            absent=[sid for sid, suspended in run.history.suspended.items() if suspended == run.dispatch],
+            absent=[*absent, *(sid for sid, suspended in run.history.suspended.items() if suspended == run.dispatch)],
             gate_open=lambda subtask: run.questions.blocks(subtask, lambda: _details(run, subtask)),
         )
     )

@@ -163,8 +163,11 @@ class Run:
 
     def subtask(self, subtask_id: str) -> Subtask:
         """Return a subtask of the plan, with the inputs a person's edit gave it."""
-        subtask = self._subtasks[subtask_id]
-        edited = self.questions.edited_inputs(subtask_id)
+        return self.edited(self._subtasks[subtask_id])
+
+    def edited(self, subtask: Subtask) -> Subtask:
+        """Return a subtask of any plan with the inputs that people's edits in this run gave it."""
+        edited = self.questions.edited_inputs(subtask.id)
         return subtask.model_copy(update={"inputs": {**subtask.inputs, **edited}}) if edited else subtask
 
     def resolve_inputs(self, subtask: Subtask) -> JsonObject:

@@ -26,13 +26,14 @@ from concertino.contracts.errors import (
 )
 from concertino.contracts.event import EventType
 from concertino.contracts.finding import Declined, Finding
-from concertino.contracts.json import JsonObject, digest
+from concertino.contracts.json import JsonObject
 from concertino.graph.asking import Replies
 from concertino.graph.attempt import Order, Stopped, attempt
 from concertino.graph.board import Board, SubtaskState
 from concertino.graph.failure import as_data
 from concertino.graph.money import WORK
 from concertino.graph.nested import Asked
+from concertino.graph.reuse import fingerprint
 from concertino.graph.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.routing import alternatives
@@ -116,11 +117,7 @@ class SubtaskWork:
             raise deferred.bubble from None
 
     def _hash(self) -> str:
-        """Return the digest of everything the result depends on: inputs, objective, upstream findings, versions."""
-        run, subtask = self._run, self._subtask
-        upstream = {need: digest(run.records[need].get("finding")) for need in subtask.needs if need in run.records}
-        version = run.options.specialists[self._progress.specialist].card.version
-        return digest([subtask.inputs, subtask.objective, upstream, self._progress.specialist, version])
+        return fingerprint(self._subtask, self._run.records, self._run.options)
 
     async def _work(self) -> SubtaskState:
         run, progress = self._run, self._progress
@@ -198,7 +195,7 @@ class SubtaskWork:
             await self._announce(specialist, number)
             order = Order(
                 run=run, subtask=subtask, specialist=specialist, inputs=inputs, path=path,
-                number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts}", config=self._config,
+                hash=progress.hash, number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts}", config=self._config,
                 is_sync=self._is_sync, deadline=deadline,
                 answer=lambda details: run.questions.nested_answer(subtask.id, details), replies=Replies(card.name),
             )  # fmt: skip
@@ -305,6 +302,7 @@ class SubtaskWork:
             "state": state,
             "dispatch": run.dispatch,
             "hash": progress.hash,
+            "version": run.options.specialists[progress.specialist].card.version,
             "attempts": progress.attempts,
             "started_at": progress.started_at,
             "finished_at": run.clock.now(),

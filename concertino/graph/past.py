@@ -1,0 +1,27 @@
+"""Reading what a run's record says of its past."""
+
+from __future__ import annotations
+
+from concertino.contracts.journal import LEASE_S, Journal, RunRow
+from concertino.contracts.json import JsonObject
+from concertino.graph.restore import History, fold
+from concertino.journal.awaiting import wait
+
+EVENTS = 1_000_000
+"""Events of one task that are read at most."""
+
+
+async def history_of(journal: Journal, row: RunRow) -> History:
+    """Return what a run's record says of it until now."""
+    events = await wait(journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
+    return fold(events, alive_at=row.lease_until - LEASE_S if row.owner is not None else 0.0)
+
+
+async def whole(journal: Journal, record: JsonObject) -> JsonObject:
+    """Return a record with its finding, fetched from the run that found it where state has only the reference."""
+    ref = record.get("ref")
+    if record.get("finding") is not None or ref is None:
+        return record
+    row = await wait(journal.run(str(ref)))
+    past = await history_of(journal, row) if row is not None else History()
+    return past.records.get(str(record["subtask_id"]), record)
