@@ -82,10 +82,17 @@ class Brief(Protocol):
         """Charge what this subtask is about to use. In a plain function it is done when the call returns.
 
         Raises:
+            InputError: an amount is no whole number, or dollars, from 0; nothing was charged.
             BudgetExceeded: it would pass a limit at some level; nothing was charged.
         """
         ...
 
-    def publish(self, finding: str, **payload: JsonValue) -> Awaitable[None]:
-        """Put an intermediate discovery on the run's record (`FINDING_DISCOVERED`), visible to all and streamed."""
+    def publish(self, finding: str, *data: Mapping[str, JsonValue], **payload: JsonValue) -> Awaitable[None]:
+        """Put an intermediate discovery on the run's record (`FINDING_DISCOVERED`), visible to all and streamed.
+
+        Its data are given as a mapping (document 004's form), as keywords, or both; keywords go first.
+
+        Raises:
+            InputError: the name is no text, or the data are no JSON; nothing was published.
+        """
         ...

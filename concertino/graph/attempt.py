@@ -221,7 +221,7 @@ class Served:
             case "spend":
                 await self._desk.spend(**given)
             case "publish":
-                await self._desk.publish(given["finding"], given["payload"])
+                await self._desk.publish(given["finding"], *given["payload"])
             case _:
                 raise ValueError(f"a child process asked for {operation!r}")
         return None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
+from pydantic import JsonValue
+
 from concertino.budgets import Amounts, Reservation, amounts
-from concertino.contracts.errors import DeadlineExceeded
+from concertino.contracts.errors import DeadlineExceeded, InputError
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.run import Run
 from concertino.journal.awaiting import wait
 from concertino.tools.bound import BoundTools
+from concertino.tools.breaker import is_number
+
+MOST, MOST_USD = 10**15, 10**9
+"""Largest amounts of one charge, as of a budget."""
 
 
 class AttemptDesk:
@@ -47,12 +54,12 @@ class AttemptDesk:
         held.settle(asked)
         self._record("SETTLED", self._settled(key, held)).result()
 
-    async def publish(self, finding: str, payload: JsonObject) -> None:
+    async def publish(self, finding: str, *payload: Mapping[str, JsonValue]) -> None:
         """Put a discovery on the record."""
         self._check()
         await wait(self._record("FINDING_DISCOVERED", self._discovery(finding, payload)))
 
-    def publish_blocking(self, finding: str, payload: JsonObject) -> None:
+    def publish_blocking(self, finding: str, *payload: Mapping[str, JsonValue]) -> None:
         """Put a discovery on the record from a thread."""
         self._check()
         self._record("FINDING_DISCOVERED", self._discovery(finding, payload)).result()
@@ -66,6 +73,12 @@ class AttemptDesk:
 
     def _next(self, tokens: int, calls: int, usd: float, documents: int) -> tuple[str, Amounts]:
         self._check()
+        counts: dict[str, object] = {"tokens": tokens, "calls": calls, "documents": documents}
+        for name, count in counts.items():
+            if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST:
+                raise InputError(field=f"spend.{name}", value=count, rule="must be a whole number from 0")
+        if not is_number(usd) or not 0 <= usd <= MOST_USD:
+            raise InputError(field="spend.usd", value=usd, rule=f"must be dollars from 0 to {MOST_USD:,}")
         self._spent += 1
         asked = amounts(tokens=tokens, calls=calls, usd=usd, documents=documents)
         return f"{self._subtask_id}#{self._attempt}.spend{self._spent}", asked
@@ -76,6 +89,15 @@ class AttemptDesk:
     def _settled(self, key: str, held: Reservation) -> JsonObject:
         return {"key": key, "path": held.path, "used": dict(held.amounts._asdict())}
 
-    def _discovery(self, finding: str, payload: JsonObject) -> JsonObject:
-        cleaned = clean(payload, field="publish", nesting=self._run.options.limits.nesting)
-        return {"finding": finding, "data": cleaned}
+    def _discovery(self, finding: str, payload: Iterable[Mapping[str, JsonValue]]) -> JsonObject:
+        nesting = self._run.options.limits.nesting
+        name = clean(finding, field="publish.finding", nesting=nesting)
+        if not isinstance(name, str):
+            raise InputError(field="publish.finding", value=finding, rule="must be text")
+        data: JsonObject = {}
+        for part in payload:
+            cleaned = clean(part, field="publish", nesting=nesting)
+            if not isinstance(cleaned, dict):
+                raise InputError(field="publish", value=part, rule="must be a mapping")
+            data |= cleaned
+        return {"finding": name, "data": data}

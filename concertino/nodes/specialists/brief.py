@@ -18,8 +18,8 @@ class Desk(Protocol):
 
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
     def spend_blocking(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
-    async def publish(self, finding: str, payload: JsonObject) -> None: ...
-    def publish_blocking(self, finding: str, payload: JsonObject) -> None: ...
+    async def publish(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
+    def publish_blocking(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ class AsyncBrief(_Brief):
     def spend(self, *, tokens: int = 0, calls: int = 0, usd: float = 0.0, documents: int = 0) -> Awaitable[None]:
         return self._desk.spend(tokens=tokens, calls=calls, usd=usd, documents=documents)
 
-    def publish(self, finding: str, **payload: JsonValue) -> Awaitable[None]:
-        return self._desk.publish(finding, payload)
+    def publish(self, finding: str, *data: Mapping[str, JsonValue], **payload: JsonValue) -> Awaitable[None]:
+        return self._desk.publish(finding, *data, payload)
 
 
 class BlockingBrief(_Brief):
@@ -166,6 +166,6 @@ class BlockingBrief(_Brief):
         self._desk.spend_blocking(tokens=tokens, calls=calls, usd=usd, documents=documents)
         return Done()
 
-    def publish(self, finding: str, **payload: JsonValue) -> Awaitable[None]:
-        self._desk.publish_blocking(finding, payload)
+    def publish(self, finding: str, *data: Mapping[str, JsonValue], **payload: JsonValue) -> Awaitable[None]:
+        self._desk.publish_blocking(finding, *data, payload)
         return Done()

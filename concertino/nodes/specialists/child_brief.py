@@ -215,9 +215,10 @@ class ChildBrief:
         """Charge what is about to be used."""
         return self._sent("spend", {"tokens": tokens, "calls": calls, "usd": usd, "documents": documents})
 
-    def publish(self, finding: str, **payload: Any) -> Awaitable[None]:
+    def publish(self, finding: str, *data: Mapping[str, Any], **payload: Any) -> Awaitable[None]:
         """Put a discovery on the run's record."""
-        return self._sent("publish", {"finding": finding, "payload": payload})
+        parts: list[Any] = [*data, payload]
+        return self._sent("publish", {"finding": finding, "payload": parts})
 
     def _sent(self, op: str, arguments: JsonObject) -> Awaitable[None]:
         result = self._link.call(op, arguments)

@@ -154,7 +154,7 @@ async def test_plain_function_calls_back_and_blocks_for_the_result() -> None:
     assert answer == {"attribute": 3, "item": 7, "call": 11, "names": ["add"], "has": [True, False]}
     assert asked[:3] == [
         ("spend", {"tokens": 3, "calls": 0, "usd": 0.0, "documents": 0}, "caller"),
-        ("publish", {"finding": "price", "payload": {"amount": 2}}, "caller"),
+        ("publish", {"finding": "price", "payload": [{"amount": 2}]}, "caller"),
         ("tool", {"name": "add", "arguments": {"a": 1, "b": 2}}, "caller"),
     ]
 

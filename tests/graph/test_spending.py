@@ -1,0 +1,116 @@
+"""What a specialist charges and publishes by hand: checked where it is said, and nothing wrong reaches the record."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from concertino import Brief, Event, Finding, InputError, specialist
+from tests.graph import isolated
+from tests.graph.plans import planner, states, subtask, task
+
+WRONG: list[tuple[str, Any]] = [
+    *((name, value) for name in ("tokens", "calls", "documents") for value in (1.5, True, "5", None, math.nan, -1)),
+    ("tokens", 10**16),
+    *(("usd", value) for value in (math.nan, math.inf, -math.inf, -0.01, True, "1", None, 1e10)),
+]
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+@pytest.mark.parametrize(("name", "amount"), WRONG)
+async def test_a_wrong_amount_fails_its_subtask_alone(name: str, amount: Any, kind: str) -> None:
+    """`brief.spend` refuses it by field, value and rule; nothing is charged, and the run goes on."""
+    if kind == "coroutine":
+
+        @specialist("bad", max_attempts=1)
+        async def bad(brief: Brief) -> int:
+            await brief.spend(**{name: amount})
+            return 1
+    else:
+
+        @specialist("bad", max_attempts=1)
+        def bad(brief: Brief) -> int:
+            brief.spend(**{name: amount})
+            return 1
+
+    @specialist("good")
+    async def good(brief: Brief) -> int:
+        await brief.spend(tokens=2, usd=1, documents=0)
+        return 1
+
+    result = (await planner(bad, good).ainvoke(task("t", subtask("s", "bad"), subtask("g", "good"))))["result"]
+    assert states(result) == {"s": "failed", "g": "completed"}
+    assert result["subtasks"][0]["error"]["type"] == "InputError"
+    assert f"spend.{name}" in result["subtasks"][0]["reason"]
+    assert (result["usage"]["tokens"], result["usage"]["usd"]) == (2, 1.0)
+    assert (result["usage"]["calls"], result["usage"]["documents"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [("tokens", "True"), ("tokens", "1.5"), ("tokens", "-1"), ("usd", "-0.5"), ("usd", "float('nan')")],
+)
+async def test_a_wrong_amount_is_refused_in_a_child_process_too(name: str, amount: Any) -> None:
+    """What a child wants to charge is checked as any other."""
+    given = task("t", subtask("s", "charger", inputs={"name": name, "amount": amount}))
+    result = (await planner(isolated.charger).ainvoke(given))["result"]
+    assert states(result) == {"s": "failed"}
+    assert f"spend.{name}" in result["subtasks"][0]["reason"]
+    assert result["usage"]["tokens"] == result["usage"]["usd"] == 0
+
+
+async def published(*specialists: Any) -> list[Any]:
+    """Return what the run of the first specialist alone published."""
+    events: list[Event] = []
+    made = planner(*specialists, on_event=events.append)
+    name = next(iter(made.conductor.options.specialists))
+    result = (await made.ainvoke(task("t", subtask("s", name))))["result"]
+    assert states(result) == {"s": "completed"}
+    return [event.payload for event in events if event.type == "FINDING_DISCOVERED"]
+
+
+async def test_a_discovery_may_be_a_mapping_or_keywords() -> None:
+    """Document 004's form, keywords, and both together, where keywords go first."""
+
+    @specialist("teller")
+    async def teller(brief: Brief) -> int:
+        await brief.publish("finding_discovered", {"a": 1, "b": [None]})
+        await brief.publish("finding_discovered", a=1)
+        await brief.publish(finding="both")
+        return 1
+
+    @specialist("blocking")
+    def blocking(brief: Brief) -> int:
+        brief.publish("price", {"amount": 1, "finding": 3}, amount=2)
+        return 1
+
+    assert await published(teller) == [
+        {"finding": "finding_discovered", "data": {"a": 1, "b": [None]}},
+        {"finding": "finding_discovered", "data": {"a": 1}},
+        {"finding": "both", "data": {}},
+    ]
+    merged = [{"finding": "price", "data": {"amount": 2, "finding": 3}}]
+    assert await published(blocking) == merged
+    assert await published(isolated.publisher) == merged
+
+
+async def test_what_is_no_json_is_not_published() -> None:
+    """A payload without a form in JSON, or a name that is no text, is an input error, and nothing is on the record."""
+    wrong: list[tuple[Any, ...]] = [("x", {"a": object()}), ("x", {"a": math.nan}), ("x", [1]), ("x", {1: 2}), (5, {})]
+
+    @specialist("teller")
+    async def teller(brief: Brief) -> Finding:
+        fields = []
+        for arguments in wrong:
+            with pytest.raises(InputError) as caught:
+                await brief.publish(*arguments)
+            fields.append(caught.value.field)
+        return Finding(output=fields)
+
+    events: list[Event] = []
+    made = planner(teller, on_event=events.append)
+    result = (await made.ainvoke(task("t", subtask("s", "teller"))))["result"]
+    assert result["subtasks"][0]["outputs"] == ["publish.a", "publish.a", "publish", "publish", "publish.finding"]
+    assert [event for event in events if event.type == "FINDING_DISCOVERED"] == []
