@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+def _finite(value: JsonValue) -> JsonValue:
+    parts: list[JsonValue] = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ValueError("numbers must be finite")
+        if isinstance(part, dict):
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+    return value
+
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+"""A number in 0-1; text and booleans are refused."""
 
 
 class Evidence(BaseModel):
@@ -27,7 +43,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    output: JsonValue
+    output: Annotated[JsonValue, AfterValidator(_finite)]
     """What the specialist found; its shape is the specialist's output schema."""
     confidence: Fraction = 1.0
     """The specialist's own probability that `output` holds, 0-1."""

@@ -278,9 +278,10 @@ def test_an_authority_out_of_range_is_refused_by_name(value) -> None:
 
 @pytest.mark.parametrize("output", [math.nan, math.inf, 2**63, {"a": [math.nan]}])
 def test_an_output_that_is_no_finite_json_is_refused_by_place(output) -> None:
-    """NaN never reaches an answer."""
+    """NaN never reaches an answer, not even from a finding that nobody checked."""
+    unchecked = said(1, "b").model_copy(update={"output": output})
     with pytest.raises(InputError) as caught:
-        synthesize([said(1, "a"), said(output, "b")])
+        synthesize([said(1, "a"), unchecked])
     assert caught.value.field.startswith("findings[1].output")
 
 
