@@ -18,11 +18,11 @@ from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.conductor import Conductor
 from concertino.graph.options import Aggregate, Options, Prepare
-from concertino.graph.setup import budgets, check_parts, journal_of, staff
+from concertino.graph.setup import budgets, check_parts, journal_of, rules, staff
 from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
-from concertino.nodes.planning.workflows import Workflow, load_workflows
+from concertino.nodes.planning.workflows import Workflow
 from concertino.tools.breaker import Breakers
 from concertino.tools.registry import collect
 
@@ -54,7 +54,7 @@ def create_planner(
 
     Args:
         specialists: Declared ones, functions, Runnables, agents or compiled graphs.
-        workflows: Rules: YAML files or objects.
+        workflows: Rules: YAML files or objects. Every specialist and capability in them must be here.
         tools: What every specialist may call through `brief.tools`: functions or LangChain tools.
         model: Must be left out: this version plans by rules alone.
         budget: Bounds of one run.
@@ -62,7 +62,8 @@ def create_planner(
         floor: What is kept for synthesis from the start.
         concurrency: Subtasks that may run at the same time; unlimited where left out. A smaller `max_concurrency` in
             the config of an invocation goes first.
-        authority: Trust by specialist name, 0-1; goes before what a specialist declares.
+        authority: Trust by specialist name, 0-1; goes before what a specialist declares. A hierarchy may name more
+            specialists than are here.
         limits: Bounds on what comes in.
         journal: `sqlite:///file.db`, a `Journal`, or nothing for one in memory.
         checkpointer: A LangGraph saver; a server brings its own.
@@ -98,7 +99,7 @@ def create_planner(
     options = Options(
         specialists=named,
         tools=collect(tools),
-        workflows=load_workflows(workflows),
+        workflows=rules(workflows, named),
         policy=policy,
         limits=bounds_of(Limits, limits, field="limits"),
         journal=journal_of(journal, clock=now),

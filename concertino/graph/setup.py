@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -16,7 +16,9 @@ from concertino.contracts.journal import Journal
 from concertino.contracts.task import input_error
 from concertino.graph.money import WORK
 from concertino.journal.open import open_journal
-from concertino.nodes.planning.routing import RESERVED_NAMES
+from concertino.nodes.planning.faults import Faults
+from concertino.nodes.planning.routing import RESERVED_NAMES, capabilities
+from concertino.nodes.planning.workflows import Workflow, load_workflows
 from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
 from concertino.nodes.synthesis.authority import fraction
 
@@ -91,7 +93,7 @@ def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, 
     """Return the specialists and the authorities by name.
 
     Raises:
-        SetupError: no specialists, one that is none, a name that is taken or ours, an unknown variant or authority.
+        SetupError: no specialists, one that is none, a name that is taken or ours, an unknown variant.
         InputError: an authority outside 0-1.
     """
     trust = {who: fraction(value, field=f"authority.{who}") for who, value in (authority or {}).items()}
@@ -109,6 +111,24 @@ def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, 
         if one.card.variant_of is not None and one.card.variant_of not in found:
             rule = f"no such specialist; there are {sorted(found)}"
             raise SetupError(field=f"specialists.{one.name}.variant_of", value=one.card.variant_of, rule=rule)
-    if unknown := sorted(set(trust) - set(found)):
-        raise SetupError(field="authority", value=unknown[0], rule=f"no such specialist; there are {sorted(found)}")
     return found, trust
+
+
+def rules(sources: Sequence[Any], specialists: Mapping[str, Specialist]) -> tuple[Workflow, ...]:
+    """Return the workflows, each of whose subtasks somebody here can do.
+
+    Raises:
+        SetupError: a faulty workflow, or a specialist or capability in one that nobody has.
+    """
+    found = load_workflows(sources)
+    cards = {name: one.card for name, one in specialists.items()}
+    able = {skill for name in cards for skill in capabilities(name, cards)}
+    for workflow in found:
+        for at, template in enumerate(workflow.plan.subtasks):
+            kind = "specialist" if template.specialist is not None else "capability"
+            wanted, known = template.specialist or template.capability or "", cards if kind == "specialist" else able
+            if wanted not in known:
+                whose = f"no such {kind} here" if kind == "specialist" else "no specialist here has it"
+                field = f"workflow {workflow.name}: plan.subtasks[{at}].{kind}"
+                raise SetupError(field=field, value=wanted, rule=f"{whose}; {Faults().nearest(wanted, known)}")
+    return found

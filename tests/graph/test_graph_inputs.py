@@ -223,7 +223,6 @@ SETUPS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown budget": ({"budget": {"coins": 1}}, "create_planner.budget.coins"),
     "unknown node": ({"node_budgets": {"z": Budget()}}, "node_budgets"),
     "floor over budget": ({"budget": Budget(tokens=1), "floor": Budget(tokens=2)}, "floor.tokens"),
-    "trust in nobody": ({"authority": {"z": 1}}, "authority"),
     "too much trust": ({"authority": {"alpha": 7}}, "authority.alpha"),
     "unknown escalation": ({"escalate": "shout"}, "escalate"),
     "a model": ({"model": "openai:x"}, "model"),

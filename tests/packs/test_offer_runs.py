@@ -16,6 +16,9 @@ from concertino.contracts.json import JsonObject
 from concertino.packs.agents import arun_agent, resume_agent, run_agent, start_agent
 from concertino.packs.manifest import AgentRun, Skill
 from concertino.packs.offers import pack
+from concertino.packs.offers.outcome import Approval, Collected, Done, judge_approval
+from concertino.packs.offers.packet import Money, Offer, OfferBand
+from concertino.packs.offers.stages import read_policy
 from concertino.packs.registry import Registry
 
 SLUG = "offer-orchestrator-mag"
@@ -163,7 +166,7 @@ def test_a_known_run_id_is_the_same_run(start: Start) -> None:
     """Submitting again returns what came of it the first time; the advisor is not asked again."""
     first = start(PLAIN, run_id="mag-0000cafe")
     again = start(PLAIN, run_id="mag-0000cafe")
-    assert again.output["offer"] == first.output["offer"]
+    assert again.output == first.output
     assert sum(line["event"] == "delegation_start" for line in log(again)) == 1
     with pytest.raises(InputError, match="another content"):
         start(PLAIN | {"experience_years": 9}, run_id="mag-0000cafe")
@@ -202,6 +205,30 @@ def test_an_approver_can_change_the_amounts(start: Start, tmp_path: Path) -> Non
     """What a person edits into the approval is what the candidate is offered."""
     done = answer(start(PRINCIPAL), tmp_path, {"decision": "edit", "inputs": {"base_salary": 251_000}})
     assert base_salary(done) == 251_000
+
+
+@pytest.mark.parametrize("inputs", [{"base_salary": "lots"}, {"base_salary": -1}, {"salary": 251_000}])
+def test_an_approver_cannot_change_them_to_anything(start: Start, tmp_path: Path, inputs: JsonObject) -> None:
+    """A faulty edit is refused, and the offer still waits; the stage may be called by its short name."""
+    run = start(PRINCIPAL)
+    how = {"gate": "approval", "decision": {"decision": "edit", "inputs": inputs}}
+    with pytest.raises(InputError, match=r"answer\.inputs\."):
+        resume(run, tmp_path, **how)
+    assert resume(run, tmp_path).status == "waiting"
+    assert base_salary(resume(run, tmp_path, gate="approval", decision="accept")) >= 250_000
+
+
+def test_an_approval_that_was_not_carried_out_says_so() -> None:
+    """Somebody was asked and agreed; what failed is what came after."""
+    failed = Done("x", "offer-approval-sag", "failed", None, 1.0, "out of budget")
+    band = OfferBand(min=1, max=2, source="s")
+    dear = Offer(role="r", base_salary=Money(amount=400_000), band=band, sign_on_bonus=Money(amount=0), notes="")
+    common: Any = {"required": True, "status": "failed", "policy": read_policy({})}
+    collected = Collected((failed,), approval=failed)
+    said = judge_approval(collected, dear, gate={"decision": "accept"}, **common)
+    assert said == Approval("not_reached", ("A person agreed, but the approval was not carried out: out of budget",))
+    said = judge_approval(collected, dear, gate={}, is_open=True, **common)
+    assert said.reasons == ("The offer is of high value, and a person was asked, but has not answered.",)
 
 
 def test_a_rejected_offer_stays_rejected_after_a_restart(start: Start, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from concertino.contracts.task import Task
 from concertino.nodes.planning import conditions, keywords
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.fallback import objective_of
+from concertino.nodes.planning.faults import shortened
 from concertino.nodes.planning.references import Reference, reference_to
 from concertino.nodes.planning.templates import Filler
 from concertino.nodes.planning.workflows import GateTemplate, Match, SubtaskTemplate, Workflow
@@ -27,7 +28,7 @@ def plan_by_rules(task: Task, workflows: Sequence[Workflow], *, limits: Limits |
     A workflow whose every subtask is left out for this task counts as not matching.
 
     Raises:
-        PlanInvalid: a `for_each` would pass `limits.subtasks`.
+        PlanInvalid: a `for_each` gives no list, or would pass `limits.subtasks`.
     """
     bounds = limits or Limits()
     data = task.model_dump(mode="json", exclude={"plan"})
@@ -135,11 +136,11 @@ class _Expansion:
         outcome = conditions.evaluate(template.for_each, self._scope)
         items = outcome.value
         if outcome.note is not None or not isinstance(items, list):
-            reason = outcome.note or f"`{template.for_each}` gave no list"
-            self.notes.append(f"{template.id}: {reason}, so it is left out")
-            return []
+            raise PlanInvalid([self._no_list(template, outcome)])
         if len(items) > room:
-            raise PlanInvalid([self._too_many(template.id, len(items))])
+            raise PlanInvalid([self._too_many(template, len(items))])
+        if not items:
+            self.notes.append(f"{template.id}: left out, `{template.for_each}` is empty")
         found: list[tuple[str, JsonObject]] = []
         for index, item in enumerate(items):
             self._scope.bind("item", item)
@@ -148,11 +149,25 @@ class _Expansion:
                 found.append((f"{template.id}-{index + 1}", {**self._data, "item": item, "index": index}))
         return found
 
-    def _too_many(self, name: str, count: int) -> Fault:
-        at = [subtask.id for subtask in self._workflow.plan.subtasks].index(name)
+    def _no_list(self, template: SubtaskTemplate, outcome: conditions.Outcome) -> Fault:
+        """Return the fault of a `for_each` without a list: whoever wrote it counts on subtasks of it."""
+        gave = f"`{template.for_each}` gave {type(outcome.value).__name__}, not a list"
+        return Fault(
+            code="bad_field",
+            place=self._place(template),
+            value=template.for_each if outcome.note is not None else shortened(outcome.value),
+            message=outcome.note or gave,
+            fix="hand in a list there, if only an empty one, or let the expression give one for this task too",
+        )
+
+    def _place(self, template: SubtaskTemplate) -> str:
+        at = [subtask.id for subtask in self._workflow.plan.subtasks].index(template.id)
+        return f"workflow {self._workflow.name}: plan.subtasks[{at}].for_each"
+
+    def _too_many(self, template: SubtaskTemplate, count: int) -> Fault:
         return Fault(
             code="too_many",
-            place=f"workflow {self._workflow.name}: plan.subtasks[{at}].for_each",
+            place=self._place(template),
             value=count,
             message=f"{count} items would pass the limit of {self._limits.subtasks} subtasks",
             fix="hand in fewer items, or raise Limits.subtasks",

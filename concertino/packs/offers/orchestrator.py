@@ -46,7 +46,7 @@ class OfferOrchestrator:
     """Runs offers. One instance serves any number of runs."""
 
     def __init__(self, agents: Mapping[str, AgentManifest]) -> None:
-        """Take the manifests of the pack's agents; a stage whose sub-agent is not among them cannot be asked for."""
+        """Take the manifests of the pack's agents."""
         self._agents = dict(agents)
         self._breakers: dict[Clock, Breakers] = {}
 
@@ -179,10 +179,12 @@ class _OfferRun:
             status=status,
             policy=Policy.model_validate(self.payload["policy"]),
             gate=answer,
+            is_open=bool(gates),
         )
         if status == "success" and not approval.lets_pass:
             status = "failed"
-        now = self.clock.now()
+        # When the run came to this, so that asking again gives the same packet.
+        now = events[-1].timestamp if events else self.clock.now()
         metadata: JsonObject = {
             "generated_by": self.manifest.name,
             "run_id": artifacts.run_id,
@@ -317,7 +319,7 @@ def _early(payload: JsonObject) -> EarlyAdvisor:
     """Return what part the second advisor plays in a run."""
     if _section(payload, "route").get("second_opinion") is True:
         return "panel"
-    return "variant" if _section(payload, "policy").get("variants") is True else "absent"
+    return "variant" if _section(payload, "policy").get("variants") is True else "panel"
 
 
 def _gates(events: Sequence[Event], result: JsonObject) -> tuple[list[JsonObject], JsonObject]:

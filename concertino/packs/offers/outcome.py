@@ -114,11 +114,19 @@ class Approval:
 
 
 def judge_approval(
-    collected: Collected, offer: Offer | None, *, required: bool, status: RunStatus, policy: Policy, gate: JsonObject
+    collected: Collected,
+    offer: Offer | None,
+    *,
+    required: bool,
+    status: RunStatus,
+    policy: Policy,
+    gate: JsonObject,
+    is_open: bool = False,
 ) -> Approval:
     """Say how the approval stands; an offer of high value never leaves without one, however the run came to it.
 
-    `required` is what was planned; `gate` is the person's answer to the gate, if there is one.
+    `required` is what was planned; `gate` is the person's answer to the gate, if there is one; `is_open` says that it
+    was asked and has none.
     """
     if not required and (offer is None or not needs_approval(amounts(offer), policy.approval)):
         return Approval("not_needed")
@@ -134,7 +142,11 @@ def judge_approval(
         return Approval("waiting", ("The offer is of high value and waits for a person.",))
     if offer is None:
         return Approval("not_needed")
-    return Approval("not_reached", ("The offer is of high value, and nobody was asked.",))
+    if gate.get("decision") in {"accept", "edit"}:
+        why = (gated.why or f"it is {gated.state}") if gated is not None else "its stage was not planned"
+        return Approval("not_reached", (f"A person agreed, but the approval was not carried out: {why}"[:1_000],))
+    asked = "a person was asked, but has not answered" if is_open else "nobody was asked"
+    return Approval("not_reached", (f"The offer is of high value, and {asked}.",))
 
 
 def packet_of(

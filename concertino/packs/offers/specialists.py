@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -34,11 +37,19 @@ ADVICE = "compensation-advice"
 BREAKER = BreakerPolicy(failure_threshold=3, reset_timeout_s=300)
 """Fail fast when the advisor keeps failing. Source: document 004's preset."""
 
-EarlyAdvisor = Literal["absent", "variant", "panel"]
-"""What part the second advisor plays: none; to be chosen between by record, and asked when the first fails; or asked beside
-the first. In a panel it is no variant, or both places might be routed to the same one."""
+EarlyAdvisor = Literal["variant", "panel"]
+"""What part the second advisor plays: to be chosen between by record, and asked when the first fails; or asked beside the
+first where the plan says so. In a panel it is no variant, or both places might be routed to the same one."""
 
 BAND_LOOKUP = "salary_band_lookup"
+
+_DOLLARS: JsonObject = {"type": "integer", "minimum": 0, "maximum": 100_000_000}
+AMOUNTS: JsonObject = {
+    "type": "object",
+    "properties": {"base_salary": _DOLLARS, "sign_on_bonus": _DOLLARS},
+    "additionalProperties": False,
+}
+"""What an approver may change, in whole US dollars."""
 
 
 @tool(BAND_LOOKUP, timeout_s=5)
@@ -46,6 +57,14 @@ async def salary_band_lookup(*, role: str, level: str, location: str, experience
     """Look up the salary band of a role and level at a place, with the candidate's position in it."""
     band = tables().look_up(role=role, level=level, location=location, experience_years=experience_years)
     return band.model_dump(mode="json")
+
+
+@cache
+def _takes_profile() -> JsonObject:
+    """Return the schema of inputs that hold a profile, by the contract at the pack's door."""
+    contract = files("concertino.packs.offers") / "contracts" / "candidate_profile.schema.json"
+    profile: JsonObject = json.loads(contract.read_text(encoding="utf-8"))
+    return {"type": "object", "properties": {"profile": profile}, "additionalProperties": False}
 
 
 def _advisor(
@@ -58,6 +77,7 @@ def _advisor(
         description=manifest.description,
         authority=0.8,
         budget=manifest.budgets,
+        input_schema=_takes_profile(),
         version=f"{manifest.version}-{variant}",
         variant_of=variant_of,
         max_attempts=manifest.retry.max_attempts,
@@ -90,6 +110,7 @@ def _screener(manifest: AgentManifest, *, lookup: Tool) -> Specialist:
         domain="screening",
         description=manifest.description,
         budget=manifest.budgets,
+        input_schema=_takes_profile(),
         version=manifest.version,
         max_attempts=manifest.retry.max_attempts,
         tools=[lookup],
@@ -109,6 +130,7 @@ def _negotiator(manifest: AgentManifest) -> Specialist:
         domain="negotiation",
         description=manifest.description,
         budget=manifest.budgets,
+        input_schema=_takes_profile(),
         version=manifest.version,
         max_attempts=manifest.retry.max_attempts,
     )
@@ -138,6 +160,7 @@ def _approver(manifest: AgentManifest) -> Specialist:
         domain="approval",
         description=manifest.description,
         budget=Budget(seconds=10),
+        input_schema=AMOUNTS,
         version=manifest.version,
         max_attempts=1,
     )
@@ -165,15 +188,14 @@ def _approver(manifest: AgentManifest) -> Specialist:
 
 
 def build_specialists(
-    agents: Mapping[str, AgentManifest], *, lookup: Tool = salary_band_lookup, early: EarlyAdvisor = "absent"
+    agents: Mapping[str, AgentManifest], *, lookup: Tool = salary_band_lookup, early: EarlyAdvisor = "panel"
 ) -> tuple[Specialist, ...]:
     """Return the pack's specialists for the sub-agents in `agents`."""
     made: list[Specialist] = []
     if ADVISOR in agents:
         made.append(_advisor(agents[ADVISOR], name=ADVISOR, variant="linear", lookup=lookup))
-        if early != "absent":
-            of = ADVISOR if early == "variant" else None
-            made.append(_advisor(agents[ADVISOR], name=EARLY_ADVISOR, variant="early", lookup=lookup, variant_of=of))
+        of = ADVISOR if early == "variant" else None
+        made.append(_advisor(agents[ADVISOR], name=EARLY_ADVISOR, variant="early", lookup=lookup, variant_of=of))
     if SCREENER in agents:
         made.append(_screener(agents[SCREENER], lookup=lookup))
     if NEGOTIATOR in agents:

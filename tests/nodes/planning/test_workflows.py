@@ -140,6 +140,37 @@ def test_an_empty_for_each_is_an_empty_list() -> None:
     ]
     plan = planned(task(sources=[]), {"name": "w", "plan": {"subtasks": subtasks}})
     assert [(subtask.name, subtask.inputs) for subtask in plan.subtasks] == [("join", {"texts": []})]
+    assert "read: left out, `payload.sources` is empty" in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({}, "could not be decided: no field"),
+        ({"sources": "a, b"}, "gave str, not a list"),
+        ({"sources": None}, "gave NoneType, not a list"),
+        ({"sources": {"a": 1}}, "gave dict, not a list"),
+    ],
+)
+def test_a_for_each_without_a_list_is_a_fault(payload: dict[str, Any], said: str) -> None:
+    """Work that somebody counts on is not dropped in silence."""
+    workflows = load_workflows([one(for_each="payload.sources")])
+    with pytest.raises(PlanInvalid) as caught:
+        plan_by_rules(task(**payload), workflows)
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.place) == ("bad_field", "workflow w: plan.subtasks[0].for_each")
+    assert said in fault.message
+    assert fault.value is not None or payload["sources"] is None
+    guarded = load_workflows([one(for_each="has(payload.sources) && payload.sources != null ? ['x'] : []")])
+    assert plan_by_rules(task(), guarded) is None
+
+
+def test_a_when_on_an_absent_field_stays_false_with_a_note() -> None:
+    """Optional work is for tasks that ask for it."""
+    subtasks = [{"id": "a", "specialist": "reader"}, {"id": "b", "specialist": "writer", "when": "payload.nope"}]
+    plan = planned(task(), {"name": "w", "plan": {"subtasks": subtasks}})
+    assert [subtask.name for subtask in plan.subtasks] == ["a"]
+    assert any(note.startswith("b: left out, condition `payload.nope` could not be decided") for note in plan.notes)
 
 
 def test_a_for_each_past_the_limit_is_refused_before_it_is_made() -> None:
