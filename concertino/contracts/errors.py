@@ -114,10 +114,14 @@ class BreakerOpen(ConcertinoError, RuntimeError):
 
 
 class ToolFailed(ConcertinoError, RuntimeError):
-    """An outside call failed for good. The last cause is `__cause__`."""
+    """An outside call failed for good. The last cause is `__cause__`.
 
-    def __init__(self, *, tool: str, attempts: int, reason: str) -> None:
-        self.tool, self.attempts, self.reason = tool, attempts, reason
+    `is_final` says that another attempt of its subtask cannot mend it: the call has been retried already, or it was
+    refused for what it asked.
+    """
+
+    def __init__(self, *, tool: str, attempts: int, reason: str, is_final: bool = True) -> None:
+        self.tool, self.attempts, self.reason, self.is_final = tool, attempts, reason, is_final
         super().__init__(f"tool {tool} failed after {attempts} attempt(s): {reason}")
 
 

@@ -174,6 +174,7 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
         account=run.money.tool_accounts(order.path),
         key=f"{facts.subtask_id}#{order.label}",
         deadline=facts.deadline,
+        caller="/".join(order.path),
         blocking=specialist.kind == "function",
     )
     desk.hand_out(tools)

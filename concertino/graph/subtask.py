@@ -39,8 +39,8 @@ from concertino.journal.awaiting import wait
 from concertino.nodes.planning.routing import alternatives
 from concertino.nodes.specialists.declare import Specialist
 
-NOT_RETRIED = (BudgetExceeded, DeadlineExceeded, ToolFailed, BreakerOpen, Declined)
-"""What another attempt on the same specialist cannot mend: the guard has retried already, or nothing is left."""
+NOT_RETRIED = (BudgetExceeded, DeadlineExceeded, BreakerOpen, Declined)
+"""What another attempt on the same specialist cannot mend, as a tool that failed for good: nothing is left."""
 
 _EVENTS: dict[str, EventType] = {
     "completed": "TASK_COMPLETED",
@@ -218,7 +218,8 @@ class SubtaskWork:
                 elif outcome.is_leaked:
                     progress.keeps_slot = True
                     return "failed"
-            last = number == allowed or isinstance(outcome, NOT_RETRIED) or not run.has_time(deadline)
+            is_final = isinstance(outcome, NOT_RETRIED) or (isinstance(outcome, ToolFailed) and outcome.is_final)
+            last = number == allowed or is_final or not run.has_time(deadline)
             run.emit("AGENT_FAILED", subtask_id=subtask.id, agent=card.name, payload=self._about(number, final=False))
             if last:
                 return None

@@ -71,6 +71,8 @@ class Order:
     account: Account
     key: str
     """Unique in the run; attempt n reserves under `key#n`."""
+    call: str = ""
+    """What this is one of several tries of, the same on every attempt of the subtask; empty where there is one only."""
     deadline: float | None = None
     """On the monotonic clock."""
     priority: int = 0

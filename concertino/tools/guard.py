@@ -17,7 +17,7 @@ from concertino.contracts.errors import ToolFailed
 from concertino.tools import background, threads
 from concertino.tools.attempt import Attempt, Desk, Order
 from concertino.tools.outcome import is_ours, reason
-from concertino.tools.retry import Retry, RetryBudget
+from concertino.tools.retry import Retry, RetryBudget, is_transient, status_code
 from concertino.tools.threads import Stray
 
 _strays: set[asyncio.Future[Any]] = set()
@@ -34,6 +34,8 @@ class Guard:
 
     def __init__(self, desk: Desk, *, retries: RetryBudget, random: Callable[[], float]) -> None:
         self.desk, self._retries, self._random = desk, retries, random
+        self._made: dict[str, int] = {}
+        """Requests that earlier tries of a call made in vain, by `Order.call`."""
 
     async def call(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a coroutine, with its retries. An async tool runs on this loop, a plain one in a thread."""
@@ -49,7 +51,7 @@ class Guard:
         except Exception as error:
             if is_ours(error):
                 raise
-            raise ToolFailed(tool=order.tool.name, attempts=number, reason=reason(error)) from error
+            raise self._failed(order, number, error) from error
 
     def call_blocking(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a plain function in a thread, with its retries.
@@ -69,7 +71,24 @@ class Guard:
         except Exception as error:
             if is_ours(error):
                 raise
-            raise ToolFailed(tool=order.tool.name, attempts=number, reason=reason(error)) from error
+            raise self._failed(order, number, error) from error
+
+    def _failed(self, order: Order, requests: int, error: Exception) -> ToolFailed:
+        """Return the error of a call that failed.
+
+        Its subtask may make it again after an error of unknown kind: an HTTP status speaks for itself, what is known to
+        be transient has been retried here, and the tool's attempts bound the requests of all tries together.
+        """
+        made = self._made.get(order.call, 0) + requests
+        if order.call:
+            self._made[order.call] = made
+        known = is_transient(error) or status_code(error) is not None
+        return ToolFailed(
+            tool=order.tool.name,
+            attempts=requests,
+            reason=reason(error),
+            is_final=known or requests > 1 or made >= order.tool.attempts,
+        )
 
     def _limit_s(self, order: Order) -> float:
         return 0.0 if order.deadline is None else max(0.0, order.deadline - self.desk.clock.monotonic())
@@ -79,7 +98,7 @@ class Guard:
             clock=self.desk.clock,
             random=self._random,
             budget=self._retries,
-            attempts=order.tool.attempts,
+            attempts=max(1, order.tool.attempts - self._made.get(order.call, 0)),
             deadline=order.deadline,
         )
 

@@ -29,3 +29,8 @@ def charger(brief: Brief) -> int:
 def publisher(brief: Brief) -> int:
     brief.publish("price", {"amount": 1, "finding": 3}, amount=2)
     return 1
+
+
+@specialist("adder", isolation="process")
+def adder(brief: Brief) -> Any:
+    return brief.tools.add(a=2, b=3)
