@@ -22,7 +22,17 @@ from concertino.graph import blocking
 from concertino.graph.conductor import Conductor
 from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
 from concertino.graph.forks import FORK, INTAKE, START, marked
-from concertino.graph.lineage import continues, entered, is_addressed, is_again, located, may_continue, newest, reading
+from concertino.graph.lineage import (
+    continues,
+    entered,
+    is_addressed,
+    is_again,
+    is_put_at,
+    located,
+    may_continue,
+    newest,
+    reading,
+)
 from concertino.graph.voice import listening
 from concertino.graph.watch import cancelled_with_thread
 
@@ -61,7 +71,8 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         fork = self._fork(saved, latest)
         if _forks(saved, fork) and not (await self.aget_state(at)).next:
             fork = RESTS
-        entry = await self._enter(input, asked, saved, fork, kwargs)
+        put_at = await saver.aget_tuple(at) if saver and saved is None and is_put_at(at) else None
+        entry = await self._enter(input, asked, saved, fork, kwargs, put_at)
         entry.is_blocking = is_blocking
         entry.is_watched = "custom" in _modes(kwargs) or CONFIG_KEY_STREAM in configurable(asked)
         try:
@@ -82,10 +93,11 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         saved: CheckpointTuple | None,
         fork: str | None,
         kwargs: dict[str, Any],
+        put_at: CheckpointTuple | None,
     ) -> Entry:
         token = listening.set(configurable(config).get(LISTENER))
         try:
-            return await self._let_in(given, config, saved, fork, kwargs)
+            return await self._let_in(given, config, saved, fork, kwargs, put_at)
         finally:
             listening.reset(token)
 
@@ -96,6 +108,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         saved: CheckpointTuple | None,
         fork: str | None,
         kwargs: dict[str, Any],
+        put_at: CheckpointTuple | None,
     ) -> Entry:
         if fork == RESTS:
             return Entry()
@@ -112,7 +125,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 field="input", value=given, rule="this thread has no run to go on with; send a task or messages first"
             )
         known_saver = with_configurable(config, **{CHECKPOINTER: self._saver(config)})
-        return await self.conductor.begin(given, known_saver, context=kwargs.get("context"), fork=fork)
+        return await self.conductor.begin(
+            given, known_saver, context=kwargs.get("context"), fork=fork, at=put_at, goes_on=saved is not None
+        )
 
     # Which checkpoint an invocation starts from.
 

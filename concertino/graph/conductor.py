@@ -7,23 +7,24 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
 
 from concertino.contracts.errors import InputError, RunBusy, SetupError, TaskConflict
 from concertino.contracts.event import TERMINAL
 from concertino.contracts.ids import new_id
-from concertino.contracts.journal import Admission, Lease, RunRow
+from concertino.contracts.journal import Lease, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task
-from concertino.graph.dispatch import lay_board, standings
+from concertino.graph.admitting import admission, row_to_resume
+from concertino.graph.dispatch import lay_board
+from concertino.graph.drafting import draft
 from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
-from concertino.graph.forks import FORK, announce, give_answers
-from concertino.graph.gates import check_names
+from concertino.graph.forks import FORK, announce, give_answers, is_begun, origin_of
 from concertino.graph.heart import Heart
 from concertino.graph.lineage import outer_line
 from concertino.graph.options import Options
-from concertino.graph.past import EVENTS as EVENTS
-from concertino.graph.past import history_of, whole
+from concertino.graph.past import EVENTS, history_of, whole
 from concertino.graph.requests import allowed, prepared, requested
 from concertino.graph.restore import History
 from concertino.graph.reuse import check_specialists, drop_outdated
@@ -33,9 +34,6 @@ from concertino.graph.tenure import is_free, take, take_unless_over
 from concertino.graph.watch import stands_on
 from concertino.journal.awaiting import wait
 from concertino.journal.views import status
-from concertino.nodes.planning.complexity import assess
-from concertino.nodes.planning.first_draft import first_draft
-from concertino.nodes.planning.validate import validate_draft
 
 
 class Conductor:
@@ -47,8 +45,25 @@ class Conductor:
 
     # In.
 
-    async def begin(self, given: Any, config: RunnableConfig, *, context: object, fork: str | None = None) -> Entry:
+    async def begin(
+        self,
+        given: Any,
+        config: RunnableConfig,
+        *,
+        context: object,
+        fork: str | None = None,
+        at: CheckpointTuple | None = None,
+        goes_on: bool = False,
+    ) -> Entry:
         """Let a new task in, or find that it was submitted before; with a `fork` token it is a new run in any case.
+
+        Args:
+            given: The graph's input.
+            config: The invocation's.
+            context: The invocation's.
+            fork: Token of a new run.
+            at: The checkpoint that the caller put the input at; a task that ran on its thread is a fork then.
+            goes_on: Whether the input is one that LangGraph has kept, and whose run may have been admitted.
 
         Raises:
             InputError: a faulty task, plan or context; nothing was recorded.
@@ -60,9 +75,14 @@ class Conductor:
         journal = self.options.journal
         if restarted is not None:
             return await self._restart(task, policy, str(restarted), _thread(config))
+        if fork is None and goes_on and (head := await wait(journal.head(_thread(config)))) is not None:
+            fork = head.token if is_begun(head, task) else None
         if fork is not None:
             return await self._branch(task, policy, _thread(config), token=fork)
         known = await wait(journal.latest(task.task_id))
+        if at is not None and (origin := origin_of(at, known, task.task_id, _thread(config))) is not None:
+            token = f"{FORK}{at.checkpoint['id']}:{new_id('at')}"
+            return await self._branch(task, policy, _thread(config), token=token, origin=origin, context=context)
         if known is not None:
             if known.content_hash != task.content_hash():
                 if (line := outer_line(config)) is not None and known.thread_id == _thread(config):
@@ -73,8 +93,8 @@ class Conductor:
             if known.state != "admitted":
                 return await self._take_over(known, task, config)
             policy = Policy.model_validate(known.policy)
-        plan, complexity = await self._plan(task, policy)
-        admitted = await wait(journal.admit(self._admission(task, policy, _thread(config))))
+        plan, complexity = await draft(self.options, task, policy)
+        admitted = await wait(journal.admit(admission(self.options, task, policy, _thread(config))))
         if not admitted.created and known is None:
             return Entry(known=await self.known(admitted.row))  # somebody submitted it at the same moment
         lease = await self._lease_of(admitted.row, config)
@@ -98,7 +118,7 @@ class Conductor:
         # A fork's task may have been changed by hand, so it passes the door again.
         task = prepared(values["task"], self.options) if fork else Task.model_validate(values["task"])
         policy = Policy.model_validate(values.get("policy") or {}).within(config.get("max_concurrency"))
-        row = await self._row(known, task, policy, fork, thread_id)
+        row = await row_to_resume(self.options, known, task, policy, fork, thread_id)
         lease = await take_unless_over(self.options.journal, row)
         if lease is None:
             return Entry(known=await self.known(row))
@@ -112,7 +132,7 @@ class Conductor:
         if made := values.get("plan") or history.plan:
             entry.plan = Plan.model_validate(made)
         else:
-            entry.plan, entry.complexity = await self._plan(task, policy)
+            entry.plan, entry.complexity = await draft(self.options, task, policy)
         run.adopt_plan(entry.plan)
         self.heart.keep(run)
         if row.run_id != parent:
@@ -130,17 +150,33 @@ class Conductor:
             lay_board(run, dispatch, absent=again)
         return entry
 
-    async def _branch(self, task: Task, policy: Policy, thread_id: str, *, token: str) -> Entry:
-        """Start over with a task changed by hand, as a new run whose parent is the thread's own."""
-        head = parent = await wait(self.options.journal.head(thread_id))
-        if head is not None and head.state == "admitted" and head.content_hash == task.content_hash():
-            token = head.token or token  # its process died before LangGraph took it in
-        while parent is not None and parent.parent_run_id is not None and (parent.token or "").startswith(FORK):
-            parent = await wait(self.options.journal.run(parent.parent_run_id))
-        policy = Policy.model_validate(parent.policy) if parent is not None else policy
-        plan, complexity = await self._plan(task, policy)
-        admission = self._admission(task, policy, thread_id, parent=parent.run_id if parent else None, token=token)
-        row = (await wait(self.options.journal.admit(admission))).row
+    async def _branch(
+        self,
+        task: Task,
+        policy: Policy,
+        thread_id: str,
+        *,
+        token: str,
+        origin: str | None = None,
+        context: object = None,
+    ) -> Entry:
+        """Start over with a task changed by hand, as a new run whose parent is `origin` or the thread's own.
+
+        The parent's policy holds; `context` may narrow it.
+        """
+        if origin is not None:
+            parent = await wait(self.options.journal.run(origin))
+        else:
+            head = parent = await wait(self.options.journal.head(thread_id))
+            if head is not None and head.state == "admitted" and head.content_hash == task.content_hash():
+                token = head.token or token  # its process died before LangGraph took it in
+            while parent is not None and parent.parent_run_id is not None and (parent.token or "").startswith(FORK):
+                parent = await wait(self.options.journal.run(parent.parent_run_id))
+        if parent is not None:
+            policy = Policy.of(Policy.model_validate(parent.policy), context).within(policy.concurrency)
+        plan, complexity = await draft(self.options, task, policy)
+        asked = admission(self.options, task, policy, thread_id, parent=parent.run_id if parent else None, token=token)
+        row = (await wait(self.options.journal.admit(asked))).row
         lease, history = await self._lease(row), await self._history(row)
         entry = await self._enter(row, task, policy, lease, plan=plan, complexity=complexity, history=history)
         if parent is not None and entry.run is not None:
@@ -197,10 +233,10 @@ class Conductor:
             plan, complexity = Plan.model_validate(past.plan), past.complexity or {}
             check_specialists(plan, past.records, self.options)
         else:
-            plan, complexity = await self._plan(task, policy)
+            plan, complexity = await draft(self.options, task, policy)
         token = f"restart:{old_id}:{thread_id}"
-        admission = self._admission(task, policy, thread_id, parent=old_id, token=token)
-        admitted = await wait(self.options.journal.admit(admission))
+        asked = admission(self.options, task, policy, thread_id, parent=old_id, token=token)
+        admitted = await wait(self.options.journal.admit(asked))
         lease = await self._lease(admitted.row)
         adopted = {sid: record for sid, record in past.records.items() if record["state"] == "completed"}
         history = await self._history(admitted.row)
@@ -256,47 +292,6 @@ class Conductor:
                 await wait(self.options.journal.release(run.lease))
 
     # Parts.
-
-    async def _plan(self, task: Task, policy: Policy) -> tuple[Plan, JsonObject]:
-        options = self.options
-        known = standings(options, await wait(options.journal.record()), {})
-        cards = options.cards
-        draft = first_draft(task, options.workflows, cards, standings=known, limits=options.limits)
-        plan = validate_draft(
-            draft, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known
-        )
-        check_names(plan)
-        return plan, cast("JsonObject", assess(task, plan, cards).model_dump(mode="json"))
-
-    def _admission(
-        self, task: Task, policy: Policy, thread_id: str, *, parent: str | None = None, token: str | None = None
-    ) -> Admission:
-        return Admission(
-            run_id=new_id("run"),
-            task_id=task.task_id,
-            thread_id=thread_id,
-            content_hash=task.content_hash(),
-            task=task.model_dump(mode="json"),
-            timestamp=self.options.clock.now(),
-            parent_run_id=parent,
-            token=token,
-            policy=policy.model_dump(mode="json"),
-        )
-
-    async def _row(self, known: JsonObject, task: Task, policy: Policy, fork: str | None, thread_id: str) -> RunRow:
-        """Return the run that a resume works on: the checkpoint's own, the fork made of it, or a new fork."""
-        journal, run_id = self.options.journal, str(known["run_id"])
-        if fork is None:
-            head = await wait(journal.head(thread_id))
-            if head is not None and head.parent_run_id == run_id and (head.token or "").startswith(FORK):
-                return head
-            row = await wait(journal.run(run_id))
-            if row is not None:
-                return row
-            fork = f"{FORK}lost:{run_id}"  # the checkpoint outlived its journal
-        token = fork if fork.startswith(FORK) else f"{FORK}{fork}"
-        admission = self._admission(task, policy, thread_id, parent=run_id, token=token)
-        return (await wait(journal.admit(admission))).row
 
     async def _history(self, row: RunRow) -> History:
         return await history_of(self.options.journal, row)

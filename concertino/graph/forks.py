@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.types import Overwrite, StateUpdate
 from pydantic import ValidationError
 
 from concertino.contracts.ids import new_id
+from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, input_error
@@ -69,6 +71,27 @@ def _valid(made: Mapping[str, Any], before: Mapping[str, Any], options: Options)
         plan, task=task, cards=options.cards, limits=options.limits, budget=budget, origin=plan.origin,
         workflow=plan.workflow, notes=plan.notes,
     )  # fmt: skip
+
+
+def origin_of(at: CheckpointTuple, known: RunRow | None, task_id: str, thread_id: str) -> str | None:
+    """Return the run that a task put at a checkpoint forks; `None` where it has none on that thread.
+
+    Args:
+        at: The checkpoint.
+        known: The task's own run.
+        task_id: The task.
+        thread_id: The checkpoint's thread.
+    """
+    run = at.checkpoint["channel_values"].get("run")
+    if isinstance(run, Mapping) and run.get("task_id") == task_id and run.get("run_id"):
+        return str(run["run_id"])
+    return known.run_id if known is not None and known.thread_id == thread_id else None
+
+
+def is_begun(head: RunRow, task: Task) -> bool:
+    """Say whether a thread's newest run is a task's fork whose process died before intake."""
+    is_fork = (head.token or "").startswith(FORK) and head.state == "admitted"
+    return is_fork and (head.task_id, head.content_hash) == (task.task_id, task.content_hash())
 
 
 def announce(run: Run, parent: str) -> None:

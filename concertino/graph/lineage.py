@@ -107,6 +107,11 @@ def is_addressed(config: RunnableConfig) -> bool:
     return bool(configurable(config).get("checkpoint_id"))
 
 
+def is_put_at(config: RunnableConfig) -> bool:
+    """Say whether an input of this invocation is put at a checkpoint that the caller names."""
+    return is_addressed(config) and CONFIG_KEY_TASK_ID not in configurable(config)
+
+
 def newest(config: RunnableConfig) -> RunnableConfig:
     """Return the config of the newest checkpoint on the same line."""
     return with_configurable(config, checkpoint_id=None)

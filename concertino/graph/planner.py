@@ -21,8 +21,8 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
-from concertino.graph.conductor import EVENTS
 from concertino.graph.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
+from concertino.graph.past import EVENTS
 from concertino.graph.questions import Questions
 from concertino.graph.restore import History, fold
 from concertino.graph.summary import interim
