@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,17 @@ from pydantic import JsonValue
 from concertino.contracts.errors import InputError, JournalError
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject, dump
+
+PROBE = b" " * 4_096
+"""What is written for trial, a disk block: what a run leaves is rarely more than a few."""
+
+
+class ArtifactError(JournalError):
+    """An artifact file cannot be written. The run itself is on the journal's record."""
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        super().__init__(place=place, reason=reason)
+        self.args = (f"{place}: cannot be written: {reason}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +41,36 @@ class Artifacts:
     """The files of one run."""
 
     def __init__(self, runs_dir: str, run_id: str) -> None:
-        """Make the run's directory.
+        """Make the run's directory, and try whether it takes what the run will leave, before anything is spent.
 
         Raises:
-            InputError: it cannot be made.
+            InputError: it cannot be made or written; nothing is left behind.
         """
         self.run_id = run_id
         self.directory = Path(runs_dir) / run_id
+        place = runs_dir
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            place = str(self.directory / "logs.jsonl")
+            with tempfile.TemporaryFile(dir=self.directory) as file:
+                file.write(PROBE)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
+            self.discard_if_empty()
             rule = f"must be a directory that can be written: {error.strerror}"
-            raise InputError(field="runs_dir", value=runs_dir, rule=rule) from error
+            raise InputError(field="runs_dir", value=place, rule=rule) from error
+
+    def discard_if_empty(self) -> None:
+        """Remove the run's directory where nothing was written into it."""
+        with contextlib.suppress(OSError):  # not empty, or never made
+            self.directory.rmdir()
 
     def write(self, lines: Sequence[LogLine], metrics: Mapping[str, int], *, at: float) -> None:
         """Replace both files, each in one step: a reader sees the old or the new, never half of one.
 
         Raises:
-            JournalError: the disk is full or may not be written.
+            ArtifactError: the disk is full or may not be written.
         """
         rows = [
             {"run_id": self.run_id, "event": line.event, "timestamp": round(line.timestamp, 3), "data": dict(line.data)}
@@ -63,6 +87,7 @@ class Artifacts:
         target = self.directory / name
         scratch: str | None = None
         try:
+            self.directory.mkdir(parents=True, exist_ok=True)
             handle, scratch = tempfile.mkstemp(prefix=f".{name}.", dir=self.directory)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -72,7 +97,7 @@ class Artifacts:
         except OSError as error:
             if scratch is not None:
                 Path(scratch).unlink(missing_ok=True)
-            raise JournalError(place=str(target), reason=str(error.strerror or error)) from error
+            raise ArtifactError(place=str(target), reason=str(error.strerror or error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from concertino.contracts.errors import InputError
 from concertino.contracts.event import Event, EventType, message_type
-from concertino.packs.artifacts import Artifacts, LogLine, tell
+from concertino.packs.artifacts import ArtifactError, Artifacts, LogLine, tell
 
 
 def event(type_: EventType, at: float, *, agent: str = "orchestrator", subtask: str | None = None, **payload) -> Event:
@@ -98,3 +100,26 @@ def test_time_spent_waiting_for_a_person_is_not_latency() -> None:
     assert told.active_s == pytest.approx(2.0)
     assert [line.event for line in told.lines] == ["approval_requested", "waiting", "approval_answered", "resume"]
     assert told.lines[0].data == {"task_id": "", "gate": "approval", "question": "Go?"}
+
+
+def _full(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_found_out_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file, and no empty directory stays."""
+    monkeypatch.setattr(os, "fsync", _full)
+    with pytest.raises(InputError, match=r"mag-1/logs\.jsonl' refused: .* No space left on device"):
+        Artifacts(str(tmp_path), "mag-1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of the journal."""
+    artifacts = Artifacts(str(tmp_path), "mag-1")
+    monkeypatch.setattr(os, "fsync", _full)
+    with pytest.raises(ArtifactError) as caught:
+        artifacts.write([], {}, at=1.0)
+    assert str(caught.value) == f"{tmp_path / 'mag-1' / 'logs.jsonl'}: cannot be written: No space left on device"
+    artifacts.discard_if_empty()
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,3 +178,32 @@ def test_a_journal_that_cannot_be_written_is_one_clear_error(database: str, conc
     told = concertino("agent", "run", SLUG, "--json", CANDIDATE, "--database", database)
     assert told.code in {2, 4}
     assert (told.out, told.err.count("\n")) == ("", 1)
+
+
+def test_a_run_whose_artifacts_find_no_room_can_be_carried_on(concertino: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file, not the journal, and says how to go on; no empty directory stays."""
+    calls = iter([None])
+
+    def fsync(descriptor: int) -> None:
+        if next(calls, "full") == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        told = concertino("agent", "run", SLUG, "--json", CANDIDATE, "--task-id", "t-1")
+    assert told.code == 4
+    assert "error: .runs/agents/t-1/logs.jsonl: cannot be written: No space left on device" in told.err
+    assert "task t-1 is success on the record; carry on with: concertino resume t-1" in told.err
+    assert not Path(".runs/agents/t-1").exists()
+    assert concertino("resume", "t-1").code == 0
+    assert Path(".runs/agents/t-1/logs.jsonl").exists()
+
+
+def test_an_approval_is_edited_by_its_short_name(concertino: Any) -> None:
+    """What is no amount is refused, and the gate stays open."""
+    assert concertino("agent", "run", SLUG, "--json", DIRECTOR, "--task-id", "t-1").code == 5
+    told = concertino("answer", "t-1", "approval", "edit", "--inputs", '{"base_salary": "lots"}')
+    assert told.code == 2
+    assert "answer.inputs.base_salary: 'lots' refused" in told.err
+    told = concertino("answer", "t-1", "approval", "edit", "--inputs", '{"base_salary": 260000}')
+    assert told.json()["offer"]["base_salary"]["amount"] == 260_000

@@ -16,7 +16,7 @@ from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
 from concertino.journal import open_journal
 from concertino.journal.views import run_events
-from concertino.packs.artifacts import Artifacts, LogLine, Told, tell
+from concertino.packs.artifacts import ArtifactError, Artifacts, LogLine, Told, tell
 from concertino.packs.manifest import (
     EXIT_CODES,
     AgentManifest,
@@ -119,9 +119,13 @@ class _OfferRun:
         except BaseException as error:
             if planner is not None and not events:
                 events = await _events_or_none(planner, artifacts.run_id)
-            self._fail(artifacts, error, events)
+            try:
+                self._fail(artifacts, error, events)
+            except ArtifactError as unwritten:  # what went wrong first is what has to be known
+                error.add_note(str(unwritten))
             raise
         finally:
+            artifacts.discard_if_empty()
             if planner is not None:
                 planner.close()
 

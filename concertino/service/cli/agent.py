@@ -12,7 +12,9 @@ from concertino.service.cli.output import emit, say
 
 if TYPE_CHECKING:
     from concertino.contracts.event import Event
+    from concertino.contracts.journal import Journal, RunRow
     from concertino.packs.manifest import AgentRun
+    from concertino.service.cli.interrupt import Interruptible
     from concertino.service.cli.named import OwnRun
 
 app = typer.Typer(help="Run a pack's agent, or list them.", no_args_is_help=True)
@@ -74,7 +76,7 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
                 interruptible(event)
                 progress(event)
 
-            done = start(listen)
+            done = _started(start, listen, journal, interruptible)
         waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
     finally:
         journal.close()
@@ -86,3 +88,28 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
     if interruptible.was_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.SUCCESS if done.status == wanted else of_state(done.status))
+
+
+def _started(
+    start: Start, listen: Callable[[Event], None], journal: Journal, interruptible: Interruptible
+) -> AgentRun | OwnRun:
+    """Return what `start` does; where it fails midway, say how to go on."""
+    from concertino.contracts.errors import ConcertinoError
+
+    try:
+        return start(listen)
+    except ConcertinoError:
+        task_id = interruptible.task_id
+        row = _row(journal, task_id) if task_id is not None else None
+        if row is not None:
+            say(f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}")
+        raise
+
+
+def _row(journal: Journal, task_id: str) -> RunRow | None:
+    from concertino.contracts.errors import JournalError
+
+    try:
+        return journal.latest(task_id).result()
+    except JournalError:  # the error that is on its way says so already
+        return None

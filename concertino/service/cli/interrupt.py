@@ -35,6 +35,11 @@ class Interruptible:
         """Remember whose events these are."""
         self._latest = event
 
+    @property
+    def task_id(self) -> str | None:
+        """Return the task whose events these are, once there are any."""
+        return self._latest.task_id if self._latest is not None else None
+
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._serve, name="concertino-interrupt", daemon=True)
         self._thread.start()
