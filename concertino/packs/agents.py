@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -136,22 +137,31 @@ async def arun_agent(slug: str, payload: object, **options: Any) -> JsonObject:
 
     An output that is not a plain success says so in its `status`.
     """
-    return (await astart_agent(slug, payload, **options)).output
+    return (await astart_agent(slug, payload, **_known(astart_agent, options, by="arun_agent"))).output
 
 
 def start_agent(slug: str, payload: object, **options: Any) -> AgentRun:
     """Do what `astart_agent` does, from synchronous code."""
-    return _wait(astart_agent(slug, payload, **options))
+    return _wait(astart_agent(slug, payload, **_known(astart_agent, options, by="start_agent")))
 
 
 def resume_agent(slug: str, run_id: str, **options: Any) -> AgentRun:
     """Do what `aresume_agent` does, from synchronous code."""
-    return _wait(aresume_agent(slug, run_id, **options))
+    return _wait(aresume_agent(slug, run_id, **_known(aresume_agent, options, by="resume_agent")))
 
 
 def run_agent(slug: str, payload: object, **options: Any) -> JsonObject:
     """Do what `arun_agent` does, from synchronous code; inside a running event loop it blocks that loop."""
-    return _wait(arun_agent(slug, payload, **options))
+    return _wait(arun_agent(slug, payload, **_known(astart_agent, options, by="run_agent")))
+
+
+def _known(function: Callable[..., object], options: dict[str, Any], *, by: str) -> dict[str, Any]:
+    """Return `options` where `function` takes them all; else a TypeError names what the caller called."""
+    known = signature(function).parameters
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{by}() got an unexpected keyword argument {name!r}")
+    return options
 
 
 def _make_place(database: str) -> None:

@@ -383,3 +383,11 @@ async def test_an_agent_runs_inside_an_event_loop(tmp_path: Path) -> None:
     waited: Any = run_agent(SLUG, PLAIN, **options)
     awaited: Any = await arun_agent(SLUG, PLAIN, **options)
     assert waited["offer"] == awaited["offer"]
+
+
+def test_an_unknown_option_is_told_of_the_function_that_was_called() -> None:
+    """Whoever misspells an option looks for it where they wrote it."""
+    with pytest.raises(TypeError, match=r"^run_agent\(\) got an unexpected keyword argument 'bogus'$"):
+        run_agent(SLUG, PLAIN, bogus=1)
+    with pytest.raises(TypeError, match=r"^resume_agent\(\) got an unexpected keyword argument 'bogus'$"):
+        resume_agent(SLUG, "mag-1", bogus=1)

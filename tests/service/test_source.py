@@ -41,6 +41,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "none.json" in error.value
 
 
+def test_a_file_that_is_too_large_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """It was read well; there is just too much of it."""
+    file = tmp_path / "b.json"
+    file.write_text(" " * 1_001)
+    assert str(refusal(str(file))) == "--json: 'a larger text' refused: at most 1000 bytes"
+
+
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     """A directory is no file."""
     assert refusal(str(tmp_path)).rule == "must be a file, is a directory"

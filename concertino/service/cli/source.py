@@ -28,6 +28,8 @@ def read_object(place: str, *, field: str, limits: Limits) -> JsonObject:
         raise InputError(field=field, value=place, rule="no such file") from error
     except IsADirectoryError as error:
         raise InputError(field=field, value=place, rule="must be a file, is a directory") from error
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(field=field, value=place, rule=f"cannot be read: {reason}") from error
