@@ -97,4 +97,9 @@ def input_error(error: ValidationError, *, field: str) -> InputError:
     return InputError(field=place, value=first["input"], rule=rule)
 
 
-__all__ = ["Criterion", "JsonObject", "Priority", "Task", "input_error", "read_task"]
+def message_of(error: BaseException) -> str:
+    """Return an error's message; of pydantic's, which spans lines, the first complaint: field, value, rule."""
+    return str(input_error(error, field=error.title) if isinstance(error, ValidationError) else error)
+
+
+__all__ = ["Criterion", "JsonObject", "Priority", "Task", "input_error", "message_of", "read_task"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concertino.contracts.errors import ConcertinoError, quote
 from concertino.contracts.finding import Declined
 from concertino.contracts.json import JsonObject, clean
+from concertino.contracts.task import message_of
 
 MESSAGE_CHARS = 2_000
 """How much of an error's message is kept; chosen by hand."""
@@ -33,7 +34,7 @@ def _message(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"called sys.exit({quote(error.code)})"
     try:
-        return _plain(str(error))
+        return _plain(message_of(error))
     except Exception as failure:  # noqa: BLE001 - `__str__` is the specialist's own code, too
         return f"its message cannot be read: {type(failure).__name__}"
 

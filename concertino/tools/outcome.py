@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from concertino.contracts.errors import ConcertinoError, InputError, SetupError, quote
 from concertino.contracts.json import JsonObject
+from concertino.contracts.task import message_of
 from concertino.tools.registry import Cost, Tool, settings
 from concertino.tools.retry import is_named, status_code
 
@@ -84,7 +85,7 @@ def is_ours(error: BaseException) -> bool:
 
 def reason(error: BaseException) -> str:
     """Return an error in one line."""
-    text = str(error)
+    text = message_of(error)
     return f"{type(error).__name__}: {text if len(text) <= 500 else quote(text)}" if text else type(error).__name__
 
 

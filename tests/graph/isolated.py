@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from concertino import Brief, specialist
+from concertino import Brief, Finding, specialist
 
 PID = os.getpid()
 
@@ -34,3 +34,8 @@ def publisher(brief: Brief) -> int:
 @specialist("adder", isolation="process")
 def adder(brief: Brief) -> Any:
     return brief.tools.add(a=2, b=3)
+
+
+@specialist("overconfident", isolation="process", max_attempts=1)
+def overconfident(brief: Brief) -> Finding:
+    return Finding(output=1, confidence=7)

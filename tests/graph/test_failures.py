@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from concertino import Brief, Declined, Finding, specialist
+from tests.graph import isolated
 from tests.graph.plans import outputs, planner, states, subtask, task
 
 BOTH = pytest.mark.parametrize("is_sync", [True, False])
@@ -288,3 +289,26 @@ async def test_an_optional_failure_is_no_partial_success(is_sync: bool) -> None:
 
     given = task("t", subtask("s", "bad", required=False), subtask("g", "good"))
     assert (await _run(planner(bad, good), given, is_sync=is_sync))["status"] == "success"
+
+
+@pytest.mark.parametrize("kind", ["function", "process", "tool"])
+def test_a_refused_model_gives_a_reason_in_one_line(kind: str) -> None:
+    """Of Pydantic's complaints the first is told, by field, value and rule, without its web address."""
+
+    @specialist("function", max_attempts=1)
+    def function(brief: Brief) -> Finding:
+        return Finding(output=1, confidence=7)
+
+    @specialist("tool", max_attempts=1)
+    def caller(brief: Brief) -> Any:
+        return brief.tools.find()
+
+    def find() -> Finding:
+        return Finding(output=1, confidence=7)
+
+    team = {"function": function, "process": isolated.overconfident, "tool": caller}
+    result = planner(team[kind], tools=[find]).invoke(task("t", subtask("s", team[kind].name)))["result"]
+    reason = _entry(result)["reason"]
+    assert "Finding.confidence: 7 refused: Input should be less than or equal to 1" in reason
+    assert "\n" not in reason
+    assert "http" not in reason

@@ -84,7 +84,7 @@ def unpack(line: bytes) -> JsonObject:
 
 def error_data(error: BaseException) -> JsonObject:
     """Return `error` as it travels."""
-    name, message = type(error).__name__, str(error)
+    name, message = type(error).__name__, _message(error)
     data: JsonObject = {"error": name, "message": message[:TRACE_CHARS]}
     if _OURS.get(name) is type(error):
         data["fields"] = {key: value for key, value in vars(error).items() if key in _arguments(name)}
@@ -94,6 +94,14 @@ def error_data(error: BaseException) -> JsonObject:
         trace = "".join(traceback.format_exception(error))
         data["trace"] = trace[-TRACE_CHARS:]
     return data
+
+
+def _message(error: BaseException) -> str:
+    if type(error).__module__.partition(".")[0] != "pydantic_core":
+        return str(error)
+    from concertino.contracts.task import message_of  # Pydantic is loaded already where it raised
+
+    return message_of(error)
 
 
 def ours(data: JsonObject) -> ConcertinoError | None:
