@@ -101,7 +101,7 @@ def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, 
         raise SetupError(field="specialists", value=given, rule="must be a list of at least one")
     found: dict[str, Specialist] = {}
     for number, item in enumerate(listed):
-        one = with_authority(as_specialist(item), trust)
+        one = with_authority(as_specialist(item, field=f"specialists[{number}]"), trust)
         if one.name in RESERVED_NAMES:
             raise SetupError(field=f"specialists[{number}]", value=one.name, rule="this name is a node of our own")
         if one.name in found:

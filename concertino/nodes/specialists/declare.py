@@ -131,18 +131,23 @@ def specialist(
     return declare
 
 
-def as_specialist(given: Any) -> Specialist:
-    """Return what `create_planner` was handed as a `Specialist`: declared ones as they are, others by their own name."""
-    return given if isinstance(given, Specialist) else specialist()(given)
+def as_specialist(given: Any, *, field: str = "specialists") -> Specialist:
+    """Return what `create_planner` was handed at `field` as a `Specialist`: a declared one as it is, others by their own name.
+
+    Raises:
+        SetupError: it cannot be called, or has no name.
+    """
+    return given if isinstance(given, Specialist) else specialist(_own_name(given, field=field))(given)
 
 
-def _own_name(body: Any) -> str:
+def _own_name(body: Any, *, field: str = "specialists") -> str:
     if not callable(body) and not hasattr(body, "invoke"):
-        raise SetupError(field="specialists", value=body, rule="must be a function, Runnable or compiled graph")
+        raise SetupError(field=field, value=body, rule="must be a function, Runnable or compiled graph")
     get_name = getattr(body, "get_name", None)
     name = getattr(body, "name", None) or (get_name() if callable(get_name) else getattr(body, "__name__", None))
     if not is_id(name) or name in {"LangGraph", "<lambda>"}:
-        raise SetupError(field="specialists", value=name, rule=f"needs a name of its own matching {ID_RULE}")
+        rule = f'needs a name of its own matching {ID_RULE}; declare it with `@specialist("name")`'
+        raise SetupError(field=field, value=name or body, rule=rule)
     return cast("str", name)
 
 

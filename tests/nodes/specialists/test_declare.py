@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
 
-from concertino import BreakerPolicy, Brief, SetupError, specialist
+from concertino import BreakerPolicy, Brief, SetupError, create_planner, specialist
 
 
 def body(brief: Brief) -> int:
@@ -33,3 +34,20 @@ def test_wrong_options_are_refused(options: dict[str, Any], field: str) -> None:
     with pytest.raises(SetupError) as caught:
         specialist("s", **options)(body)
     assert caught.value.field == field
+
+
+class Nameless:
+    def __call__(self, brief: Brief) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    "given", [lambda b: 1, functools.partial(body), Nameless()], ids=["lambda", "partial", "object"]
+)
+def test_what_has_no_name_is_refused_by_its_place(given: Any) -> None:
+    """The refusal names the index and says how to give a name."""
+    with pytest.raises(SetupError) as caught:
+        create_planner(specialists=[specialist("s")(body), given])
+    assert caught.value.field == "specialists[1]"
+    assert '@specialist("name")' in caught.value.rule
+    assert caught.value.value != "None"
