@@ -48,15 +48,24 @@ def asked_by_graph(interrupts: Sequence[Interrupt]) -> Asked:
 
 
 def start_runnable(body: Any, facts: Assignment, *, config: RunnableConfig, is_sync: bool) -> Work:
-    """Start a plain Runnable with `{"objective", **inputs, "upstream": {id: output}}`.
+    """Start a plain Runnable with `{"objective", **inputs, "upstream": {id: output}}`, a chat model with one message.
 
     Graphs inside it are subgraphs of the run's own graph, as those that a function calls.
     """
-    given = {"objective": facts.objective, **facts.inputs, "upstream": _outputs(facts)}
+    given: Any = {"objective": facts.objective, **facts.inputs, "upstream": _outputs(facts)}
+    if _is_model(body):
+        given = [{"role": "user", "content": _text(facts, facts.inputs)}]
     inner = {**_inner_config(config, thread_id=None), "configurable": dict(configurable(config))}
     if is_sync and not needs_loop(body):
         return ThreadWork(lambda: body.invoke(given, inner))
     return CoroutineWork(lambda: body.ainvoke(given, inner), is_sync=is_sync)
+
+
+def _is_model(body: Any) -> bool:
+    """Say whether a Runnable is a language model, or begins with one."""
+    if isinstance(parts := getattr(body, "steps", None), list) and parts:
+        return _is_model(parts[0])
+    return hasattr(body, "_llm_type") or (hasattr(body, "bound") and _is_model(body.bound))
 
 
 def needs_loop(body: Any) -> bool:

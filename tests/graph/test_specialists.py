@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda, RunnableSequence
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -268,3 +270,30 @@ async def test_upstream_findings_go_by_id(is_sync: bool) -> None:
     given = task("t", subtask("s", "source"), subtask("r", "reader", inputs=inputs))
     out = graph.invoke(given) if is_sync else await graph.ainvoke(given)
     assert outputs(out["result"])["r"] == [0.5, {"whole": {"v": 5}, "path": 5}]
+
+
+MODELS: dict[str, Any] = {
+    "model": lambda model: model,
+    "bound": lambda model: model.bind(stop=["x"]),
+    "retrying": lambda model: model.with_retry(),
+    "sequence": lambda model: model | StrOutputParser(),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", MODELS)
+async def test_a_chat_model_gets_one_message(kind: str, is_sync: bool) -> None:
+    """A model that stands for itself is asked with objective, inputs and findings as text, and its text is the answer."""
+    seen: list[Any] = []
+
+    class Model(GenericFakeChatModel):
+        def _generate(self, messages: list[Any], *args: Any, **kwargs: Any) -> Any:
+            seen.extend(messages)
+            return super()._generate(messages, *args, **kwargs)
+
+    model = specialist("model")(MODELS[kind](Model(messages=iter([AIMessage("hello")]))))
+    entry = await only(model, is_sync=is_sync, objective="greet", inputs={"whom": "you"})
+    assert (entry["state"], entry["outputs"]) == ("completed", "hello")
+    assert len(seen) == 1
+    assert seen[0].content.startswith("greet\n\n")
+    assert '"whom": "you"' in seen[0].content
