@@ -250,7 +250,7 @@ async def synthesize_step(state: PlannerState, config: RunnableConfig) -> Update
     run.emit(
         "SYNTHESIZED",
         confidence=cast("float", merged["confidence"]),
-        payload={"share": merged["share"], "method": merged["method"]},
+        payload={"share": merged["share"], "method": merged["method"], "fallback": merged["fallback"]},
     )
     return {"synthesis": merged, **_own(state, run)}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
+
+from pydantic import JsonValue
 
 from concertino.contracts.budget import Budget
 from concertino.contracts.finding import Finding
@@ -21,24 +24,45 @@ AGGREGATE_S = 5.0
 
 
 async def merge(run: Run) -> JsonObject:
-    """Return the synthesis of the findings that make the answer, with a pack's aggregation beside it.
+    """Return the synthesis of the findings that make the answer, or a pack's own aggregation of them.
 
-    An aggregation that fails is replaced by the first successful result. Source: document 000, aggregation.
+    The weights are the merge's own in either case. An aggregation that fails is replaced by the first successful
+    result, and then all that is said of the answer is said of that result alone. Source: document 000, aggregation.
     """
     plan = plan_of(run)
     asked = plan.answer if plan.answer is not None else tuple(subtask.id for subtask in plan.subtasks)
     found = {sid: finding for sid in asked if (finding := run.finding(sid)) is not None}
     ended = deliver.outcomes(plan, run.records)
-    synthesis = synthesize(
-        list(found.values()), authority=run.options.authority, missing=deliver.missing(plan, ended, run.options.cards)
-    )
-    merged: Any = synthesis.model_dump(mode="json")
+    missing = deliver.missing(plan, ended, run.options.cards)
+    merged = synthesize(list(found.values()), authority=run.options.authority, missing=missing)
     if run.options.aggregate is not None and found:
-        await _aggregate(run, merged, {(run.name_of(sid) or sid): finding for sid, finding in found.items()})
-    return cast("JsonObject", merged)
+        answer = await _aggregate(run, {(run.name_of(sid) or sid): finding for sid, finding in found.items()})
+        if isinstance(answer, Failed):
+            first = next(
+                (finding for finding in found.values() if finding.output is not None), next(iter(found.values()))
+            )
+            alone = synthesize([first], authority=run.options.authority, missing=missing)
+            merged = _instead(alone, first, f"{answer.reason}; the first successful result stands in")
+        else:
+            merged = merged.model_copy(update={"answer": answer, "method": "aggregate", "fallback": None})
+    return cast("JsonObject", merged.model_dump(mode="json"))
 
 
-async def _aggregate(run: Run, merged: Any, found: dict[str, Finding]) -> None:
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An aggregation that gave no answer."""
+
+    reason: str
+
+
+def _instead(alone: Synthesis, first: Finding, reason: str) -> Synthesis:
+    """Return what is said of one finding that stands in for the aggregation of all."""
+    why: Any = {"method": "first_successful", "fallback": reason}
+    claims = tuple(claim.model_copy(update=why) for claim in alone.provenance)
+    return alone.model_copy(update={**why, "answer": first.output, "provenance": claims})
+
+
+async def _aggregate(run: Run, found: dict[str, Finding]) -> JsonValue | Failed:
     aggregate = run.options.aggregate
     assert aggregate is not None
     left_s = run.remaining_s()
@@ -51,13 +75,10 @@ async def _aggregate(run: Run, merged: Any, found: dict[str, Finding]) -> None:
         problem = outcome.error
     else:
         try:
-            merged["answer"] = clean(outcome, field="aggregate", nesting=run.options.limits.nesting)
+            return clean(outcome, field="aggregate", nesting=run.options.limits.nesting)
         except ValueError as error:
             problem = error
-        else:
-            return
-    merged["answer"] = next(iter(found.values())).output
-    merged["fallback"] = f"aggregation failed ({type(problem).__name__}: {problem}); the first successful result stands"
+    return Failed(f"aggregation failed ({type(problem).__name__}: {problem})")
 
 
 def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
@@ -90,7 +111,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "reason": run.cancel_reason,
     }  # fmt: skip
     head: JsonObject = {"task_id": run.task_id, "run_id": run.run_id, "parent_run_id": run.row.parent_run_id}
-    return deliver.result(
+    result = deliver.result(
         plan,
         run.records,
         synthesis,
@@ -99,6 +120,11 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         state="cancelled" if run.cancel_reason is not None else "failed" if failed else None,
         facts=facts,
     )
+    if run.options.aggregate is not None and synthesis.method == "first_successful":
+        cast("list[str]", result["recommendations"]).append(
+            f"Mend the aggregation and restart the task; its subtasks are kept: {synthesis.fallback}"
+        )
+    return result
 
 
 def _limits(budget: Budget) -> JsonObject:

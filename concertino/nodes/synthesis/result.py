@@ -16,10 +16,12 @@ Method = Literal[
     "text_template",
     "text_model",
     "first_successful",
+    "aggregate",
     "veto",
     "none",
 ]
-"""How an answer came about; `first_successful` is the fallback and `none` means that nobody answered."""
+"""How an answer came about; `first_successful` is the fallback, `aggregate` the caller's own aggregation of a whole run's
+findings, and `none` means that nobody answered."""
 
 
 class _Frozen(BaseModel):
