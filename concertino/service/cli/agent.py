@@ -76,7 +76,7 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
                 interruptible(event)
                 progress(event)
 
-            done = _started(start, listen, journal, interruptible)
+            done = _started(start, listen, journal, interruptible, database)
         waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
     finally:
         journal.close()
@@ -91,7 +91,7 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
 
 
 def _started(
-    start: Start, listen: Callable[[Event], None], journal: Journal, interruptible: Interruptible
+    start: Start, listen: Callable[[Event], None], journal: Journal, interruptible: Interruptible, database: str
 ) -> AgentRun | OwnRun:
     """Return what `start` does; where it fails midway, say how to go on."""
     from concertino.contracts.errors import ConcertinoError
@@ -102,7 +102,8 @@ def _started(
         task_id = interruptible.task_id
         row = _row(journal, task_id) if task_id is not None else None
         if row is not None:
-            say(f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}")
+            where = "" if database == DEFAULT else f" --database {database}"
+            say(f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}{where}")
         raise
 
 
