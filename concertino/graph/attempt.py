@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
+from concertino.contracts.clock import Clock
 from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
@@ -25,6 +27,9 @@ from concertino.nodes.specialists.declare import Specialist
 from concertino.nodes.specialists.process import run_in_process
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import Permit
+
+LATE_S = 0.05
+"""Seconds after its deadline by which an answer still counts; above what a loop takes to notice, chosen by hand."""
 
 
 class Stopped(ConcertinoError, RuntimeError):
@@ -118,8 +123,9 @@ async def _run_body(order: Order) -> Outcome:
     )
     ended = run.loop.create_future()
     run.halts.add(ended)
+    watch = Watch(run.clock)
     with listening(order.config, order.replies, attempt=order.number) as config:
-        work = _start(order, facts, desk, config)
+        work = _start(order, facts, desk, config, watch)
     timer: asyncio.TimerHandle | None = None
     try:
         work.future.add_done_callback(lambda _: _end(ended))
@@ -127,7 +133,13 @@ async def _run_body(order: Order) -> Outcome:
             timer = run.loop.call_later(max(0.0, until - run.clock.monotonic()), _end, ended)
         halted_for = await ended
         if work.future.done():
-            return _read(result_of(work.future), order)
+            late_s = 0.0 if until is None else watch.ended_at() - until
+            raw = result_of(work.future)
+            # A body that blocks the loop of its own deadline cannot be stopped by it, and gains nothing by that.
+            if late_s > LATE_S and not isinstance(raw, Raised | Asked):
+                reason = f"answered {late_s:.3g} s after its {'SLA' if kind == 'sla' else 'deadline'}"
+                return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=False)
+            return _read(raw, order)
         # The slot is counted under the specialist that the plan names, also where an alternative works.
         slot_of = subtask.specialist or card.name
         is_leaked = await work.stop(lambda: run.leak_ended(slot_of))
@@ -166,7 +178,33 @@ def _read(raw: Any, order: Order) -> Outcome:
         return error
 
 
-def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig) -> Work:
+class Watch:
+    """Notes when a function or coroutine ends, which may be long before its loop is free to take notice."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ended_at: float | None = None
+
+    def ended_at(self) -> float:
+        """Return the monotonic time at which the body ended, or now for bodies that are not watched."""
+        return self._clock.monotonic() if self._ended_at is None else self._ended_at
+
+    async def waited(self, body: Awaitable[Any]) -> Any:
+        """Await a body."""
+        try:
+            return await body
+        finally:
+            self._ended_at = self._clock.monotonic()
+
+    def called(self, body: Callable[[], Any]) -> Any:
+        """Call a body."""
+        try:
+            return body()
+        finally:
+            self._ended_at = self._clock.monotonic()
+
+
+def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig, watch: Watch) -> Work:
     specialist, run = order.specialist, order.run
     tools = BoundTools(
         {**run.options.tools, **{tool.name: tool for tool in specialist.tools}},
@@ -182,10 +220,10 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
     match specialist.kind:
         case "coroutine":
             brief = AsyncBrief(facts, desk=desk, tools=tools)
-            return CoroutineWork(lambda: body(brief), is_sync=order.is_sync)
+            return CoroutineWork(lambda: watch.waited(body(brief)), is_sync=order.is_sync)
         case "function":
             blocking = BlockingBrief(facts, desk=desk, tools=tools)
-            return ThreadWork(lambda: body(blocking))
+            return ThreadWork(lambda: watch.called(lambda: body(blocking)))
         case "process":
             assert specialist.target is not None
             target = specialist.target

@@ -3,6 +3,10 @@
 Whatever a body raises comes back as data (`Raised`), so that neither SystemExit nor StopIteration can reach an event
 loop. A coroutine runs on its caller's loop, or on `background.working()` when the caller is synchronous; blocking code runs
 in daemon threads; all of them in a copy of the caller's context, so that callbacks, traces and stream writers work.
+
+A coroutine that blocks its loop holds up every other coroutine there. On `working()` the run itself goes on and gives
+control back in time, but siblings that share the loop may miss their deadlines; on the caller's own loop nobody can give
+control back before it does. An answer after its deadline counts for nothing. Code that blocks belongs in a plain function.
 """
 
 from __future__ import annotations
