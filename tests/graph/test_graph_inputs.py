@@ -213,8 +213,8 @@ def _plain(brief: Brief) -> int:
 SETUPS: dict[str, tuple[dict[str, Any], str]] = {
     "nobody": ({"specialists": []}, "specialists"),
     "no list": ({"specialists": alpha}, "specialists"),
-    "no function": ({"specialists": [5]}, "specialists"),
-    "no name": ({"specialists": [lambda brief: 1]}, "specialists"),
+    "no function": ({"specialists": [5]}, "specialists[0]"),
+    "no name": ({"specialists": [lambda brief: 1]}, "specialists[0]"),
     "one name twice": ({"specialists": [alpha, specialist("alpha")(_plain)]}, "specialists[1]"),
     "a node's name": ({"specialists": [specialist("review")(_plain)]}, "specialists[0]"),
     "variant of nobody": ({"specialists": [specialist("v", variant_of="z")(_plain)]}, "specialists.v.variant_of"),
