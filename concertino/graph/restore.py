@@ -48,6 +48,7 @@ class History:
     active_s: float = 0.0
     """Active seconds so far; the time between a crash and its resume is not active."""
     cancel_reason: str | None = None
+    result: JsonObject | None = None
     schemas: JsonObject = field(default_factory=dict)
     """Input schemas of the plan's specialists, by name."""
 
@@ -56,7 +57,6 @@ class History:
         plan = Plan.model_validate(self.plan) if self.plan else None
         own = input_schemas(plan, cards) if plan else {}
         return Edits.of(plan, self.records, {**own, **self.schemas}, limits)
-    result: JsonObject | None = None
 
 
 def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
