@@ -25,7 +25,7 @@ from langgraph.checkpoint.base import (
 )
 
 from concertino.graph.checkpoints import Checkpoints
-from concertino.graph.entry import with_configurable
+from concertino.graph.runs.entry import with_configurable
 from concertino.journal.awaiting import wait
 from concertino.tools import threads
 from concertino.tools.background import conducting

@@ -16,7 +16,7 @@ from concertino.contracts.journal import Journal
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
-from concertino.graph.conductor import Conductor
+from concertino.graph.door.conductor import Conductor
 from concertino.graph.options import Aggregate, Options, Prepare
 from concertino.graph.setup import budgets, check_parts, journal_of, rules, staff
 from concertino.graph.setup import model as bounds_of

@@ -19,10 +19,9 @@ from concertino.contracts.errors import InputError
 from concertino.contracts.ids import new_id
 from concertino.contracts.task import Task
 from concertino.graph import blocking
-from concertino.graph.conductor import Conductor
-from concertino.graph.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
-from concertino.graph.forks import FORK, INTAKE, START, marked
-from concertino.graph.lineage import (
+from concertino.graph.door.conductor import Conductor
+from concertino.graph.door.forks import FORK, INTAKE, START, marked
+from concertino.graph.door.lineage import (
     continues,
     entered,
     is_addressed,
@@ -33,8 +32,9 @@ from concertino.graph.lineage import (
     newest,
     reading,
 )
-from concertino.graph.voice import listening
-from concertino.graph.watch import cancelled_with_thread
+from concertino.graph.door.watch import cancelled_with_thread
+from concertino.graph.runs.entry import CHECKPOINTER, LISTENER, Entry, configurable, with_configurable
+from concertino.graph.runs.voice import listening
 
 RESTS = "rests"
 """Stands for a fork's token where a checkpoint leads nowhere: LangGraph gives its state back, and no run is made."""

@@ -21,12 +21,12 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.task import Task, read_task
 from concertino.graph.build import create_planner
 from concertino.graph.checkpoints import open_checkpoints
-from concertino.graph.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
-from concertino.graph.past import EVENTS
-from concertino.graph.questions import Questions
-from concertino.graph.restore import History, fold
+from concertino.graph.door.past import EVENTS
+from concertino.graph.door.tenure import holding, is_free
+from concertino.graph.runs.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
+from concertino.graph.runs.questions import Questions
+from concertino.graph.runs.restore import History, fold
 from concertino.graph.summary import interim
-from concertino.graph.tenure import holding, is_free
 from concertino.journal.awaiting import wait
 from concertino.journal.open import open_journal
 from concertino.journal.views import status as status_view

@@ -14,7 +14,7 @@ from concertino.contracts.clock import Clock
 from concertino.contracts.errors import SetupError
 from concertino.contracts.journal import Journal
 from concertino.contracts.task import input_error
-from concertino.graph.money import WORK
+from concertino.graph.runs.money import WORK
 from concertino.journal.open import open_journal
 from concertino.nodes.planning.faults import Faults
 from concertino.nodes.planning.routing import RESERVED_NAMES, capabilities

@@ -15,13 +15,13 @@ from concertino.contracts.errors import InputError
 from concertino.contracts.gate import Answer
 from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
-from concertino.graph.dispatch import lay_board, plan_of, standings
-from concertino.graph.edits import Edits, input_schemas
-from concertino.graph.entry import entry_of, live_run
-from concertino.graph.gates import PLAN_GATE, Question
-from concertino.graph.run import Run
+from concertino.graph.dataflow.dispatch import lay_board, plan_of, standings
+from concertino.graph.dataflow.subtask import SubtaskWork
+from concertino.graph.runs.edits import Edits, input_schemas
+from concertino.graph.runs.entry import entry_of, live_run
+from concertino.graph.runs.gates import PLAN_GATE, Question
+from concertino.graph.runs.run import Run
 from concertino.graph.state import PlannerState
-from concertino.graph.subtask import SubtaskWork
 from concertino.graph.summary import merge, report
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning import conditions

@@ -12,10 +12,10 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject, clean
 from concertino.contracts.plan import Plan
-from concertino.graph import bodies
-from concertino.graph.dispatch import plan_of
-from concertino.graph.restore import History
-from concertino.graph.run import Run
+from concertino.graph.dataflow import bodies
+from concertino.graph.dataflow.dispatch import plan_of
+from concertino.graph.runs.restore import History
+from concertino.graph.runs.run import Run
 from concertino.nodes import deliver
 from concertino.nodes.synthesis import Synthesis, synthesize
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concertino.contracts.plan import Subtask
-from concertino.graph.board import Board, SubtaskState, Turn
+from concertino.graph.runs.board import Board, SubtaskState, Turn
 
 Turns = dict[str, "asyncio.Future[Turn]"]
 

@@ -19,7 +19,7 @@ from concertino.contracts.clock import SystemClock
 from concertino.contracts.errors import JournalError, RunBusy, RunStateError
 from concertino.contracts.event import Event, EventType
 from concertino.contracts.journal import LEASE_S
-from concertino.graph.restore import fold
+from concertino.graph.runs.restore import fold
 from concertino.journal import this_owner
 from tests.crash.races import races
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from concertino import Finding, create_planner, specialist
-from concertino.graph.lull import MANY, RARELY, Lull
+from concertino.graph.runs.lull import MANY, RARELY, Lull
 
 
 @pytest.fixture(autouse=True)

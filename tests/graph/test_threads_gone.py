@@ -12,8 +12,8 @@ from langgraph.types import Command
 
 from concertino import Brief, Finding, create_planner, specialist
 from concertino.contracts.errors import InputError
-from concertino.graph import watch
 from concertino.graph.compiled import PlannerGraph
+from concertino.graph.door import watch
 from concertino.journal.open import open_journal
 from tests.graph.plans import on, subtask, task
 

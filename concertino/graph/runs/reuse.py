@@ -8,7 +8,7 @@ from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Plan, Subtask
 from concertino.graph.options import Options
-from concertino.graph.run import Run
+from concertino.graph.runs.run import Run
 
 
 def fingerprint(subtask: Subtask, records: Mapping[str, JsonObject], options: Options) -> str:

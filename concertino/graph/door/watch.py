@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from concertino.contracts.journal import RunRow
-from concertino.graph.run import Run
+from concertino.graph.runs.run import Run
 
 LOOK_S = 1.0
 """Seconds between two looks; chosen by hand."""

@@ -23,7 +23,7 @@ from langgraph._internal._scratchpad import PregelScratchpad
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.types import Command
 
-from concertino.graph.entry import (
+from concertino.graph.runs.entry import (
     CHECKPOINTER,
     ENTRY,
     OWN_KEYS,

@@ -12,7 +12,7 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Cards
-from concertino.graph.gates import PLAN_GATE
+from concertino.graph.runs.gates import PLAN_GATE
 from concertino.nodes.planning.edits import check_edit
 
 

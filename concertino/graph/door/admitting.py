@@ -6,7 +6,7 @@ from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Admission, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.task import Task
-from concertino.graph.forks import FORK
+from concertino.graph.door.forks import FORK
 from concertino.graph.options import Options
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait

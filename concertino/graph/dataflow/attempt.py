@@ -15,12 +15,12 @@ from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Subtask
-from concertino.graph.asking import Replies, listening
-from concertino.graph.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
-from concertino.graph.desk import AttemptDesk
-from concertino.graph.dispatch import SPECIALIST
-from concertino.graph.nested import AnswerOf, Asked, start_graph, start_runnable
-from concertino.graph.run import Run
+from concertino.graph.dataflow.asking import Replies, listening
+from concertino.graph.dataflow.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
+from concertino.graph.dataflow.desk import AttemptDesk
+from concertino.graph.dataflow.dispatch import SPECIALIST
+from concertino.graph.dataflow.nested import AnswerOf, Asked, start_graph, start_runnable
+from concertino.graph.runs.run import Run
 from concertino.nodes.specialists.answer import read_answer
 from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief
 from concertino.nodes.specialists.declare import Specialist

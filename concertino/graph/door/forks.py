@@ -14,11 +14,11 @@ from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, input_error
-from concertino.graph.edits import input_schemas
-from concertino.graph.gates import GateBook
+from concertino.graph.door.requests import prepared
 from concertino.graph.options import Options
-from concertino.graph.requests import prepared
-from concertino.graph.run import Run
+from concertino.graph.runs.edits import input_schemas
+from concertino.graph.runs.gates import GateBook
+from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
 from concertino.nodes.planning.validate import validate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concertino.contracts.journal import LEASE_S, Journal, RunRow
 from concertino.contracts.json import JsonObject
-from concertino.graph.restore import History, fold
+from concertino.graph.runs.restore import History, fold
 from concertino.journal.awaiting import wait
 
 EVENTS = 1_000_000

@@ -19,8 +19,8 @@ from pydantic import JsonValue
 from concertino.contracts.errors import quote
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, clean
-from concertino.graph.bodies import CoroutineWork, ThreadWork, Work
-from concertino.graph.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable
+from concertino.graph.dataflow.bodies import CoroutineWork, ThreadWork, Work
+from concertino.graph.runs.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable
 from concertino.nodes.specialists.brief import Assignment
 
 _local_saver = InMemorySaver()

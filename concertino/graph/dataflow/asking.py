@@ -27,8 +27,8 @@ from langgraph.types import Interrupt, _interrupt_id  # pyright: ignore[reportPr
 
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject
-from concertino.graph.entry import configurable
-from concertino.graph.nested import described, resume_value
+from concertino.graph.dataflow.nested import described, resume_value
+from concertino.graph.runs.entry import configurable
 
 GRAPHS_PER_ATTEMPT = 1_000
 """Graphs that one attempt may call with checkpoints of their own each; chosen by hand."""

@@ -16,14 +16,14 @@ from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Standing
 from concertino.contracts.task import Task
-from concertino.graph.board import Board, Turn
-from concertino.graph.lull import MANY, Lull
-from concertino.graph.money import Money
 from concertino.graph.options import Options
-from concertino.graph.questions import Questions
-from concertino.graph.restore import History
+from concertino.graph.runs.board import Board, Turn
+from concertino.graph.runs.lull import MANY, Lull
+from concertino.graph.runs.money import Money
+from concertino.graph.runs.questions import Questions
+from concertino.graph.runs.restore import History
+from concertino.graph.runs.voice import Voice
 from concertino.graph.state import Policy
-from concertino.graph.voice import Voice
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.references import Unresolved, resolve
 from concertino.nodes.specialists.brief import Upstream

@@ -11,7 +11,7 @@ from concertino.budgets import Amounts, Reservation, amounts
 from concertino.contracts.errors import DeadlineExceeded, InputError
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject, clean
-from concertino.graph.run import Run
+from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number

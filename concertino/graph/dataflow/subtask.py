@@ -27,14 +27,14 @@ from concertino.contracts.errors import (
 from concertino.contracts.event import EventType
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject
-from concertino.graph.asking import Replies
-from concertino.graph.attempt import Order, Stopped, attempt
-from concertino.graph.board import Board, SubtaskState
-from concertino.graph.failure import as_data
-from concertino.graph.money import WORK
-from concertino.graph.nested import Asked
-from concertino.graph.reuse import fingerprint
-from concertino.graph.run import Run
+from concertino.graph.dataflow.asking import Replies
+from concertino.graph.dataflow.attempt import Order, Stopped, attempt
+from concertino.graph.dataflow.nested import Asked
+from concertino.graph.runs.board import Board, SubtaskState
+from concertino.graph.runs.failure import as_data
+from concertino.graph.runs.money import WORK
+from concertino.graph.runs.reuse import fingerprint
+from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.routing import alternatives
 from concertino.nodes.specialists.declare import Specialist

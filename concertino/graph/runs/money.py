@@ -12,7 +12,7 @@ from concertino.contracts.budget import Budget, Dimension, Usage
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
 from concertino.graph.options import Options
-from concertino.graph.restore import Charge
+from concertino.graph.runs.restore import Charge
 from concertino.tools.attempt import Desk
 from concertino.tools.guard import Guard
 from concertino.tools.registry import Tool

@@ -9,9 +9,9 @@ from concertino.contracts.journal import SpecialistRecord
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Health, Standing
-from concertino.graph.board import Board, SubtaskState
 from concertino.graph.options import Options
-from concertino.graph.run import Run
+from concertino.graph.runs.board import Board, SubtaskState
+from concertino.graph.runs.run import Run
 from concertino.nodes.planning.paths import remaining_path
 
 HEALTH_MIN_RUNS = 5

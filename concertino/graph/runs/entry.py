@@ -13,7 +13,7 @@ from concertino.contracts.plan import Plan
 from concertino.graph.state import Policy
 
 if TYPE_CHECKING:
-    from concertino.graph.run import Run
+    from concertino.graph.runs.run import Run
 
 # LangGraph leaves keys with its own prefix out of the configs that it streams and stores: what stands under these is not JSON.
 ENTRY = "__pregel_concertino_entry"

@@ -16,22 +16,22 @@ from concertino.contracts.journal import Lease, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task
-from concertino.graph.admitting import admission, row_to_resume
-from concertino.graph.dispatch import lay_board
-from concertino.graph.drafting import draft
-from concertino.graph.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
-from concertino.graph.forks import FORK, announce, give_answers, is_begun, origin_of
-from concertino.graph.heart import Heart
-from concertino.graph.lineage import outer_line
+from concertino.graph.dataflow.dispatch import lay_board
+from concertino.graph.door.admitting import admission, row_to_resume
+from concertino.graph.door.drafting import draft
+from concertino.graph.door.forks import FORK, announce, give_answers, is_begun, origin_of
+from concertino.graph.door.heart import Heart
+from concertino.graph.door.lineage import outer_line
+from concertino.graph.door.past import EVENTS, history_of, whole
+from concertino.graph.door.requests import allowed, prepared, requested
+from concertino.graph.door.tenure import is_free, take, take_unless_over
+from concertino.graph.door.watch import stands_on
 from concertino.graph.options import Options
-from concertino.graph.past import EVENTS, history_of, whole
-from concertino.graph.requests import allowed, prepared, requested
-from concertino.graph.restore import History
-from concertino.graph.reuse import check_specialists, drop_outdated
-from concertino.graph.run import Run
+from concertino.graph.runs.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
+from concertino.graph.runs.restore import History
+from concertino.graph.runs.reuse import check_specialists, drop_outdated
+from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
-from concertino.graph.tenure import is_free, take, take_unless_over
-from concertino.graph.watch import stands_on
 from concertino.journal.awaiting import wait
 from concertino.journal.views import status
 

@@ -9,9 +9,9 @@ from concertino.contracts.errors import GateRejected, InputError
 from concertino.contracts.gate import Answer, is_answer, read_answer
 from concertino.contracts.json import JsonObject, clean, dump
 from concertino.contracts.plan import Subtask
-from concertino.graph.board import Board
-from concertino.graph.edits import Edits
-from concertino.graph.gates import PLAN_GATE, GateBook, Question
+from concertino.graph.runs.board import Board
+from concertino.graph.runs.edits import Edits
+from concertino.graph.runs.gates import PLAN_GATE, GateBook, Question
 
 NESTING = 32
 """Deepest answer that the record takes."""

@@ -13,8 +13,8 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import Cards
-from concertino.graph.edits import Edits, input_schemas
-from concertino.graph.gates import GateBook, Question
+from concertino.graph.runs.edits import Edits, input_schemas
+from concertino.graph.runs.gates import GateBook, Question
 
 
 @dataclass(slots=True)

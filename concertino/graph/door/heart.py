@@ -11,7 +11,7 @@ from concertino.contracts.errors import StaleLease
 from concertino.contracts.event import CONTROL, Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.journal import LEASE_S, Journal
-from concertino.graph.run import Run
+from concertino.graph.runs.run import Run
 
 BEAT_S = 0.2
 """Seconds between two looks at answers and cancellations from other processes; chosen by hand."""

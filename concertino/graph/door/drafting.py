@@ -7,9 +7,9 @@ from typing import cast
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task
-from concertino.graph.dispatch import standings
-from concertino.graph.gates import check_names
+from concertino.graph.dataflow.dispatch import standings
 from concertino.graph.options import Options
+from concertino.graph.runs.gates import check_names
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess

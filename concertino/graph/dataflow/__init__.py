@@ -1,0 +1,1 @@
+"""From a dispatch to the records of its subtasks: turns, attempts, bodies."""

@@ -1,0 +1,1 @@
+"""What stands before and behind every invocation: admission, leases, resumes, forks, and the heart that keeps them."""

@@ -1,0 +1,1 @@
+"""One run while it is live in this process: its record, money, board and questions."""
