@@ -103,7 +103,7 @@ def start(listener):
     with Planner(specialists=[endless], database=sys.argv[1]) as planner:
         task = {"task_id": "t-1", "plan": {"subtasks": [{"id": "a", "specialist": "endless"}]}}
         result = planner.run(task, on_event=listener)
-    return SimpleNamespace(output=result, status=result["status"], run_id="t-1", artifacts="-")
+    return SimpleNamespace(output=result, result=result, status=result["status"], run_id="t-1", artifacts="-")
 
 
 try:

@@ -62,6 +62,7 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
     """
     from concertino.contracts.clock import SystemClock
     from concertino.journal import open_journal, views
+    from concertino.service.cli.account import account
     from concertino.service.cli.exits import ExitCode, of_state
     from concertino.service.cli.interrupt import Interruptible
     from concertino.service.cli.progress import progress_on_stderr
@@ -81,6 +82,8 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
     finally:
         journal.close()
     emit(done.output)
+    for line in account(done.result):
+        say(line)
     say(f"{done.status}: task {done.run_id}" + (f", artifacts in {done.artifacts}" if done.artifacts else ""))
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")

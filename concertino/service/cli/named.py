@@ -35,6 +35,11 @@ class OwnRun:
     output: JsonObject
     artifacts: None = None
 
+    @property
+    def result(self) -> JsonObject:
+        """Return the planner's result, which is the output."""
+        return self.output
+
 
 def load(reference: str, *, field: str) -> Any:
     """Return what `module:name` names; the current directory can be imported from.
