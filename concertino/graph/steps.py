@@ -15,7 +15,7 @@ from concertino.contracts.errors import InputError
 from concertino.contracts.gate import Answer
 from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
-from concertino.graph.dataflow.dispatch import lay_board, plan_of, standings
+from concertino.graph.dataflow.dispatch import Errand, lay_board, plan_of, standings
 from concertino.graph.dataflow.subtask import SubtaskWork
 from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.entry import entry_of, live_run
@@ -37,7 +37,7 @@ async def intake(state: PlannerState, config: RunnableConfig) -> Update:
         return {"result": entry.known, **_spoken(state, entry.known or {})}
     run = entry.run
     return {
-        "task": run.task.model_dump(mode="json"),
+        "task": run.row.task,
         "run": {"run_id": run.run_id, "task_id": run.task_id},
         "policy": entry.policy.model_dump(mode="json"),
         "plan": {},
@@ -142,8 +142,8 @@ def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
     """Send each subtask to its specialist's node, in topological order, all in one superstep."""
     out, made = cast("Any", state.get("dispatch")), cast("Any", state.get("plan"))
     going = set(out["subtasks"])
-    sends = [
-        Send(
+    sends: list[Send] = [
+        Errand(
             subtask["specialist"],
             {
                 "subtask_id": subtask["id"],
