@@ -98,12 +98,25 @@ def _text(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
+
+
 def dump(value: object) -> str:
     """Return compact JSON in insertion order; NaN and Infinity raise ValueError."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _compact(value)
+
+
+def canonical(value: object) -> str:
+    """Return compact JSON with keys sorted; NaN and Infinity raise ValueError."""
+    return _canonical(value)
 
 
 def digest(value: object) -> str:
     """Return the SHA-256 hex digest of `value` as canonical JSON (keys sorted)."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return digest_of_text(_canonical(value))
+
+
+def digest_of_text(text: str) -> str:
+    """Return the digest of canonical JSON."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

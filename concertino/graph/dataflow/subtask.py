@@ -117,7 +117,7 @@ class SubtaskWork:
             raise deferred.bubble from None
 
     def _hash(self) -> str:
-        return fingerprint(self._subtask, self._run.records, self._run.options)
+        return fingerprint(self._subtask, self._run)
 
     async def _work(self) -> SubtaskState:
         run, progress = self._run, self._progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject, digest
@@ -11,42 +11,33 @@ from concertino.graph.options import Options
 from concertino.graph.runs.run import Run
 
 
-def fingerprint(subtask: Subtask, records: Mapping[str, JsonObject], options: Options) -> str:
+def fingerprint(subtask: Subtask, run: Run) -> str:
     """Return the digest of everything a subtask's result depends on: inputs, objective, upstream findings, version.
 
-    Args:
-        subtask: With the inputs that people's edits gave it.
-        records: Finished subtasks, its prerequisites among them.
-        options: The planner's.
+    `subtask` comes with the inputs that people's edits gave it.
     """
-    upstream = {need: digest(records[need].get("finding")) for need in subtask.needs if need in records}
+    upstream = {need: run.imprint(need).digest for need in subtask.needs if need in run.records}
     name = subtask.specialist or ""
-    return digest([subtask.inputs, subtask.objective, upstream, name, options.specialists[name].card.version])
+    version = run.options.specialists[name].card.version
+    return digest([subtask.inputs, subtask.objective, upstream, name, version])
 
 
-def outdated(
-    plan: Plan, records: Mapping[str, JsonObject], options: Options, *, edited: Callable[[Subtask], Subtask]
-) -> list[str]:
+def outdated(run: Run, plan: Plan) -> list[str]:
     """Return finished subtasks that have to be done again: those whose result no longer holds, and their dependents.
 
     A result holds where its specialist's version and the hash of inputs, objective and upstream are what they were.
-    What was delivered at most once stands in any case: doing it again could act twice.
-
-    Args:
-        plan: The plan; each subtask stands after what it needs.
-        records: Finished subtasks.
-        options: The planner's; all of the plan's specialists are known to it.
-        edited: Gives a subtask the inputs that people's edits gave it.
+    What was delivered at most once stands in any case: doing it again could act twice. The plan's specialists are all
+    known, and each subtask stands after what it needs.
     """
-    cards, again = options.cards, set[str]()
+    cards, again = run.options.cards, set[str]()
     for subtask in plan.subtasks:
-        record = records.get(subtask.id)
+        record = run.records.get(subtask.id)
         card = cards.get(str(record.get("specialist"))) if record is not None else None
         if record is None or (record["state"] == "completed" and card is not None and card.delivery == "at_most_once"):
             continue
         holds = record["state"] != "completed" or (
             record.get("version") in (None, card.version if card is not None else None)
-            and record.get("hash") in ("", fingerprint(edited(subtask), records, options))
+            and record.get("hash") in ("", fingerprint(run.edited(subtask), run))
         )
         if not holds or not again.isdisjoint(subtask.needs):
             again.add(subtask.id)
@@ -55,7 +46,7 @@ def outdated(
 
 def drop_outdated(run: Run, plan: Plan) -> list[str]:
     """Let a run that is entered forget results that hold no longer, and return whose; they are done again."""
-    again = outdated(plan, run.records, run.options, edited=run.edited)
+    again = outdated(run, plan)
     for subtask_id in again:
         del run.records[subtask_id]
     return again

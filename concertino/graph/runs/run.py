@@ -8,19 +8,21 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from concertino.contracts.budget import Usage
-from concertino.contracts.errors import InputError, JournalError, StaleLease
+from concertino.contracts.errors import InputError, StaleLease
 from concertino.contracts.event import Event, EventType, RunState, message_type
 from concertino.contracts.finding import Finding
 from concertino.contracts.journal import Lease, RunRow
-from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Standing
 from concertino.contracts.task import Task
 from concertino.graph.options import Options
 from concertino.graph.runs.board import Board, Turn
+from concertino.graph.runs.imprint import Imprint, imprint
 from concertino.graph.runs.lull import MANY, Lull
 from concertino.graph.runs.money import Money
 from concertino.graph.runs.questions import Questions
+from concertino.graph.runs.record import Record
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.voice import Voice
 from concertino.graph.state import Policy
@@ -57,6 +59,7 @@ class Run:
         self.dispatch = ""
         self.standings: Mapping[str, Standing] = {}
         self._voice = Voice(options.listeners)
+        self._record = Record(options.journal, lease, loop=loop, on_lost=self.lose)
         self.halts: set[asyncio.Future[str | None]] = set()
         """Attempts under way; each is given the reason when all are stopped."""
         self.leaks: Counter[str] = Counter()
@@ -66,12 +69,11 @@ class Run:
         self.is_over = False
         self.is_delivered = False
         self._lost: StaleLease | None = None
-        self._unwritten: JournalError | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lull: Lull | None = None
         self._subtasks: dict[str, Subtask] = {}
         self._findings: dict[str, Finding] = {}
-        self._pending: set[Future[list[int]]] = set()
+        self._imprints: dict[str, Imprint] = {}
         self._began = self.clock.monotonic()
         seconds = policy.budget.seconds
         self.deadline: float | None = None
@@ -111,9 +113,7 @@ class Run:
             seq=0,
             epoch=self.lease.epoch if self.lease else 0,
         )
-        written = self.options.journal.append([event], lease=self.lease, state=state)
-        self._pending.add(written)
-        written.add_done_callback(self._written)
+        written = self._record.add(event, state=state)
         self._voice.tell(event)
         return written
 
@@ -139,16 +139,7 @@ class Run:
 
     async def flush(self) -> None:
         """Wait until everything emitted so far is committed; raise what went wrong."""
-        for written in list(self._pending):
-            await wait(written)
-
-    def _written(self, written: Future[list[int]]) -> None:
-        self._pending.discard(written)
-        error = None if written.cancelled() else written.exception()
-        if isinstance(error, StaleLease):
-            self.lose(error)
-        elif isinstance(error, JournalError) and self._unwritten is None:
-            self._unwritten = error  # perhaps nobody waits for this event, but the record has a hole now
+        await self._record.flush()
 
     # Plan and results.
 
@@ -196,8 +187,7 @@ class Run:
 
     def in_state(self, record: JsonObject) -> JsonObject:
         """Return a record as graph state carries it: a large finding stays in the journal, under this run's id."""
-        finding = record.get("finding")
-        if finding is None or len(dump(finding)) <= self.options.limits.inline_bytes:
+        if self.imprint(str(record["subtask_id"])).size <= self.options.limits.inline_bytes:
             return record
         return {**record, "finding": None, "ref": self.run_id}
 
@@ -213,6 +203,14 @@ class Run:
             if any(need in found for need in subtask.needs) and subtask.id not in found:
                 found.append(subtask.id)
         return found
+
+    def imprint(self, subtask_id: str) -> Imprint:
+        """Return the imprint of what a finished subtask found."""
+        finding = self.records[subtask_id].get("finding")
+        known = self._imprints.get(subtask_id)
+        if known is None or known.of is not finding:
+            known = self._imprints[subtask_id] = imprint(finding)
+        return known
 
     def finding(self, subtask_id: str) -> Finding | None:
         """Return what a completed subtask found."""
@@ -315,7 +313,7 @@ class Run:
 
     def check(self) -> None:
         """Raise StaleLease when the run was taken over, JournalError when an event could not be written."""
-        if (error := self._lost or self._unwritten) is not None:
+        if (error := self._lost or self._record.hole) is not None:
             raise error
 
     def on_loop(self, act: Callable[[], None]) -> None:
