@@ -58,7 +58,8 @@ class Heart:
     def _beat(self) -> None:
         stirred, failed = self._stirred, 0
         cursor = -1
-        while not stirred.wait(BEAT_S if failed == 0 else min(2.0, BEAT_S * 2**failed)):
+        is_over = False
+        while not is_over:  # the first look comes at once: a run's own record is short then
             fresh = self._take_fresh()
             try:
                 read_up_to, events = self._journal.controls(after=cursor).result()
@@ -70,10 +71,11 @@ class Heart:
             except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
                 failed += 1
                 self._put_back(fresh)
-                continue
-            for event in events:
-                self._heed(event)
-            self._renew()
+            else:
+                for event in events:
+                    self._heed(event)
+                self._renew()
+            is_over = stirred.wait(BEAT_S if failed == 0 else min(2.0, BEAT_S * 2**failed))
 
     def _take_fresh(self) -> list[Run]:
         with self._lock:
