@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Admission, RunRow
-from concertino.contracts.json import JsonObject
+from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.task import Task
 from concertino.graph.door.forks import FORK
 from concertino.graph.options import Options
@@ -22,12 +22,13 @@ def admission(
     token: str | None = None,
 ) -> Admission:
     """Return what a new run asks the journal for."""
+    content = task.model_dump(mode="json")
     return Admission(
         run_id=new_id("run"),
         task_id=task.task_id,
         thread_id=thread_id,
-        content_hash=task.content_hash(),
-        task=task.model_dump(mode="json"),
+        content_hash=digest(content),  # as `Task.content_hash` has it
+        task=content,
         timestamp=options.clock.now(),
         parent_run_id=parent,
         token=token,
