@@ -16,7 +16,7 @@ from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Subtask
 from concertino.graph.dataflow.asking import Replies, listening
-from concertino.graph.dataflow.bodies import CoroutineWork, Raised, ThreadWork, Work, result_of
+from concertino.graph.dataflow.bodies import CoroutineWork, Raised, ThreadWork, Work
 from concertino.graph.dataflow.desk import AttemptDesk
 from concertino.graph.dataflow.dispatch import SPECIALIST
 from concertino.graph.dataflow.nested import AnswerOf, Asked, start_graph, start_runnable
@@ -121,25 +121,22 @@ async def _run_body(order: Order) -> Outcome:
         deadline=until,
         model=run.options.model,
     )
-    ended = run.loop.create_future()
-    run.halts.add(ended)
     watch = Watch(run.clock)
     with listening(order.config, order.replies, attempt=order.number) as config:
         work = _start(order, facts, desk, config, watch)
+    run.at_work.add(work)
     timer: asyncio.TimerHandle | None = None
     try:
-        work.future.add_done_callback(lambda _: _end(ended))
         if until is not None:
-            timer = run.loop.call_later(max(0.0, until - run.clock.monotonic()), _end, ended)
-        halted_for = await ended
-        if work.future.done():
+            timer = run.loop.call_later(max(0.0, until - run.clock.monotonic()), work.halt)
+        halted_for = await work.woken
+        if work.is_over:
             late_s = 0.0 if until is None else watch.ended_at() - until
-            raw = result_of(work.future)
             # A body that blocks the loop of its own deadline cannot be stopped by it, and gains nothing by that.
-            if late_s > LATE_S and not isinstance(raw, Raised | Asked):
+            if late_s > LATE_S and not isinstance(work.outcome, Raised | Asked):
                 reason = f"answered {late_s:.3g} s after its {'SLA' if kind == 'sla' else 'deadline'}"
                 return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=False)
-            return _read(raw, order)
+            return _read(work.outcome, order)
         # The slot is counted under the specialist that the plan names, also where an alternative works.
         slot_of = subtask.specialist or card.name
         is_leaked = await work.stop(lambda: run.leak_ended(slot_of))
@@ -155,14 +152,9 @@ async def _run_body(order: Order) -> Outcome:
         raise
     finally:
         desk.close()
-        run.halts.discard(ended)
+        run.at_work.discard(work)
         if timer is not None:
             timer.cancel()
-
-
-def _end(ended: asyncio.Future[str | None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
 
 
 def _read(raw: Any, order: Order) -> Outcome:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from typing import Protocol
 
 from concertino.contracts.budget import Usage
 from concertino.contracts.errors import InputError, StaleLease
@@ -35,6 +36,12 @@ FLOOR_SHARE = 0.02
 FLOOR_MAX_S = 0.5
 
 
+class Haltable(Protocol):
+    """What may be told to stop, and why."""
+
+    def halt(self, reason: str | None = None) -> None: ...
+
+
 class Run:
     """One live run. Its board belongs to `loop`; emitting, spending and cancelling work from any thread."""
 
@@ -60,8 +67,8 @@ class Run:
         self.standings: Mapping[str, Standing] = {}
         self._voice = Voice(options.listeners)
         self._record = Record(options.journal, lease, loop=loop, on_lost=self.lose)
-        self.halts: set[asyncio.Future[str | None]] = set()
-        """Attempts under way; each is given the reason when all are stopped."""
+        self.at_work: set[Haltable] = set()
+        """Bodies of attempts under way."""
         self.leaks: Counter[str] = Counter()
         """Work given up that still runs, by the specialist whose slot it keeps, in this dispatch and later ones."""
         self.cancel_reason: str | None = history.cancel_reason
@@ -294,9 +301,8 @@ class Run:
         def stop() -> None:
             if self.board is not None:
                 self.board.stop(Turn("cancel", reason))
-            for halt in list(self.halts):
-                if not halt.done():
-                    halt.set_result(reason)
+            for work in list(self.at_work):
+                work.halt(reason)
 
         self.on_loop(stop)
 
