@@ -1,4 +1,4 @@
-"""The board: who starts when. Its futures need a loop that is never run, so every test is synchronous in effect."""
+"""The board: who starts when. Nothing runs on its loop but the board's own end of a turn."""
 
 from __future__ import annotations
 
@@ -49,15 +49,25 @@ async def test_a_subtask_goes_when_all_it_needs_is_completed() -> None:
 
 
 async def test_slots_go_to_the_longest_remaining_path() -> None:
-    """Whoever came first takes what is free; after that the priority decides, and plan order between equals."""
+    """Who came first does not matter: the priority decides, and plan order between equals."""
     names = ("first", "short", "long", "long2")
     board = _board(*(_subtask(name) for name in names), slots=1, priority={"short": 1.0, "long": 9.0, "long2": 9.0})
     turns = _arrive(board, *names)
-    order = ["first"]
+    order = list(_going(turns))
     for _ in range(3):
         board.finish(order[-1], "completed")
         order.extend(_going(turns) - set(order))
-    assert order == ["first", "long", "long2", "short"]
+    assert order == ["long", "long2", "short", "first"]
+
+
+async def test_slots_do_not_wait_for_who_does_not_come() -> None:
+    """They are given out at the end of the turn in which somebody came, among those who came in it."""
+    names = ("short", "long", "absent")
+    board = _board(*(_subtask(name) for name in names), slots=1, priority={"long": 9.0, "absent": 99.0})
+    turns = _arrive(board, "short", "long")
+    assert _going(turns) == set()
+    await asyncio.sleep(0)
+    assert _going(turns) == {"long"}
 
 
 async def test_a_specialists_own_bound_holds_back_nobody_else() -> None:
@@ -65,8 +75,8 @@ async def test_a_specialists_own_bound_holds_back_nobody_else() -> None:
     many = [_subtask(f"m{n}", who="bounded") for n in range(4)]
     board = _board(*many, _subtask("other"), slots=3, caps={"bounded": 1}, priority={"m3": 5.0})
     turns = _arrive(board, "m0", "m1", "m2", "m3", "other")
-    assert _going(turns) == {"m0", "other"}
-    board.finish("m0", "completed")
+    assert _going(turns) == {"m3", "other"}
+    board.finish("m3", "completed")
     assert _going(turns) == {"m0", "other", "m3"}
     assert board.load() == {"bounded": 1, "worker": 1}
 
@@ -154,6 +164,7 @@ async def test_a_stop_reaches_who_waits_and_who_comes_later() -> None:
     """Those that run are not the board's to stop."""
     board = _board(*map(_subtask, ("runs", "waits", "late")), slots=1)
     turns = _arrive(board, "runs", "waits")
+    await asyncio.sleep(0)
     board.stop(Turn("cancel", "enough"))
     turns |= _arrive(board, "late")
     assert _told(turns) == {"runs": "go", "waits": "cancel", "late": "cancel"}
@@ -233,9 +244,10 @@ class _Rules:
             who not in self.caps or used[who] < self.caps[who]
         )
 
-    def move(self, act: Callable[[], object]) -> None:
+    async def move(self, act: Callable[[], object]) -> None:
         before = set(_going(self.turns))
         act()
+        await asyncio.sleep(0)
         started = _going(self.turns) - before
         for name, turn in self.turns.items():  # a real instance records the skip that it is told
             if turn.done() and turn.result().kind == "skip":
@@ -285,7 +297,7 @@ def test_any_order_of_arrivals_ends_and_leaks_keeps_the_rules(plan: list[Subtask
                     def arrive(name: str = name) -> None:
                         rules.turns[name] = rules.board.arrive(name)
 
-                    rules.move(arrive)
+                    await rules.move(arrive)
                 case "end":
                     name = data.draw(st.sampled_from(rules.running()))
                     state: SubtaskState = data.draw(st.sampled_from(("completed", "completed", "failed")))
@@ -294,14 +306,14 @@ def test_any_order_of_arrivals_ends_and_leaks_keeps_the_rules(plan: list[Subtask
                     def end(name: str = name, state: SubtaskState = state, leaks: bool = leaks) -> None:
                         rules.end(name, state, leaks=leaks)
 
-                    rules.move(end)
+                    await rules.move(end)
                 case _:
                     who = data.draw(st.sampled_from(sorted(+rules.leaked)))
 
                     def free(who: str = who) -> None:
                         rules.free(who)
 
-                    rules.move(free)
+                    await rules.move(free)
         assert set(_told(rules.turns)) == set(rules.plan)
         assert set(rules.ended) == set(rules.plan)
         for name, ended in rules.ended.items():

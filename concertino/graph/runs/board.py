@@ -71,6 +71,8 @@ class Board:
         self._taken = sum(self._used.values())
         self._paused: set[str] = set()
         self._stopped: Turn | None = None
+        self._is_due = False
+        """Whether slots are given out at the end of this turn of the loop."""
         live = [subtask for subtask in subtasks if subtask.id not in settled]
         self._expected = {subtask.id for subtask in live} - set(absent)
         for subtask in live:
@@ -105,7 +107,10 @@ class Board:
             return turn
         self._turns[subtask_id] = turn
         self._consider(subtask_id)
-        self._advance()
+        if self._expected and (self._slots is not None or self._caps):
+            self._advance_soon()
+        else:
+            self._advance()
         return turn
 
     def leave(self, subtask_id: str) -> None:
@@ -215,7 +220,14 @@ class Board:
             self._queued.add(subtask_id)
             heapq.heappush(self._ready, (-self._priority.get(subtask_id, 0.0), self._order[subtask_id], subtask_id))
 
+    def _advance_soon(self) -> None:
+        """Give out slots once everybody who comes in this turn of the loop is here: the first to come may be the last in line."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._advance)
+
     def _advance(self) -> None:
+        self._is_due = False
         while self._ready and (self._slots is None or self._taken < self._slots):
             entry = heapq.heappop(self._ready)
             subtask_id = entry[2]
