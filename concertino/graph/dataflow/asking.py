@@ -6,12 +6,12 @@ start, as LangGraph does, and each `interrupt()` returns its answer.
 
 from __future__ import annotations
 
-import contextlib
+import contextvars
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
@@ -29,6 +29,8 @@ from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject
 from concertino.graph.dataflow.nested import described, resume_value
 from concertino.graph.runs.entry import configurable
+
+T = TypeVar("T")
 
 GRAPHS_PER_ATTEMPT = 1_000
 """Graphs that one attempt may call with checkpoints of their own each; chosen by hand."""
@@ -56,9 +58,8 @@ class Replies:
             self.by_id[one.id] = resume_value(one.value, answer)
 
 
-@contextlib.contextmanager
-def listening(config: RunnableConfig, replies: Replies, *, attempt: int) -> Iterator[RunnableConfig]:
-    """Let bodies that are started inside get the replies from `interrupt()`; gives the config that does it.
+def within(config: RunnableConfig, replies: Replies, *, attempt: int, start: Callable[[RunnableConfig], T]) -> T:
+    """Start a body where it gets the replies from `interrupt()`; `start` is given the config that does it.
 
     Graphs that a body calls keep their checkpoints apart from those of another attempt.
     """
@@ -79,11 +80,9 @@ def listening(config: RunnableConfig, replies: Replies, *, attempt: int) -> Iter
             conf[CONFIG_KEY_RESUME_MAP] = dict(replies.by_id)
     around = var_child_runnable_config.get() or config
     inside = cast("RunnableConfig", {**around, "configurable": conf})
-    token = var_child_runnable_config.set(inside)
-    try:
-        yield inside
-    finally:
-        var_child_runnable_config.reset(token)
+    context = contextvars.copy_context()
+    context.run(var_child_runnable_config.set, inside)
+    return context.run(start, inside)
 
 
 def _own(namespace: str, replies: Replies) -> list[Any]:

@@ -15,7 +15,7 @@ from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Subtask
-from concertino.graph.dataflow.asking import Replies, listening
+from concertino.graph.dataflow.asking import Replies, within
 from concertino.graph.dataflow.bodies import CoroutineWork, Raised, ThreadWork, Work
 from concertino.graph.dataflow.desk import AttemptDesk
 from concertino.graph.dataflow.dispatch import SPECIALIST
@@ -25,7 +25,6 @@ from concertino.nodes.specialists.answer import read_answer
 from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief
 from concertino.nodes.specialists.declare import Specialist
 from concertino.nodes.specialists.process import run_in_process
-from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import Permit
 
 LATE_S = 0.05
@@ -40,7 +39,7 @@ class Stopped(ConcertinoError, RuntimeError):
         super().__init__(reason + ("; it could not be stopped and still runs" if is_leaked else ""))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Order:
     """What one attempt is made of."""
 
@@ -108,7 +107,9 @@ async def _run_body(order: Order) -> Outcome:
         until, kind = now + sla_s, "sla"
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
-    desk = AttemptDesk(run, path=order.path, subtask_id=subtask.id, specialist=card.name, attempt=order.label)
+    desk = AttemptDesk(
+        run, order.specialist, path=order.path, subtask_id=subtask.id, attempt=order.label, deadline=until
+    )
     facts = Assignment(
         task_id=run.task_id,
         run_id=run.run_id,
@@ -122,8 +123,12 @@ async def _run_body(order: Order) -> Outcome:
         model=run.options.model,
     )
     watch = Watch(run.clock)
-    with listening(order.config, order.replies, attempt=order.number) as config:
-        work = _start(order, facts, desk, config, watch)
+    work = within(
+        order.config,
+        order.replies,
+        attempt=order.number,
+        start=lambda config: _start(order, facts, desk, config, watch),
+    )
     run.at_work.add(work)
     timer: asyncio.TimerHandle | None = None
     try:
@@ -197,32 +202,23 @@ class Watch:
 
 
 def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig, watch: Watch) -> Work:
-    specialist, run = order.specialist, order.run
-    tools = BoundTools(
-        {**run.options.tools, **{tool.name: tool for tool in specialist.tools}},
-        guard=run.money.guard,
-        account=run.money.tool_accounts(order.path),
-        key=f"{facts.subtask_id}#{order.label}",
-        deadline=facts.deadline,
-        caller="/".join(order.path),
-        blocking=specialist.kind == "function",
-    )
-    desk.hand_out(tools)
-    body = specialist.body
+    specialist, body = order.specialist, order.specialist.body
     match specialist.kind:
         case "coroutine":
-            brief = AsyncBrief(facts, desk=desk, tools=tools)
+            brief = AsyncBrief(facts, desk=desk)
             return CoroutineWork(lambda: watch.waited(body(brief)), is_sync=order.is_sync)
         case "function":
-            blocking = BlockingBrief(facts, desk=desk, tools=tools)
+            blocking = BlockingBrief(facts, desk=desk)
             return ThreadWork(lambda: watch.called(lambda: body(blocking)))
         case "process":
             assert specialist.target is not None
             target = specialist.target
-            served = Served(desk, tools)
+            served = Served(desk)
             # A child process needs no loop of its own: it is watched from the conducting one.
             return CoroutineWork(
-                lambda: run_in_process(target, facts.as_json(), serve=served, deadline=facts.deadline, clock=run.clock),
+                lambda: run_in_process(
+                    target, facts.as_json(), serve=served, deadline=facts.deadline, clock=order.run.clock
+                ),
                 is_sync=False,
             )
         case "runnable":
@@ -230,7 +226,7 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
         case "graph":
             # Another version or input starts over: the thread of a graph that has ended would give the old answer.
             of = digest([order.hash, specialist.card.version])[:16]
-            thread_id = f"{run.run_id}.{facts.subtask_id}.{specialist.name}.{order.number}.{of}"
+            thread_id = f"{order.run.run_id}.{facts.subtask_id}.{specialist.name}.{order.number}.{of}"
             return start_graph(
                 body, facts, config=order.config, is_sync=order.is_sync, thread_id=thread_id, answer=order.answer
             )
@@ -239,16 +235,16 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
 class Served:
     """What a child process may ask for: its tools, spending and publishing, behind the parent's guard."""
 
-    def __init__(self, desk: AttemptDesk, tools: BoundTools) -> None:
-        self._desk, self._tools = desk, tools
+    def __init__(self, desk: AttemptDesk) -> None:
+        self._desk = desk
 
     async def __call__(self, operation: str, arguments: JsonObject) -> Any:
         given: dict[str, Any] = dict(arguments)
         match operation:
             case "tool":
-                return await self._tools.call(given["name"], **given["arguments"])
+                return await self._desk.tools.call(given["name"], **given["arguments"])
             case "tools":
-                return list(self._tools.names())
+                return list(self._desk.tools.names())
             case "spend":
                 await self._desk.spend(**given)
             case "publish":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
@@ -13,6 +14,7 @@ from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
+from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number
 
@@ -23,22 +25,48 @@ MOST, MOST_USD = 10**15, 10**9
 class AttemptDesk:
     """The run's ledger and record, as one attempt at one subtask may use them. Works from any loop or thread."""
 
-    def __init__(self, run: Run, *, path: tuple[str, ...], subtask_id: str, specialist: str, attempt: str) -> None:
-        self._run, self._path = run, path
-        self._subtask_id, self._specialist, self._attempt = subtask_id, specialist, attempt
+    def __init__(
+        self,
+        run: Run,
+        specialist: Specialist,
+        *,
+        path: tuple[str, ...],
+        subtask_id: str,
+        attempt: str,
+        deadline: float | None,
+    ) -> None:
+        self._run, self._path, self._specialist, self._deadline = run, path, specialist, deadline
+        self._subtask_id, self._attempt = subtask_id, attempt
         self._spent = 0
         self._is_closed = False
+        self._lock = threading.Lock()
         self._tools: BoundTools | None = None
 
-    def hand_out(self, tools: BoundTools) -> None:
-        """Note the attempt's tools, to take them back at its end."""
-        self._tools = tools
+    @property
+    def tools(self) -> BoundTools:
+        """What the attempt may call; made when first asked for, as many bodies never do."""
+        with self._lock:
+            if self._tools is None:
+                run, own = self._run, self._specialist.tools
+                self._tools = BoundTools(
+                    {**run.options.tools, **{tool.name: tool for tool in own}},
+                    guard=run.money.guard,
+                    account=run.money.tool_accounts(self._path),
+                    key=f"{self._subtask_id}#{self._attempt}",
+                    deadline=self._deadline,
+                    caller="/".join(self._path),
+                    blocking=self._specialist.kind == "function",
+                )
+                if self._is_closed:
+                    self._tools.close(self._over())
+            return self._tools
 
     def close(self) -> None:
         """Refuse whatever an attempt that is over still wants, also from a thread that could not be stopped."""
-        self._is_closed = True
-        if self._tools is not None:
-            self._tools.close(self._over())
+        with self._lock:
+            self._is_closed = True
+            if self._tools is not None:
+                self._tools.close(self._over())
 
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
         """Charge; waits while others hold what is needed, raises BudgetExceeded when it cannot fit."""
@@ -84,7 +112,7 @@ class AttemptDesk:
         return f"{self._subtask_id}#{self._attempt}.spend{self._spent}", asked
 
     def _record(self, type_: EventType, payload: JsonObject) -> Future[list[int]]:
-        return self._run.emit(type_, subtask_id=self._subtask_id, agent=self._specialist, payload=payload)
+        return self._run.emit(type_, subtask_id=self._subtask_id, agent=self._specialist.name, payload=payload)
 
     def _settled(self, key: str, held: Reservation) -> JsonObject:
         return {"key": key, "path": held.path, "used": dict(held.amounts._asdict())}

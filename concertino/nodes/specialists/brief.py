@@ -14,8 +14,10 @@ from concertino.contracts.json import JsonObject
 
 
 class Desk(Protocol):
-    """What stands behind a brief: the run's ledger and record, reachable from any loop or thread."""
+    """What stands behind a brief: the run's ledger and record, and its tools, reachable from any loop or thread."""
 
+    @property
+    def tools(self) -> Tools: ...
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
     def spend_blocking(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
     async def publish(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
@@ -89,10 +91,10 @@ class Done:
 class _Brief:
     """The part both briefs share."""
 
-    __slots__ = ("_desk", "_facts", "_tools")
+    __slots__ = ("_desk", "_facts")
 
-    def __init__(self, facts: Assignment, *, desk: Desk, tools: Tools) -> None:
-        self._facts, self._desk, self._tools = facts, desk, tools
+    def __init__(self, facts: Assignment, *, desk: Desk) -> None:
+        self._facts, self._desk = facts, desk
 
     @property
     def task_id(self) -> str:
@@ -128,7 +130,7 @@ class _Brief:
 
     @property
     def tools(self) -> Tools:
-        return self._tools
+        return self._desk.tools
 
     @property
     def model(self) -> Any:
