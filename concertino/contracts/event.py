@@ -15,7 +15,10 @@ MessageType = Literal["TASK", "RESULT", "ERROR", "STATUS"]
 EventType = Literal[
     "RUN_ADMITTED",
     "RUN_PLANNED",
+    "PLAN_DRAFTED",
     "PLAN_REJECTED",
+    "PLAN_REPAIRED",
+    "PLAN_FALLBACK",
     "RUN_DISPATCHED",
     "RUN_PARKED",
     "RUN_RESUMED",

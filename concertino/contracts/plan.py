@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from concertino.contracts.budget import Budget, Seconds
 from concertino.contracts.ids import Name
+from concertino.contracts.task import Requirements
 
 Origin = Literal["caller", "rule", "model", "cache", "fallback"]
 
@@ -122,5 +123,7 @@ class Plan(BaseModel):
     """The workflow's own bounds, within the run's."""
     stop_when: dict[str, str] = Field(default_factory=dict)
     """Stage name → CEL condition over `task` and `findings` (outputs by short name) that ends the run early after that stage."""
+    requirements: Requirements | None = None
+    """What the planner understood the task to ask for; `None` where nothing was extracted."""
     notes: tuple[str, ...] = ()
     """What was derived, routed or mended, one sentence each."""

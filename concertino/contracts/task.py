@@ -23,6 +23,16 @@ class Criterion(BaseModel):
     text: Annotated[str, StringConstraints(max_length=4_000)] = ""
 
 
+class Requirements(BaseModel):
+    """What a task asks for, taken from its free text. Source: document 002, plan synthesis."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    acceptance_criteria: tuple[Criterion, ...] = ()
+
+
 class Task(BaseModel):
     """A request. Source of the field names: document 002 (`POST /orchestrate`), document 001 (`TaskRequest`)."""
 
