@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from concertino.contracts.budget import Budget, Seconds
 from concertino.contracts.ids import Name
+from concertino.contracts.refinement import MaybeRefine, StandIn
 from concertino.contracts.task import Requirements
 
 Origin = Literal["caller", "rule", "model", "cache", "fallback"]
@@ -94,6 +95,11 @@ class Subtask(BaseModel):
     """Acceptance criteria that this subtask answers for."""
     stage: Name | None = None
     """Stages run one after another in order of appearance; a stage can end the run early."""
+    continue_when: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """CEL over `task`, `payload` and what came before (`findings`, `confidences`, `value`, `confidence`): where it is false,
+    this path ends early. Judged when the subtask could start; what cannot be decided goes on."""
+    on_failure: StandIn | None = None
+    """Who takes over once it stays failed."""
     max_attempts: Annotated[int, Field(ge=1, le=3)] = 3
     """Attempts on one specialist. Source: document 002, at most 3."""
 
@@ -123,6 +129,8 @@ class Plan(BaseModel):
     """The workflow's own bounds, within the run's."""
     stop_when: dict[str, str] = Field(default_factory=dict)
     """Stage name → CEL condition over `task` and `findings` (outputs by short name) that ends the run early after that stage."""
+    refine: MaybeRefine = None
+    """Which paths later stages go on with; `None` leaves that to each subtask's `continue_when`."""
     requirements: Requirements | None = None
     """What the planner understood the task to ask for; `None` where nothing was extracted."""
     notes: tuple[str, ...] = ()

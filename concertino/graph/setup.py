@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -13,12 +13,13 @@ from concertino.contracts.budget import Budget
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import SetupError
 from concertino.contracts.journal import Journal
+from concertino.contracts.refinement import StandIn
 from concertino.contracts.task import input_error
 from concertino.graph.runs.money import WORK
 from concertino.journal.open import open_journal
 from concertino.nodes.planning.faults import Faults
 from concertino.nodes.planning.routing import RESERVED_NAMES, capabilities
-from concertino.nodes.planning.workflows import Workflow, load_workflows
+from concertino.nodes.planning.workflows import SubtaskTemplate, Workflow, load_workflows
 from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
 from concertino.nodes.synthesis.authority import fraction
 
@@ -125,10 +126,16 @@ def rules(sources: Sequence[Any], specialists: Mapping[str, Specialist]) -> tupl
     able = {skill for name in cards for skill in capabilities(name, cards)}
     for workflow in found:
         for at, template in enumerate(workflow.plan.subtasks):
-            kind = "specialist" if template.specialist is not None else "capability"
-            wanted, known = template.specialist or template.capability or "", cards if kind == "specialist" else able
-            if wanted not in known:
-                whose = f"no such {kind} here" if kind == "specialist" else "no specialist here has it"
-                field = f"workflow {workflow.name}: plan.subtasks[{at}].{kind}"
-                raise SetupError(field=field, value=wanted, rule=f"{whose}; {Faults().nearest(wanted, known)}")
+            place = f"workflow {workflow.name}: plan.subtasks[{at}]"
+            _check_staff(template, place, cards, able)
+            if template.on_failure is not None:
+                _check_staff(template.on_failure, f"{place}.on_failure", cards, able)
     return found
+
+
+def _check_staff(asked: SubtaskTemplate | StandIn, place: str, cards: Collection[str], able: Collection[str]) -> None:
+    kind = "specialist" if asked.specialist is not None else "capability"
+    wanted, known = asked.specialist or asked.capability, cards if kind == "specialist" else able
+    if wanted is not None and wanted not in known:
+        whose = f"no such {kind} here" if kind == "specialist" else "no specialist here has it"
+        raise SetupError(field=f"{place}.{kind}", value=wanted, rule=f"{whose}; {Faults().nearest(wanted, known)}")

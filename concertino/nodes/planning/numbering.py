@@ -34,6 +34,10 @@ def number(sketch: Sketch, ordered: Sequence[int]) -> tuple[list[Subtask], dict[
         inputs = sketch.inputs(at)
         if inputs and (at in sketch.added or renamed):
             changes["inputs"] = _renamed(inputs, names) if renamed else inputs
+        if subtask.on_failure is not None and subtask.on_failure.inputs and renamed:
+            changes["on_failure"] = subtask.on_failure.model_copy(
+                update={"inputs": _renamed(subtask.on_failure.inputs, names)}
+            )
         finished.append(subtask.model_copy(update=changes))
     return finished, names
 

@@ -10,6 +10,7 @@ from concertino.contracts.errors import PlanInvalid
 from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault
+from concertino.contracts.refinement import StandIn
 from concertino.contracts.task import Task
 from concertino.nodes.planning import conditions, keywords
 from concertino.nodes.planning.draft import Draft
@@ -19,7 +20,9 @@ from concertino.nodes.planning.references import Reference, reference_to
 from concertino.nodes.planning.templates import Filler
 from concertino.nodes.planning.workflows import GateTemplate, Match, SubtaskTemplate, Workflow
 
-_COPIED = ("specialist", "capability", "estimate_s", "required", "budget", "sla_s", "stage", "max_attempts")
+_COPIED = (
+    "specialist", "capability", "estimate_s", "required", "budget", "sla_s", "stage", "continue_when", "max_attempts",
+)  # fmt: skip
 
 
 def plan_by_rules(task: Task, workflows: Sequence[Workflow], *, limits: Limits | None = None) -> Draft | None:
@@ -127,6 +130,8 @@ class _Expansion:
         stops: JsonObject = {stage: text for stage, text in template.stop_when.items() if stage in stages}
         if stops:
             plan["stop_when"] = stops
+        if template.refine is not None:
+            plan["refine"] = template.refine.model_dump(mode="json")
         return plan
 
     def _expand(self, template: SubtaskTemplate, *, room: int) -> list[tuple[str, JsonObject]]:
@@ -195,6 +200,8 @@ class _Expansion:
         subtask["objective"] = filler.text(template.objective) or objective_of(self._task)
         if template.inputs:
             subtask["inputs"] = filler.inputs(template.inputs)
+        if template.on_failure is not None:
+            subtask["on_failure"] = self._stand_in(template.on_failure, filler)
         gate = self._gate(template.gate, data, subtask_id)
         if gate is not None:
             subtask["gate"] = gate
@@ -205,6 +212,14 @@ class _Expansion:
             subtask["covers"] = [name for name in template.covers if name in criteria]
         self.notes.extend(filler.notes)
         return subtask
+
+    def _stand_in(self, template: StandIn, filler: Filler) -> JsonObject:
+        stand_in: JsonObject = template.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        if template.objective is not None:
+            stand_in["objective"] = filler.text(template.objective)
+        if template.inputs is not None:
+            stand_in["inputs"] = filler.inputs(template.inputs)
+        return stand_in
 
     def _link(self, reference: Reference) -> JsonValue | None:
         found = [reference_to(subtask_id, reference.path) for subtask_id, _ in self._instances[reference.subtask]]

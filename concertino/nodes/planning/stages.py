@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from concertino.nodes.planning import conditions
 from concertino.nodes.planning.sketch import Sketch
-from concertino.nodes.planning.workflows import STAGE_VARIABLES
+from concertino.nodes.planning.workflows import PATH_VARIABLES, STAGE_VARIABLES
 
 
 def set_stages(sketch: Sketch) -> list[int]:
     """Fill `sketch.stages` and return each subtask's stage as a number, in order of appearance.
 
     Where any subtask has a stage, one without joins the stage of the one before it, or else the first. Faults found: a need of a
-    later stage, a condition on an unknown stage, a faulty condition (bad_field).
+    later stage, a condition on an unknown stage, a faulty condition, also a subtask's own (bad_field).
     """
     names = list(dict.fromkeys(subtask.stage for subtask in sketch.subtasks if subtask.stage is not None))
     number = {name: at for at, name in enumerate(names)}
@@ -48,3 +48,13 @@ def _check_conditions(sketch: Sketch, names: list[str]) -> None:
             conditions.check(condition, names=STAGE_VARIABLES, macros=trusted)
         except ValueError as error:
             sketch.faults.add("bad_field", place, condition, str(error), "correct the condition")
+    for at, subtask in enumerate(sketch.subtasks):
+        if subtask.continue_when is None:
+            continue
+        try:
+            conditions.check(subtask.continue_when, names=PATH_VARIABLES, macros=trusted)
+        except ValueError as error:
+            sketch.faults.add(
+                "bad_field", f"{sketch.places[at]}.continue_when", subtask.continue_when, str(error),
+                "correct the condition", subtasks=(subtask.id,),
+            )  # fmt: skip

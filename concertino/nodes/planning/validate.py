@@ -21,6 +21,7 @@ from concertino.nodes.planning.reading import read
 from concertino.nodes.planning.sketch import Sketch
 from concertino.nodes.planning.staffing import staff
 from concertino.nodes.planning.stages import set_stages
+from concertino.nodes.planning.stand_ins import check_stand_ins
 from concertino.nodes.planning.wiring import wire
 
 
@@ -84,6 +85,7 @@ def validate(
     check_coverage(sketch)
     check_budget(sketch, money)
     _check_answer(sketch)
+    check_stand_ins(sketch)
     ranks = set_stages(sketch)
     ordered = _ordered(sketch, ranks, bounds)
     if ordered is not None:
@@ -101,6 +103,7 @@ def validate(
         gate=sketch.header.gate,
         budget=sketch.header.budget,
         stop_when=sketch.header.stop_when,
+        refine=sketch.header.refine,
         notes=tuple(dict.fromkeys(sketch.notes)),
     )
 

@@ -14,6 +14,7 @@ from concertino.contracts.ids import Name
 from concertino.contracts.json import clean, parse
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Gate
+from concertino.contracts.refinement import MaybeRefine, StandIn
 from concertino.nodes.planning import conditions, paths, templates
 from concertino.nodes.planning.keywords import words
 from concertino.nodes.planning.yaml_source import FILE_BYTES, FILE_NESTING, read_yaml
@@ -25,6 +26,7 @@ Keyword = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _FROZEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 ITEM_VARIABLES = conditions.VARIABLES | templates.ITEM_ROOTS
 STAGE_VARIABLES = conditions.VARIABLES | {"findings"}
+PATH_VARIABLES = STAGE_VARIABLES | {"confidences", "value", "confidence"}
 
 
 def _check(condition: str | None, place: str, names: frozenset[str]) -> None:
@@ -132,6 +134,10 @@ class SubtaskTemplate(BaseModel):
     covers: tuple[Name, ...] | Literal["all"] = ()
     """Ids of acceptance criteria, or all that the task has."""
     stage: Name | None = None
+    continue_when: Condition | None = None
+    """CEL over `task`, `payload`, `findings`, `confidences`, `value` and `confidence`; where it is false the path ends early."""
+    on_failure: StandIn | None = None
+    """Who takes over once it stays failed. Placeholders and references allowed in objective and inputs."""
     max_attempts: Annotated[int, Field(ge=1, le=3)] = 3
 
     @model_validator(mode="before")
@@ -150,11 +156,14 @@ class SubtaskTemplate(BaseModel):
                 "covers cannot stand beside for_each: a criterion is covered once; put it on the subtask that joins them"
             )
         _check(self.for_each, "for_each", conditions.VARIABLES)
+        _check(self.continue_when, "continue_when", PATH_VARIABLES)
         _check(self.when, "when", ITEM_VARIABLES if self.for_each else conditions.VARIABLES)
         if self.gate is not None:
             _check(self.gate.when, "gate.when", ITEM_VARIABLES if self.for_each else conditions.VARIABLES)
             templates.check_text(self.gate.question, roots=self.roots)
         templates.check_text(self.objective, roots=self.roots)
+        if self.on_failure is not None:
+            templates.check_text(self.on_failure.objective or "", roots=self.roots)
         return self
 
     @property
@@ -175,6 +184,8 @@ class PlanTemplate(BaseModel):
     """Ids of templates whose findings make the answer."""
     stop_when: dict[Name, Condition] = Field(default_factory=dict)
     """Stage → CEL over `task`, `payload` and `findings` that ends the run early after it."""
+    refine: MaybeRefine = None
+    """Which paths later stages go on with; `true` takes the defaults."""
 
     @model_validator(mode="before")
     @classmethod
@@ -195,6 +206,9 @@ class PlanTemplate(BaseModel):
             try:
                 for key, value in subtask.inputs.items():
                     templates.check_inputs(value, roots=subtask.roots, subtasks=position, place=f"inputs.{key}")
+                for key, value in ((subtask.on_failure and subtask.on_failure.inputs) or {}).items():
+                    place = f"on_failure.inputs.{key}"
+                    templates.check_inputs(value, roots=subtask.roots, subtasks=position, place=place)
             except ValueError as error:
                 raise ValueError(f"subtasks[{at}].{error}") from error
         found = paths.cycles([[position[need] for need in subtask.needs] for subtask in self.subtasks])
