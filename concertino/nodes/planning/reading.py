@@ -15,6 +15,7 @@ from concertino.contracts.json import clean, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Gate, Origin, Subtask
 from concertino.contracts.refinement import MaybeRefine
+from concertino.contracts.task import Requirements
 from concertino.nodes.planning.faults import Faults
 
 _MADE_ID = re.compile(rf"(?P<specialist>{ID_RULE})::(?P<task_id>{ID_RULE})::[1-9][0-9]{{0,5}}")
@@ -33,6 +34,7 @@ class Header(BaseModel):
     answer: tuple[str, ...] | None = None
     stop_when: dict[str, str] = Field(default_factory=dict)
     refine: MaybeRefine = None
+    requirements: Requirements | None = None
     notes: Annotated[tuple[str, ...], Field(max_length=100_000)] = ()
     task_id: str | None = None
     """Of a plan that was printed and handed in again; it must be this task's."""

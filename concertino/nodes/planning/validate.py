@@ -104,6 +104,7 @@ def validate(
         budget=sketch.header.budget,
         stop_when=sketch.header.stop_when,
         refine=sketch.header.refine,
+        requirements=sketch.header.requirements,
         notes=tuple(dict.fromkeys(sketch.notes)),
     )
 
