@@ -20,6 +20,7 @@ from concertino.graph.dataflow.subtask import SubtaskWork
 from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.entry import entry_of, live_run
 from concertino.graph.runs.gates import PLAN_GATE, Question
+from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.run import Run
 from concertino.graph.state import PlannerState
 from concertino.graph.summary import merge, report
@@ -126,7 +127,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     run.check()
     made = plan_of(run)
     states = {sid: str(record["state"]) for sid, record in run.records.items()}
-    for subtask_id in run.reopened():
+    for subtask_id in reopened(run):
         states.pop(subtask_id, None)
         run.records.pop(subtask_id, None)
     going = [subtask.id for subtask in next_stage(made, states)]
@@ -197,8 +198,7 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
         )
         run.questions.ask(Question(f"{subtask_id}.review", question, None, details))
     dropped = {sid: await _drop(run, sid, verdict.drop_reason, verdict.drop_is_failure) for sid in verdict.drop}
-    reopened = bool(run.reopened())
-    step = "dispatch" if reopened and verdict.next == "synthesize" and not verdict.drop else verdict.next
+    step = "dispatch" if reopened(run) and verdict.next == "synthesize" and not verdict.drop else verdict.next
     run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})
     decided: JsonObject = {"next": step, "reason": verdict.reason, "ended": ended, "idle": idle}
     return {"verdict": {**before, **decided}, "records": dropped, **_own(state, run)}

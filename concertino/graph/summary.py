@@ -17,6 +17,7 @@ from concertino.graph.dataflow.dispatch import plan_of
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
 from concertino.nodes import deliver
+from concertino.nodes.refinement import answering, ended_early
 from concertino.nodes.synthesis import Synthesis, synthesize
 
 AGGREGATE_S = 5.0
@@ -30,7 +31,7 @@ async def merge(run: Run) -> JsonObject:
     result, and then all that is said of the answer is said of that result alone. Source: document 000, aggregation.
     """
     plan = plan_of(run)
-    asked = plan.answer if plan.answer is not None else tuple(subtask.id for subtask in plan.subtasks)
+    asked = answering(plan, run.records)
     found = {sid: finding for sid in asked if (finding := run.finding(sid)) is not None}
     ended = deliver.outcomes(plan, run.records)
     missing = deliver.missing(plan, ended, run.options.cards)
@@ -102,6 +103,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "breakers": cast("Any", run.options.breakers.snapshot()),
         "leaked": run.leaks.total(),
         "needs_review": cast("Any", flagged),
+        "ended_early": cast("Any", ended_early(plan, run.records)),
         "gates": cast("Any", [question.as_json() for question in run.questions.book]),
         "complexity": complexity,
         "pattern": complexity.get("tier"),

@@ -13,6 +13,7 @@ from concertino.contracts.plan import Plan, Subtask
 from concertino.contracts.specialist import Health, Standing
 from concertino.graph.options import Options
 from concertino.graph.runs.board import Board, SubtaskState
+from concertino.graph.runs.refining import holds_back
 from concertino.graph.runs.run import Run
 from concertino.nodes.planning.paths import remaining_path
 
@@ -55,14 +56,16 @@ def lay_board(run: Run, dispatch: JsonObject, *, absent: Sequence[str] = ()) -> 
     cards = run.options.cards
     run.lay_board(
         Board(
-            [subtask for subtask in plan.subtasks if subtask.id in going or subtask.id in settled],
+            [run.edited(subtask) for subtask in plan.subtasks if subtask.id in going or subtask.id in settled],
             slots=run.policy.concurrency,
             priority=remaining_path(plan),
             caps={name: card.max_concurrency for name, card in cards.items() if card.max_concurrency is not None},
             settled=settled,
             leaked=run.leaks,
             absent=[*absent, *(sid for sid, suspended in run.history.suspended.items() if suspended == run.dispatch)],
-            gate_open=lambda subtask: run.questions.blocks(subtask, lambda: _details(run, subtask)),
+            gate_open=lambda subtask: (
+                not holds_back(run, subtask.id) and run.questions.blocks(subtask, lambda: _details(run, subtask))
+            ),
         )
     )
 

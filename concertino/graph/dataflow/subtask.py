@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from dataclasses import dataclass, field
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
@@ -30,9 +29,11 @@ from concertino.contracts.json import JsonObject
 from concertino.graph.dataflow.asking import Replies
 from concertino.graph.dataflow.attempt import Order, Stopped, attempt
 from concertino.graph.dataflow.nested import Asked
+from concertino.graph.dataflow.progress import Progress
 from concertino.graph.runs.board import Board, SubtaskState
 from concertino.graph.runs.failure import as_data
 from concertino.graph.runs.money import WORK
+from concertino.graph.runs.refining import judge
 from concertino.graph.runs.reuse import fingerprint
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
@@ -59,23 +60,6 @@ class Deferred(Exception):
         self.bubble = bubble
 
 
-@dataclass(slots=True)
-class Progress:
-    """What is known of a subtask while it is worked on."""
-
-    specialist: str
-    hash: str = ""
-    attempts: int = 0
-    tried: list[str] = field(default_factory=list)
-    started_at: float | None = None
-    active_s: float = 0.0
-    finding: Finding | None = None
-    error: JsonObject | None = None
-    reason: str | None = None
-    keeps_slot: bool = False
-    sla_missed: bool = False
-
-
 class SubtaskWork:
     """One subtask of one dispatch, from its node's start to its record."""
 
@@ -100,11 +84,13 @@ class SubtaskWork:
         board = self._board
         try:
             turn = await board.arrive(subtask_id)
-            if turn.kind == "go":
+            if turn.kind == "go" and not self._ends_here():
                 return await self._finish(await self._work())
+            if turn.kind == "go":
+                return await self._finish("skipped")
             if turn.kind == "defer":
                 raise Deferred
-            self._progress.reason = turn.reason
+            self._progress.reason, self._progress.early = turn.reason, turn.early
             return await self._finish("cancelled" if turn.kind == "cancel" else "skipped")
         except asyncio.CancelledError:
             board.leave(subtask_id)
@@ -115,6 +101,13 @@ class SubtaskWork:
                 return None
             run.is_waiting = True
             raise deferred.bubble from None
+
+    def _ends_here(self) -> bool:
+        """Look once more whether it is worth starting: the budget may have run low while it waited for a slot."""
+        early, self._progress.note = judge(self._run, self._subtask.id)
+        if early is not None:
+            self._progress.early, self._progress.reason = early
+        return early is not None
 
     def _hash(self) -> str:
         return fingerprint(self._subtask, self._run)
@@ -297,25 +290,7 @@ class SubtaskWork:
         run, progress, subtask = self._run, self._progress, self._subtask
         run.check()
         finding = progress.finding
-        record: JsonObject = {
-            "subtask_id": subtask.id,
-            "specialist": progress.specialist,
-            "state": state,
-            "dispatch": run.dispatch,
-            "hash": progress.hash,
-            "version": run.options.specialists[progress.specialist].card.version,
-            "attempts": progress.attempts,
-            "started_at": progress.started_at,
-            "finished_at": run.clock.now(),
-            "usage": self._usage().model_dump(),
-            "error": progress.error if state in ("failed", "blocked") else None,
-            "reason": progress.reason,
-            "finding": finding.model_dump(mode="json") if finding else None,
-            "required": subtask.required,
-            "sla_missed": progress.sla_missed,
-            "reviewed": run.questions.book.answer_of(f"{subtask.id}.review") is not None,
-            "final": True,
-        }
+        record = progress.record(run, subtask, state, self._usage())
         if progress.sla_missed:
             run.emit("SLA_MISSED", subtask_id=subtask.id, agent=progress.specialist, payload={"sla_s": subtask.sla_s})
         await run.commit(
@@ -326,7 +301,7 @@ class SubtaskWork:
             payload={key: value for key, value in record.items() if key != "subtask_id"},
         )
         run.record(record, finding)
-        self._board.finish(subtask.id, state, keeps_slot=progress.keeps_slot)
+        self._board.finish(subtask.id, state, keeps_slot=progress.keeps_slot, is_early=progress.early is not None)
         return record
 
     def _usage(self) -> Usage:

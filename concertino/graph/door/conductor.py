@@ -29,7 +29,7 @@ from concertino.graph.door.watch import stands_on
 from concertino.graph.options import Options
 from concertino.graph.runs.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
 from concertino.graph.runs.restore import History
-from concertino.graph.runs.reuse import check_specialists, drop_outdated
+from concertino.graph.runs.reuse import check_specialists, drop_outdated, is_kept
 from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
@@ -238,7 +238,7 @@ class Conductor:
         asked = admission(self.options, task, policy, thread_id, parent=old_id, token=token)
         admitted = await wait(self.options.journal.admit(asked))
         lease = await self._lease(admitted.row)
-        adopted = {sid: record for sid, record in past.records.items() if record["state"] == "completed"}
+        adopted = {sid: record for sid, record in past.records.items() if is_kept(record)}
         history = await self._history(admitted.row)
         entry = await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history)
         assert entry.run is not None

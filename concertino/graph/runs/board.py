@@ -24,6 +24,8 @@ class Turn(NamedTuple):
 
     kind: Literal["go", "skip", "defer", "cancel"]
     reason: str = ""
+    early: str | None = None
+    """Why its path ended early, of one that is skipped for that."""
 
 
 class Board:
@@ -70,6 +72,8 @@ class Board:
         self._used: dict[str, int] = dict(leaked or {})
         self._taken = sum(self._used.values())
         self._paused: set[str] = set()
+        self._ending: set[str] = set()
+        """Those that were told that their path ends early, and have not finished."""
         self._stopped: Turn | None = None
         self._is_due = False
         """Whether slots are given out at the end of this turn of the loop."""
@@ -117,18 +121,23 @@ class Board:
         """Forget an instance that was cancelled from outside while it waited or ran."""
         self._turns.pop(subtask_id, None)
         self._paused.discard(subtask_id)
+        self._ending.discard(subtask_id)
         self._free(subtask_id)
         self._advance()
 
-    def finish(self, subtask_id: str, state: SubtaskState, *, keeps_slot: bool = False) -> None:
-        """Record the end of a subtask; with `keeps_slot` its slot stays taken until `free_slot`."""
+    def finish(self, subtask_id: str, state: SubtaskState, *, keeps_slot: bool = False, is_early: bool = False) -> None:
+        """Record the end of a subtask; with `keeps_slot` its slot stays taken until `free_slot`.
+
+        One whose path ended early holds nobody up: its dependents decide for themselves.
+        """
         self._state[subtask_id] = state
         self._paused.discard(subtask_id)
+        self._ending.discard(subtask_id)
         if keeps_slot:
             self._running.pop(subtask_id, None)
         else:
             self._free(subtask_id)
-        if state == "completed":
+        if state == "completed" or is_early:
             for dependent in self._dependents.pop(subtask_id, ()):
                 self._unmet[dependent] -= 1
                 self._consider(dependent)
@@ -178,6 +187,12 @@ class Board:
         """Tell a waiting subtask that its gate was rejected; it ends as skipped."""
         self._tell(subtask_id, Turn("skip", reason))
         self._advance()
+
+    def end_early(self, subtask_id: str, kind: str, reason: str) -> None:
+        """Tell a waiting subtask that its path ends here; it ends as skipped."""
+        if subtask_id in self._turns:
+            self._ending.add(subtask_id)
+        self._tell(subtask_id, Turn("skip", reason, kind))
 
     def stop(self, turn: Turn) -> None:
         """Tell everybody who waits or comes later the same: a cancellation or the end of the time."""
@@ -251,7 +266,7 @@ class Board:
         self._park()
 
     def _park(self) -> None:
-        if self._running or self._ready or self._expected or any(self._held.values()):
+        if self._running or self._ready or self._expected or self._ending or any(self._held.values()):
             return
         if self._turns:
             for subtask_id in list(self._turns):

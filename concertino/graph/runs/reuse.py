@@ -36,7 +36,8 @@ def outdated(run: Run, plan: Plan) -> list[str]:
         if record is None or (record["state"] == "completed" and card is not None and card.delivery == "at_most_once"):
             continue
         holds = record["state"] != "completed" or (
-            record.get("version") in (None, card.version if card is not None else None)
+            all(need in run.records for need in subtask.needs)  # one may have ended early, for want of budget
+            and record.get("version") in (None, card.version if card is not None else None)
             and record.get("hash") in ("", fingerprint(run.edited(subtask), run))
         )
         if not holds or not again.isdisjoint(subtask.needs):
@@ -50,6 +51,11 @@ def drop_outdated(run: Run, plan: Plan) -> list[str]:
     for subtask_id in again:
         del run.records[subtask_id]
     return again
+
+
+def is_kept(record: JsonObject) -> bool:
+    """Say whether a restart keeps a subtask: it completed, or what was found before it is not worth going on with."""
+    return record["state"] == "completed" or record.get("ended_early") == "low_value"
 
 
 def check_specialists(plan: Plan, records: Mapping[str, JsonObject], options: Options) -> None:

@@ -29,6 +29,7 @@ from concertino.graph.runs.voice import Voice
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.references import Unresolved, resolve
+from concertino.nodes.refinement import Refinement, without
 from concertino.nodes.specialists.brief import Upstream
 
 FLOOR_SHARE = 0.02
@@ -62,6 +63,7 @@ class Run:
         self.task_json: JsonObject = task.model_dump(mode="json", exclude={"plan"})
         self.records: dict[str, JsonObject] = dict(history.records)
         self.plan: Plan | None = None
+        self.refinement: Refinement | None = None
         self.board: Board | None = None
         self.dispatch = ""
         self.standings: Mapping[str, Standing] = {}
@@ -154,19 +156,25 @@ class Run:
         """Take a validated plan; the workflow's own budget narrows the run's."""
         self.plan = plan
         self._subtasks = {subtask.id: subtask for subtask in plan.subtasks}
+        self.refinement = Refinement(plan)
         self.money.bound(plan.budget)
         if plan.budget is not None and plan.budget.seconds is not None:
             left_s = max(0.0, plan.budget.seconds - self.history.active_s)
             self.work_deadline = self.not_after(self._began + left_s)
+
+    def planned(self, subtask_id: str) -> Subtask:
+        """Return a subtask as it was planned."""
+        return self._subtasks[subtask_id]
 
     def subtask(self, subtask_id: str) -> Subtask:
         """Return a subtask of the plan, with the inputs a person's edit gave it."""
         return self.edited(self._subtasks[subtask_id])
 
     def edited(self, subtask: Subtask) -> Subtask:
-        """Return a subtask of any plan with the inputs that people's edits in this run gave it."""
+        """Return a subtask of any plan with the inputs that people's edits gave it, without paths that ended early."""
         edited = self.questions.edited_inputs(subtask.id)
-        return subtask.model_copy(update={"inputs": {**subtask.inputs, **edited}}) if edited else subtask
+        made = subtask.model_copy(update={"inputs": {**subtask.inputs, **edited}}) if edited else subtask
+        return without(made, [need for need in made.needs if self.records.get(need, {}).get("ended_early")])
 
     def resolve_inputs(self, subtask: Subtask) -> JsonObject:
         """Return a subtask's inputs with every reference replaced by what it refers to.
@@ -197,19 +205,6 @@ class Run:
         if self.imprint(str(record["subtask_id"])).size <= self.options.limits.inline_bytes:
             return record
         return {**record, "finding": None, "ref": self.run_id}
-
-    def reopened(self) -> list[str]:
-        """Return failed subtasks that a person's edit sends out again, with the dependents skipped for them."""
-        found = [
-            sid
-            for sid, record in self.records.items()
-            if record["state"] in ("failed", "blocked") and not record.get("reviewed")
-            and (answer := self.questions.book.answer_of(f"{sid}.review")) is not None and answer.decision == "edit"
-        ]  # fmt: skip
-        for subtask in self.plan.subtasks if self.plan is not None and found else ():
-            if any(need in found for need in subtask.needs) and subtask.id not in found:
-                found.append(subtask.id)
-        return found
 
     def imprint(self, subtask_id: str) -> Imprint:
         """Return the imprint of what a finished subtask found."""

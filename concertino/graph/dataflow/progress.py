@@ -1,0 +1,61 @@
+"""What is known of a subtask while it is worked on, and the record it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from concertino.contracts.budget import Usage
+from concertino.contracts.finding import Finding
+from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Subtask
+from concertino.graph.runs.board import SubtaskState
+from concertino.graph.runs.run import Run
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of a subtask while it is worked on."""
+
+    specialist: str
+    hash: str = ""
+    attempts: int = 0
+    tried: list[str] = field(default_factory=list)
+    started_at: float | None = None
+    active_s: float = 0.0
+    finding: Finding | None = None
+    error: JsonObject | None = None
+    reason: str | None = None
+    keeps_slot: bool = False
+    sla_missed: bool = False
+    early: str | None = None
+    """Why its path ended here, if it did."""
+    note: str | None = None
+    """Which condition could not be decided."""
+
+    def record(self, run: Run, subtask: Subtask, state: SubtaskState, usage: Usage) -> JsonObject:
+        """Return the record of the subtask, which is over."""
+        record: JsonObject = {
+            "subtask_id": subtask.id,
+            "specialist": self.specialist,
+            "state": state,
+            "dispatch": run.dispatch,
+            "hash": self.hash,
+            "version": run.options.specialists[self.specialist].card.version,
+            "attempts": self.attempts,
+            "tried": list(self.tried),
+            "started_at": self.started_at,
+            "finished_at": run.clock.now(),
+            "usage": usage.model_dump(),
+            "error": self.error if state in ("failed", "blocked") else None,
+            "reason": self.reason,
+            "finding": self.finding.model_dump(mode="json") if self.finding else None,
+            "required": subtask.required,
+            "sla_missed": self.sla_missed,
+            "reviewed": run.questions.book.answer_of(f"{subtask.id}.review") is not None,
+            "final": True,
+        }
+        if self.early is not None:
+            record |= {"ended_early": self.early, "is_lost": self.early == "budget"}
+        if self.note is not None:
+            record["note"] = self.note
+        return record
