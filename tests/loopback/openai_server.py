@@ -141,7 +141,9 @@ class OpenAIServer:
                 told = received.cap if is_cut and received.cap is not None else wanted
                 tokens = self._bill(received, reply.input_tokens, told)
                 text = reply.text[: int(len(reply.text) * told / wanted)] if is_cut and wanted else reply.text
-                said = Say(text, reply.tool_calls, chunks=reply.chunks, usage=reply.usage, cached_tokens=reply.cached_tokens)
+                said = Say(
+                    text, reply.tool_calls, chunks=reply.chunks, usage=reply.usage, cached_tokens=reply.cached_tokens
+                )
                 await self._say(received, said, tokens, writer, length=is_cut)
                 return True
 
@@ -160,7 +162,7 @@ class OpenAIServer:
             for event in list(chat_stream(reply.text, 4, None, None))[: reply.after_chunks]:
                 await _event(writer, event)
         else:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{\"id\":")
+            writer.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{"id":')
             await writer.drain()
         return False
 
@@ -215,9 +217,7 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
     return Received(first.split(" ")[1].removeprefix("/v1"), json.loads(raw or b"{}"), headers)
 
 
-async def _send(
-    writer: asyncio.StreamWriter, status: int, body: str, headers: Mapping[str, str] | None = None
-) -> None:
+async def _send(writer: asyncio.StreamWriter, status: int, body: str, headers: Mapping[str, str] | None = None) -> None:
     data = body.encode()
     lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {len(data)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
@@ -238,5 +238,3 @@ async def _event(writer: asyncio.StreamWriter, event: Any) -> None:
     line = f"{name}data: {'[DONE]' if event is None else json.dumps(event)}\n\n".encode()
     writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
     await writer.drain()
-
-
