@@ -9,12 +9,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import JsonValue
 
 from concertino.contracts.clock import Clock, SystemClock
-from concertino.contracts.errors import InputError, JournalError, ToolFailed
+from concertino.contracts.errors import InputError, JournalError, SetupError, ToolFailed
 from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import JsonObject
 from concertino.packs.door import Door
@@ -63,6 +63,8 @@ async def astart_agent(
     database: str | None = DATABASE,
     run_id: str | None = None,
     policy: Mapping[str, JsonValue] | None = None,
+    model: Any = None,
+    models: Mapping[str, Any] | None = None,
     on_event: EventSink | None = None,
     clock: Clock | None = None,
     registry: Registry | None = None,
@@ -78,19 +80,22 @@ async def astart_agent(
         run_id: Key of idempotency: a known one with the same payload is the same run. `None` makes a new one, `mag-` and
             8 hex digits.
         policy: Overrides of the pack's policy, section by section.
+        model: For an agent that needs one: `"openai:NAME"`, or a LangChain chat model.
+        models: Models by specialist, where one has its own.
         on_event: Called with every event of the run as it happens.
         clock: Where time comes from.
         registry: Which packs there are; `None` takes those installed.
 
     Raises:
         InputError: an unknown agent, or a payload that breaks the contract: field, value, rule. No run was made.
-        SetupError: a pack's dependencies do not hold, or the policy is faulty.
+        SetupError: a pack's dependencies do not hold, the policy is faulty, a model is missing or not wanted.
         ConcertinoError: the run could not be carried out; its artifacts were written.
     """
     loaded = (registry or installed()).agent(slug)
     runner = loaded.runner
     profile = _check(loaded, loaded.manifest.contracts.input, payload, field="payload")
-    options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id))
+    made = _models(loaded, model, models)
+    options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id), models=made)
     if database == DATABASE:
         _make_place(DATABASE)
     return await runner.run(loaded.manifest, profile, options)
@@ -105,6 +110,8 @@ async def aresume_agent(
     decision: JsonValue = None,
     restart: bool = False,
     runs_dir: str | Path = RUNS_DIR,
+    model: Any = None,
+    models: Mapping[str, Any] | None = None,
     on_event: EventSink | None = None,
     clock: Clock | None = None,
     registry: Registry | None = None,
@@ -119,6 +126,8 @@ async def aresume_agent(
         decision: See `gate`.
         restart: Begin again with a run that is over, from its last good state.
         runs_dir: Directory of run artifacts.
+        model: As for `astart_agent`; no model is on the record.
+        models: As for `astart_agent`.
         on_event: Called with every event of the run as it happens.
         clock: Where time comes from.
         registry: Which packs there are; `None` takes those installed.
@@ -127,7 +136,8 @@ async def aresume_agent(
         RunNotFound: the journal has no such run.
     """
     loaded = (registry or installed()).agent(slug)
-    options = _options(loaded, runs_dir, database, None, on_event, clock, run_id=_run_id(slug, run_id))
+    made = _models(loaded, model, models)
+    options = _options(loaded, runs_dir, database, None, on_event, clock, run_id=_run_id(slug, run_id), models=made)
     how = Resumption(gate=gate, decision=decision, restart=restart)
     return await loaded.runner.resume(loaded.manifest, run_id, options, how)
 
@@ -181,6 +191,7 @@ def _options(
     clock: Clock | None,
     *,
     run_id: str,
+    models: Models,
 ) -> RunOptions:
     return RunOptions(
         clock=clock or SystemClock(),
@@ -188,10 +199,33 @@ def _options(
         database=database,
         run_id=run_id,
         policy=policy or {},
+        model=models.default,
+        models=models.own,
         on_event=on_event,
         skills=loaded.skills,
         check_output=_output_door(loaded, run_id),
     )
+
+
+class Models(NamedTuple):
+    """What an agent's specialists work with."""
+
+    default: Any
+    own: Mapping[str, Any]
+
+
+def _models(loaded: Loaded, model: Any, models: Mapping[str, Any] | None) -> Models:
+    """Return the models of a run.
+
+    Raises:
+        SetupError: the agent works by rules alone, or `models` is no mapping.
+    """
+    if models is not None and not isinstance(models, Mapping):
+        raise SetupError(field="models", value=models, rule="must be models by specialist")
+    if loaded.manifest.model == "none" and (model is not None or models):
+        rule = f"must be left out: {loaded.manifest.slug} works by rules alone"
+        raise SetupError(field="model", value=model or dict(models or {}), rule=rule)
+    return Models(model, models or {})
 
 
 def _run_id(slug: str, given: str | None) -> str:

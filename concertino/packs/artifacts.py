@@ -1,4 +1,7 @@
-"""What a run leaves on disk: `logs.jsonl` and `metrics.json` in `<runs_dir>/<run id>/`. Source of both formats: document 000."""
+"""What a run leaves on disk: `logs.jsonl` and `metrics.json` in `<runs_dir>/<run id>/`, and what its pack adds.
+
+Source of both formats: document 000.
+"""
 
 from __future__ import annotations
 
@@ -82,6 +85,14 @@ class Artifacts:
         }
         self._replace("logs.jsonl", "".join(f"{dump(row)}\n" for row in rows))
         self._replace("metrics.json", f"{dump(values)}\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a file of the run beside these two, e.g. a report, in one step.
+
+        Raises:
+            ArtifactError: the disk is full or may not be written.
+        """
+        self._replace(name, text)
 
     def _replace(self, name: str, text: str) -> None:
         target = self.directory / name

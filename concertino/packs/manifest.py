@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -18,13 +18,15 @@ from concertino.contracts.errors import SetupError
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Name of an agent or a skill, e.g. `offer-orchestrator-mag`, `skill.task-decomposition`."""
 
 Role = Literal["MAG", "SAG"]
 """Main agent, which plans and delegates, or sub-agent, which does one thing. Source: document 000."""
 
 RiskClass = Literal["low", "medium", "high"]
+
+Need = Literal["none", "required"]
 
 
 class Dependency(BaseModel):
@@ -124,6 +126,8 @@ class AgentManifest(BaseModel):
     version: str
     description: str = ""
     risk_class: RiskClass = "low"
+    model: Need = "none"
+    """Whether it works with a chat model; one that needs none is not given any."""
     budgets: Budget = Field(default_factory=Budget)
     retry: Retry = Field(default_factory=Retry)
     observability: Observability = Field(default_factory=Observability)
@@ -203,6 +207,10 @@ class RunOptions:
     """`None` makes a new one."""
     policy: Mapping[str, JsonValue] = field(default_factory=dict)
     """Overrides of the pack's own policy."""
+    model: Any = None
+    """The model that an agent with `model: required` works with: `"openai:NAME"` or a chat model."""
+    models: Mapping[str, Any] = field(default_factory=dict)
+    """Models by specialist, where one has its own; as `create_planner` takes them."""
     on_event: EventSink | None = None
     skills: Mapping[str, Skill] = field(default_factory=dict)
     """The skills that satisfied the agent's dependencies."""
