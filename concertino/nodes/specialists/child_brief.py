@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from concertino.contracts.discovery import Discovery, News
 from concertino.contracts.errors import InputError
 from concertino.nodes.specialists.plain import plain
 from concertino.nodes.specialists.wire import any_error, pack, unpack
@@ -176,6 +177,14 @@ class ChildTools:
         return self._link.call("tool", {"name": name, "arguments": arguments})
 
 
+def _news(given: Any) -> News:
+    return News(Discovery(**one) for one in given)
+
+
+async def _awaited_news(given: Awaitable[Any]) -> News:
+    return _news(await given)
+
+
 class ChildBrief:
     """`contracts.brief.Brief` over the link; its fields are `process.BriefData`."""
 
@@ -219,6 +228,20 @@ class ChildBrief:
         """Put a discovery on the run's record."""
         parts: list[Any] = [*data, payload]
         return self._sent("publish", {"finding": finding, "payload": parts})
+
+    @property
+    def discoveries(self) -> News:
+        """What others have published so far; blocks for the parent's reply, in coroutines too."""
+        reply = self._link.wait("discoveries", {})
+        error = reply.get("error")
+        if isinstance(error, dict):
+            raise any_error(error)
+        return _news(reply.get("value"))
+
+    def sync(self, *, wait_s: float = 0.0) -> Any:
+        """What others have published since the last time."""
+        found = self._link.call("sync", {"wait_s": wait_s})
+        return _awaited_news(found) if hasattr(found, "__await__") else _news(found)
 
     def _sent(self, op: str, arguments: JsonObject) -> Awaitable[None]:
         result = self._link.call(op, arguments)
