@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from concertino.contracts.discovery import Discovery, News
 from concertino.contracts.errors import InputError
 from concertino.nodes.specialists.plain import plain
 from concertino.nodes.specialists.wire import any_error, pack, unpack
 
 if TYPE_CHECKING:
+    from concertino.contracts.discovery import News
     from concertino.contracts.finding import Finding
     from concertino.contracts.json import JsonObject
 
@@ -178,6 +178,8 @@ class ChildTools:
 
 
 def _news(given: Any) -> News:
+    from concertino.contracts.discovery import Discovery, News  # with dataclasses; only who listens pays for it
+
     return News(Discovery(**one) for one in given)
 
 
