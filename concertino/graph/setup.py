@@ -90,6 +90,17 @@ def check_parts(*, checkpointer: object, name: object, **functions: object) -> N
             raise SetupError(field=field, value=function, rule="must be a function")
 
 
+def count(given: object, *, field: str, most: int) -> int:
+    """Return a whole number from 0 to `most`.
+
+    Raises:
+        SetupError: it is none.
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= most:
+        raise SetupError(field=field, value=given, rule=f"must be a whole number from 0 to {most}")
+    return given
+
+
 def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, Specialist], dict[str, float]]:
     """Return the specialists and the authorities by name.
 
