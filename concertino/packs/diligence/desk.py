@@ -12,8 +12,8 @@ from concertino.packs.diligence.documents.library import Shown
 from concertino.prompts import fence
 from concertino.tools.registry import Cost, Tool, tool
 
-CALLS = 60
-"""Tool calls of one piece of work. Chosen by hand, well above what its turns need."""
+AT_ONCE = 8
+"""Tool calls of one turn that are carried out; the rest is refused. Chosen by hand."""
 
 NEWS, NEWS_CHARS = 20, 1_000
 """How many of the others' discoveries are told at once, and how much of each."""
@@ -56,9 +56,13 @@ class Desk:
 
     def __init__(self, brief: Brief, library: Library) -> None:
         self._brief, self._library = brief, library
-        self._calls = 0
+        self._left = AT_ONCE
         self.places: list[str] = []
         """What was read, as `file:from-to`, in order."""
+
+    def next_turn(self) -> None:
+        """Allow as many calls again."""
+        self._left = AT_ONCE
 
     async def list_documents(self) -> str:
         return await self._call("list_documents")
@@ -73,9 +77,9 @@ class Desk:
         return text
 
     async def _call(self, name: str, **arguments: Any) -> str:
-        self._calls += 1
-        if self._calls > CALLS:
-            return f"Refused: no more than {CALLS} calls of tools. Hand in your finding."
+        if self._left <= 0:
+            return f"Refused: no more than {AT_ONCE} calls at once."
+        self._left -= 1
         try:
             shown: Shown = await self._brief.tools.call(name, library=self._library, **arguments)
         except BudgetExceeded as error:

@@ -11,56 +11,69 @@ from typing import Any
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, hook_config
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, StructuredTool
 
+from concertino.contracts.errors import BudgetExceeded
 from concertino.packs.diligence.answers import Answer
 from concertino.packs.diligence.desk import Desk
 from concertino.packs.diligence.reading import SUBMIT, Reading, is_submission, read_message
-
-CALLS_AT_ONCE = 8
-"""Tool calls of one message that are carried out; the rest is left out. Chosen by hand."""
+from concertino.prompts import fence
 
 DESK_TOOLS = ("list_documents", "search_documents", "read_document")
 
 LAST = "This is your last turn: hand in your finding now, with what you know."
+SHORT_CHARS = 3_000
+"""How much of what was read last is kept for the last turn where the budget has no room for all of it. Chosen by hand."""
 AGAIN = "The finding was not accepted. Hand it in again, corrected:"
 
 
 class Turns(AgentMiddleware[Any, Any]):
     """Bounds an agent's turns: in the last one only the finding can be handed in, and a finding ends it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, desk: Desk) -> None:
         """Allow `most` calls of the model."""
         super().__init__()
-        self.left = most
+        self.left, self._desk = most, desk
+        self.ran_short = False
+        """Whether the budget had no room for the whole conversation."""
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        """Count a call; offer nothing but the finding in the last one."""
+        """Count a call. One that the budget has no room for becomes the last, with as much as fits."""
         self.left -= 1
-        if self.left <= 0:
-            prompt = request.system_message
-            text = f"{prompt.text}\n\n{LAST}" if prompt is not None else LAST
-            only: list[Any] = [tool for tool in request.tools if getattr(tool, "name", None) == SUBMIT]
-            request = request.override(tools=only, system_message=SystemMessage(text))
-        response = await handler(request)
+        self._desk.next_turn()
+        try:
+            response = await handler(request if self.left > 0 else _last(request))
+        except BudgetExceeded:
+            if self.ran_short:
+                raise
+            self.ran_short, self.left = True, 0
+            response = await handler(_last(request.override(messages=_shortened(request.messages))))
         known = {message.id for message in request.messages}
         return replace(response, result=[_of_its_own(message, known) for message in response.result])
 
     @hook_config(can_jump_to=["end"])
     async def aafter_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
-        """End once a finding is handed in or no turn is left; carry out no more than `CALLS_AT_ONCE` calls."""
-        last = state["messages"][-1]
-        if self.left <= 0 or is_submission(last):
-            return {"jump_to": "end"}
-        if isinstance(last, AIMessage) and len(last.tool_calls) > CALLS_AT_ONCE:
-            return {
-                "messages": [AIMessage(content=last.content, id=last.id, tool_calls=last.tool_calls[:CALLS_AT_ONCE])]
-            }
-        return None
+        """End once a finding is handed in or no turn is left."""
+        return {"jump_to": "end"} if self.left <= 0 or is_submission(state["messages"][-1]) else None
+
+
+def _last(request: ModelRequest[Any]) -> ModelRequest[Any]:
+    """Return a request that offers nothing but to hand in the finding."""
+    prompt = request.system_message
+    only: list[Any] = [tool for tool in request.tools if getattr(tool, "name", None) == SUBMIT]
+    text = f"{prompt.text}\n\n{LAST}" if prompt is not None else LAST
+    return request.override(tools=only, system_message=SystemMessage(text))
+
+
+def _shortened(messages: Sequence[BaseMessage]) -> list[Any]:
+    """Return the request itself and the end of what was read."""
+    read = "\n".join(str(message.content) for message in messages if isinstance(message, ToolMessage))
+    kept = [HumanMessage(fence(read[-SHORT_CHARS:], source="what was read last"))] if read else []
+    return [*messages[:1], *kept]
 
 
 def _of_its_own(message: BaseMessage, known: set[str | None]) -> BaseMessage:
@@ -77,22 +90,24 @@ async def interview(
         ConcertinoError: what the model's or the run's own bounds refuse.
     """
     tools = [*_tools(desk), _submit(form)]
-    messages: list[BaseMessage] = [HumanMessage(request)]
-    said = await _talk(model, tools, messages, name=name, system=system, turns=turns)
+    first = Turns(turns, desk)
+    said = await _talk(model, tools, [HumanMessage(request)], name=name, system=system, turns=first)
     reading = read_message(said[-1], form)
-    if reading.answer is not None:
-        return reading
+    notes = ("the budget ran short, so it was handed in with what had been read last",) if first.ran_short else ()
+    if reading.answer is not None or first.ran_short:
+        return replace(reading, notes=(*reading.notes, *notes))
     again = [*said, *_refusal(said[-1], reading.faults)]
-    said = await _talk(model, tools, again, name=name, system=system, turns=1)
+    said = await _talk(model, tools, again, name=name, system=system, turns=Turns(1, desk))
     second = read_message(said[-1], form)
-    return Reading(second.answer, second.faults, (*second.notes, "the first answer was refused")[-10:])
+    return replace(second, notes=(*second.notes, "the first answer was refused"))
 
 
 async def _talk(
-    model: Any, tools: Sequence[BaseTool], messages: list[BaseMessage], *, name: str, system: str, turns: int
+    model: Any, tools: Sequence[BaseTool], messages: list[BaseMessage], *, name: str, system: str, turns: Turns
 ) -> list[BaseMessage]:
+    most = 4 * turns.left + 10
     agent: Any = create_agent(
-        model, list(tools), system_prompt=system, middleware=[Turns(turns)], checkpointer=False, name=name
+        model, list(tools), system_prompt=system, middleware=[turns], checkpointer=False, name=name
     )
     around = var_child_runnable_config.get() or {}
     # The agent keeps whoever listens, and nothing else of the run around it: neither its checkpoints, which would hold every document
@@ -100,7 +115,7 @@ async def _talk(
     alone = var_child_runnable_config.set(None)
     try:
         state = await agent.ainvoke(
-            {"messages": messages}, {"recursion_limit": 4 * turns + 10, "callbacks": around.get("callbacks")}
+            {"messages": messages}, {"recursion_limit": most, "callbacks": around.get("callbacks")}
         )
     finally:
         var_child_runnable_config.reset(alone)

@@ -14,7 +14,7 @@ from concertino.contracts.errors import BudgetExceeded
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.limits import Limits
 from concertino.nodes.specialists.answer import read_answer
-from concertino.packs.diligence.interview import CALLS_AT_ONCE
+from concertino.packs.diligence.desk import AT_ONCE
 from concertino.packs.diligence.policy import read_policy
 from concertino.packs.diligence.specialists import build_specialists
 from tests.packs.diligence.briefs import HandmadeBrief, Tools
@@ -129,25 +129,44 @@ async def test_a_used_up_document_budget_is_told_to_the_model(folder: Path) -> N
 
 
 async def test_many_calls_at_once_are_cut(folder: Path) -> None:
-    """A message with a thousand calls carries out a few."""
-    model = in_turn(calls(*(("read_document", {"file": "overview.md"}) for _ in range(1_000))), submission())
+    """Of a message with a hundred calls a few are carried out, and every one is answered."""
+    model = in_turn(calls(*(("read_document", {"file": "overview.md"}) for _ in range(100))), submission())
     brief = HandmadeBrief(model, folder)
     assert isinstance(await run("technical_agent", brief), Finding)
-    assert brief.tools.documents == CALLS_AT_ONCE
+    assert brief.tools.documents == AT_ONCE
+
+
+def refuses(*_: Any) -> AIMessage:
+    raise BudgetExceeded(scope="run", dimension="tokens", asked=10, left=0)
 
 
 @pytest.mark.parametrize("stage", ["focused", "detailed"])
 async def test_a_budget_of_the_model_that_is_used_up_ends_the_work(folder: Path, stage: str) -> None:
-    """What the model's own bounds refuse goes to the graph as it is; nothing is tried again here."""
-
-    def refuses(*_: Any) -> AIMessage:
-        raise BudgetExceeded(scope="run", dimension="tokens", asked=10, left=0)
-
+    """What the model's own bounds refuse twice goes to the graph as it is; a screening concludes nothing."""
+    model = Scripted(reply=refuses)
     with pytest.raises(BudgetExceeded):
-        await run("technical_agent", HandmadeBrief(Scripted(reply=refuses), folder, stage=stage))
+        await run("technical_agent", HandmadeBrief(model, folder, stage=stage))
+    assert len(model.seen) == 2
     found = await run("technical_agent", HandmadeBrief(Scripted(reply=refuses), folder, stage="screening"))
     assert isinstance(found, Finding)
     assert "cut short" in str(found.output)
+
+
+async def test_a_budget_that_runs_short_makes_the_turn_the_last(folder: Path) -> None:
+    """Where the whole conversation does not fit any more, the finding is handed in on the end of what was read."""
+
+    def reply(messages: Sequence[BaseMessage], offered: Sequence[str]) -> AIMessage:
+        size = sum(len(str(message.content)) for message in messages)
+        if size > 7_000:
+            raise BudgetExceeded(scope="run", dimension="tokens", asked=size, left=7_000)
+        return submission() if offered == ("submit_finding",) else calls(("read_document", {"file": "big.txt"}))
+
+    (folder / "big.txt").write_text("\n".join(f"line {n} of a long document" for n in range(500)))
+    model = Scripted(reply=reply)
+    found = await run("technical_agent", HandmadeBrief(model, folder))
+    assert isinstance(found, Finding)
+    assert "the budget ran short" in (found.notes or "")
+    assert "what was read last" in str(model.seen[-1][-1].content)
 
 
 async def test_earlier_findings_are_told_as_data(folder: Path) -> None:
