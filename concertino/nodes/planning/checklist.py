@@ -69,7 +69,8 @@ class _Facts:
         self.staff = list(dict.fromkeys(subtask.specialist for subtask in subtasks if subtask.specialist in cards))
         at_work = [cards[name] for name in self.staff if name is not None]
         self.domains = sorted({*task.domains, *(card.domain for card in at_work if card.domain)})
-        self.skills = sorted({*task.capabilities, *(str(item.capability or item.specialist) for item in subtasks)})
+        planned = {str(item.capability or item.specialist) for item in subtasks}
+        self.skills = sorted(planned or task.capabilities)
         self.tokens = (len(dump(task.payload).encode()) + len(task.description.encode())) // BYTES_PER_TOKEN
         self.inputs_are_clear = bool(task.payload) or (bool(at_work) and all(card.input_schema for card in at_work))
         self.outputs_are_clear = bool(task.acceptance_criteria) or (
