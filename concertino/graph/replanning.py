@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from concertino.contracts.errors import JournalError, StaleLease
+from concertino.contracts.errors import JournalError, PlanInvalid, StaleLease
 from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
@@ -22,6 +22,8 @@ from concertino.graph.runs.gates import PLAN_GATE, check_names
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots, replaced_by_draft, replaced_by_rule
+from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.rules import plan_by_rules
 
 TIME_SHARE = 0.5
 """Most of a run's remaining seconds that drafting a replacement may take, so that its work has time; chosen by hand."""
@@ -94,10 +96,15 @@ def _is_settled(run: Run, subtask_id: str) -> bool:
 async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
     known = standings(run.options, await wait(run.options.journal.record()), {})
     made = Replanned(plan, [], [], [])
+    try:
+        bound_by = _bound_by(run, plan)
+    except Refused as error:
+        made.refusals.append(str(error))
+        return made
     for root in roots:
         record = cast("Any", run.records[root])
         tried: list[str] = record.get("tried") or [record.get("specialist")]
-        other = replaced_by_rule(made.plan, root, tried=tried, means=_means(run, made.plan, known))
+        other = replaced_by_rule(made.plan, root, tried=tried, means=_means(run, made.plan, known, bound_by))
         if other is not None and _is_sound(other, made.refusals):
             made.plan, made.by = other, ["rule"]
             made.replaced.append(root)
@@ -108,7 +115,9 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
     if proposed is not None:
         approved = run.policy.require_approval or plan.gate is not None or bool(run.questions.book.answer_of(PLAN_GATE))
         try:
-            other = replaced_by_draft(made.plan, left, proposed, approve=approved, means=_means(run, made.plan, known))
+            other = replaced_by_draft(
+                made.plan, left, proposed, approve=approved, means=_means(run, made.plan, known, bound_by)
+            )
         except Refused as error:
             made.refusals.append(str(error))
         else:
@@ -117,7 +126,7 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
     return made
 
 
-def _means(run: Run, plan: Plan, known: Mapping[str, Any]) -> Means:
+def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | None) -> Means:
     mine = {subtask.id: subtask for subtask in plan.subtasks}
     return Means(
         task=run.task,
@@ -128,7 +137,26 @@ def _means(run: Run, plan: Plan, known: Mapping[str, Any]) -> Means:
         number=len(run.replans) + 1,
         taken={*run.records, *run.history.started},
         now=lambda sid: run.edited(mine[sid]),
+        bound_by=bound_by,
     )
+
+
+def _bound_by(run: Run, plan: Plan) -> Draft | None:
+    """Return what the plan's workflow binds every plan of the task by; `None` where it is of no workflow.
+
+    Raises:
+        Refused: the workflow is not what it was.
+    """
+    if plan.workflow is None or plan.origin == "caller":  # a caller may call his plan what he likes
+        return None
+    found = [one for one in run.options.workflows if one.name == plan.workflow]
+    try:
+        ruled = plan_by_rules(run.task, found, limits=run.options.limits)
+    except PlanInvalid as error:
+        raise Refused(f"workflow {plan.workflow} does not fit its task any more: {error}") from error
+    if ruled is None:
+        raise Refused(f"workflow {plan.workflow}, which binds the plan, is not here or does not match any more")
+    return ruled
 
 
 def _is_sound(plan: Plan, refusals: list[str]) -> bool:

@@ -433,6 +433,79 @@ async def test_the_drafted_answer_stands_for_the_one_that_failed() -> None:
         assert plan["answer"] == expected
 
 
+# What binds the plan binds its replacement.
+
+
+def bound(**plan: Any) -> dict[str, Any]:
+    """Return a workflow in which the clerk or legal is going to fail."""
+    subtasks = [{"id": "prices", "specialist": "market"}, {"id": "review", "specialist": "legal", "needs": ["prices"]}]
+    return {"name": "w", "plan": {"subtasks": subtasks, **plan}}
+
+
+PLAIN: dict[str, Any] = {"task": {"task_id": "t", "title": "x"}}
+
+
+@pytest.mark.parametrize("forbidden", [["prices", "paralegal"], ["market", "paralegal"]])
+async def test_forbidden_combinations_hold_in_a_replan(forbidden: list[str]) -> None:
+    """A stand-in that the workflow forbids beside what stands is not asked."""
+    shop = Shop("legal")
+    result = await shop.run(PLAIN, workflows=[bound(constraints={"forbidden": [forbidden]})])
+    assert (result["replans"], result["status"]) == ([], "partial_success")
+    result = await Shop("legal").run(PLAIN, workflows=[bound()])
+    assert result["status"] == "success"
+
+
+async def test_required_steps_hold_in_a_replan() -> None:
+    """A draft cannot do without a template that every plan has to have; a rule's stand-in is one."""
+    workflow = bound(constraints={"required": [{"subtask": "review"}]})
+    drafted = subtask("review", "market")
+    shop = Shop("legal", "paralegal")
+    shop.specialists = [one for one in shop.specialists if one.card.name != "paralegal"]
+    result = await shop.run(PLAIN, workflows=[workflow], replan=Drafter(drafted))
+    assert result["replans"] == []
+    result = await Shop("legal").run(PLAIN, workflows=[workflow], replan=Drafter(drafted))
+    assert result["replans"][0]["by"] == ["rule"]
+
+
+async def test_gate_policies_hold_in_a_replan() -> None:
+    """Whoever the policy asks about is asked about when he stands in."""
+    shop = Shop("legal")
+    policy = {"when": "card.name == 'paralegal'", "question": "A paralegal?"}
+    app = shop.planner(workflows=[bound(gates=[policy])], checkpointer=InMemorySaver())
+    asked = await app.ainvoke(PLAIN, on("t"))
+    assert asked["__interrupt__"][0].value["question"] == "A paralegal?"
+    assert shop.calls == ["market::t::1@market", "legal::t::1@legal"]
+
+
+async def test_a_hole_s_bounds_hold_in_a_replan() -> None:
+    """Who may not work in the hole does not stand in for who works there, by rule or by draft."""
+    holes: list[dict[str, Any]] = [{"id": "gap", "specialists": ["legal"], "objective": "Check."}]
+    workflow = {"name": "w", "plan": {"subtasks": [{"id": "prices", "specialist": "market"}], "holes": holes}}
+    result = await Shop("legal").run(PLAIN, workflows=[workflow], replan=Drafter(subtask("judge", "market")))
+    assert (result["replans"], result["status"]) == ([], "partial_success")
+    holes[0]["specialists"] = ["legal", "paralegal"]
+    holes[0]["max_subtasks"] = 1
+    shop = Shop("legal")
+    result = await shop.run(PLAIN, workflows=[workflow])
+    assert result["status"] == "success"
+
+
+async def test_a_drafted_subtask_cannot_pass_for_one_that_stands() -> None:
+    """A name of what stands is not its own: conditions read what they were written for."""
+    made = [
+        subtask("prices", "market", stage="first"),
+        subtask("review", "clerk", stage="first"),
+        subtask("later", "market", stage="second"),
+    ]
+    given = task("t", *made)
+    given["task"]["plan"]["stop_when"] = {"first": "findings.prices.by == 'legal'"}
+    fake = {**subtask("judge", "market"), "name": "prices"}
+    shop = Shop("clerk")
+    result = await shop.run(given, replan=Drafter(fake))
+    assert result["replans"][0]["added"] == ["judge-r1"]
+    assert "later@market" in shop.calls
+
+
 # Crash, resume, fork, restart.
 
 

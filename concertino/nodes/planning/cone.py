@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from concertino.contracts.budget import Budget
@@ -59,6 +59,9 @@ class Means:
     """Every id that the run has used so far; a replacement's are new."""
     now: Callable[[str], Subtask]
     """A subtask of the plan as it would be done now, with people's edits."""
+    bound_by: Draft | None = None
+    """What the plan's workflow, or the planner, binds every plan by: constraints, gate policies, holes and parts, the
+    latter by the names of the subtasks."""
 
 
 class Refused(Exception):
@@ -113,7 +116,7 @@ def replaced_by_rule(plan: Plan, root: str, *, tried: Collection[str], means: Me
         new = [_renamed(stand_in if sid == root else means.now(sid), names) for sid in gone]
         answer = plan.answer and tuple(names.get(sid, sid) for sid in plan.answer)
         try:
-            made = _valid(plan, gone, new, answer, means)
+            made = _valid(plan, gone, new, (), answer, means)
         except Refused:
             continue
         chosen = next(subtask.specialist for subtask in made.subtasks if subtask.id == names[root])
@@ -150,6 +153,7 @@ def replaced_by_draft(plan: Plan, roots: Sequence[str], proposed: Plan, *, appro
     gate = _gate(plan, gone)
     stages = list(dict.fromkeys(subtask.stage for subtask in plan.subtasks if subtask.stage is not None))
     first = min((stages.index(stage) for sid in roots if (stage := means.now(sid).stage) is not None), default=0)
+    known = {one.name or one.id for one in plan.subtasks if one.id in kept}
     new = []
     for one in drafted:
         is_root = names.keys().isdisjoint(_builds_on(one))
@@ -157,14 +161,16 @@ def replaced_by_draft(plan: Plan, roots: Sequence[str], proposed: Plan, *, appro
             Gate(question="The plan was changed after a failure. Approve?") if approve and is_root else one.gate
         )
         stage = one.stage if one.stage in stages[first:] else stages[first] if stages else None
+        called = one.name or one.id
         bare = {"gate": asked, "stage": stage, "continue_when": None, "on_failure": None}
+        bare["name"] = names[one.id] if called in known else called  # conditions speak of what stands by its name
         new.append(_renamed(one.model_copy(update=bare), names))
     answer = plan.answer
     if answer is not None and any(sid in gone for sid in answer):
         ends = [one.id for one in drafted if not any(one.id in _builds_on(other) for other in drafted)]
         chosen = [sid for sid in proposed.answer or () if sid in names] or ends
         answer = (*(sid for sid in answer if sid not in gone), *(names[sid] for sid in chosen))
-    return _valid(plan, gone, new, answer, means)
+    return _valid(plan, gone, (), new, answer, means)
 
 
 def _stand_ins(plan: Plan, root: str, tried: Collection[str], means: Means) -> list[Subtask]:
@@ -239,26 +245,54 @@ def _renamed(subtask: Subtask, names: Mapping[str, str]) -> Subtask:
 
 
 def _valid(
-    plan: Plan, gone: Collection[str], new: Sequence[Subtask], answer: tuple[str, ...] | None, means: Means
+    plan: Plan,
+    gone: Collection[str],
+    new: Sequence[Subtask],
+    drafted: Sequence[Subtask],
+    answer: tuple[str, ...] | None,
+    means: Means,
 ) -> Plan:
-    """Return the plan without `gone` and with `new`, validated as a whole; what stays is not touched.
+    """Return the plan without `gone` and with `new` or `drafted`, validated as a whole; what stays is not touched.
 
     Raises:
         Refused: it is no valid plan.
     """
     kept = {subtask.id: subtask for subtask in plan.subtasks if subtask.id not in gone}
-    made = plan.model_copy(update={"subtasks": (*kept.values(), *new), "answer": answer, "notes": ()})
+    left_out = [subtask for subtask in plan.subtasks if subtask.id in gone]
+    made = plan.model_copy(update={"subtasks": (*kept.values(), *new, *drafted), "answer": answer, "notes": ()})
     raw: JsonObject = made.model_dump(mode="json", exclude_unset=True)
+    bound = means.bound_by or Draft(raw, plan.origin)
+    parts = _parts(bound, (*kept.values(), *new), drafted, left_out)
+    draft = replace(bound, plan=raw, origin=plan.origin, workflow=plan.workflow, notes=(), parts=parts)
     try:
         checked = validate_draft(
-            Draft(raw, plan.origin, plan.workflow), task=means.task, cards=means.cards, limits=means.limits,
-            budget=means.budget, standings=means.standings,
+            draft, task=means.task, cards=means.cards, limits=means.limits, budget=means.budget,
+            standings=means.standings,
         )  # fmt: skip
     except PlanInvalid as error:
         raise Refused(str(error)) from error
     return checked.model_copy(
         update={
             "subtasks": tuple(kept.get(subtask.id, subtask) for subtask in checked.subtasks),
+            "stop_when": plan.stop_when,
             "notes": tuple(dict.fromkeys((*plan.notes, *checked.notes))),
         }
     )
+
+
+def _parts(
+    bound: Draft, own: Sequence[Subtask], drafted: Sequence[Subtask], gone: Sequence[Subtask]
+) -> dict[str, tuple[str, ...]]:
+    """Return the subtasks of each template and hole; what was drafted belongs to the holes of what it replaces."""
+    parts = {
+        template: tuple(one.id for one in own if (one.name or one.id) in members)
+        for template, members in bound.parts.items()
+    }
+    placed = {sid for members in parts.values() for sid in members}
+    for hole in bound.holes:
+        filled = re.compile(rf"{re.escape(hole.id)}-[1-9][0-9]*")
+        inside = [one.id for one in own if one.id not in placed and filled.fullmatch(one.name or one.id)]
+        if any(filled.fullmatch(one.name or one.id) for one in gone):
+            inside += [one.id for one in drafted]
+        parts[hole.id] = tuple(inside)
+    return parts
