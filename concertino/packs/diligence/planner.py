@@ -15,8 +15,8 @@ from concertino.packs.diligence.specialists import build_specialists
 def diligence_planner(*, policy: Policy | None = None, **options: Any) -> PlannerGraph:
     """Return the pack's planner as a compiled graph.
 
-    It takes `{"task": {"task_type": "due_diligence", "payload": {"target", "documents", "questions"?}}}`, or free words about an acquisition
-    with `payload.documents`. Options are those of `create_planner`; `model` is what its specialists need.
+    It takes `{"task": {"task_type": "due_diligence", "payload": {"target", "documents", "questions"?}}}`, or free words
+    about an acquisition with `payload.documents`. Options are those of `create_planner`; `model` is what its specialists need.
     """
     rules = policy or read_policy()
     return create_planner(
