@@ -13,6 +13,7 @@ from collections.abc import Callable
 from graphlib import TopologicalSorter
 from typing import Any
 
+from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import SpecialistCard
@@ -82,7 +83,7 @@ def _offer() -> Callable[[], object]:
     """Return the planning of one offer with all its stages, as a run does it at its door: no model, no token."""
     cards = {one.name: one.card for one in build_specialists(pack.agents, early="panel")}
     workflows = load_workflows([str(pack.root / "workflow.yaml")])
-    profile = {
+    profile: JsonObject = {
         "role": "Senior Software Engineer", "level": "Senior", "location": "San Francisco, CA", "experience_years": 8,
         "stages": ["screening", "offer", "negotiation"], "second_opinion": True, "counter_offer": {"base_salary": 260_000},
     }  # fmt: skip
