@@ -36,7 +36,7 @@ def spoken_of(workflow: Workflow) -> Iterator[Spoken]:
         yield from (Spoken(f"{start}.holes[{at}].specialists", "specialist", name) for name in hole.specialists)
         yield from (Spoken(f"{start}.holes[{at}].capabilities", "capability", name) for name in hole.capabilities)
     if plan.constraints is not None:
-        own = {part.id for part in (*plan.subtasks, *plan.holes)}
+        own = {*(template.id for template in plan.subtasks), *(hole.id for hole in plan.holes)}
         yield from spoken_in(plan.constraints, place=f"{start}.constraints", own=own)
 
 
