@@ -32,10 +32,14 @@ def create_planner(
     specialists: Sequence[Any],
     workflows: Sequence[str | Path | Mapping[str, Any] | Workflow] = (),
     tools: Sequence[Any] | Mapping[str, Any] = (),
-    model: None = None,
+    model: Any = None,
+    models: Mapping[str, Any] | None = None,
     budget: Budget | Mapping[str, Any] | None = None,
     node_budgets: Mapping[str, Budget] | None = None,
     floor: Budget | None = None,
+    shares: Mapping[str, float] | None = None,
+    prices: Mapping[str, Any] | None = None,
+    allow_uncapped: bool = False,
     concurrency: int | None = None,
     authority: Mapping[str, float] | None = None,
     limits: Limits | None = None,
@@ -56,10 +60,16 @@ def create_planner(
         specialists: Declared ones, functions, Runnables, agents or compiled graphs.
         workflows: Rules: YAML files or objects. Every specialist and capability in them must be here.
         tools: What every specialist may call through `brief.tools`: functions or LangChain tools.
-        model: Must be left out: this version plans by rules alone.
+        model: Chat model, `"provider:name"` or a LangChain one: plans what no rule covers, merges texts, and is every
+            specialist's `brief.model`. Every request of it is charged before it leaves. Rules alone need none.
+        models: Other models by role: `plan`, `synthesize`, a tier of subtasks (`simple`, `standard`, `complex`), or a specialist.
         budget: Bounds of one run.
-        node_budgets: Bounds of the ledger's nodes: `work` (all specialists together) and `synthesize`.
+        node_budgets: Bounds of the ledger's nodes: `plan`, `work` (all specialists together) and `synthesize`.
         floor: What is kept for synthesis from the start.
+        shares: Shares of the run's budget by specialist, 0-1; a cap, not a reservation. Source: document 004, allocation.
+        prices: Prices of models that the offline snapshot has not, by model name: `{"input_usd_per_m", "output_usd_per_m"}`.
+        allow_uncapped: Let specialists call LangChain models of their own that set no output cap; what such a call uses
+            beyond what was held for it is then a recorded breach.
         concurrency: Subtasks that may run at the same time; unlimited where left out. A smaller `max_concurrency` in
             the config of an invocation goes first.
         authority: Trust by specialist name, 0-1; goes before what a specialist declares. A hierarchy may name more
@@ -82,8 +92,6 @@ def create_planner(
         SetupError: something cannot work as given.
         InputError: a workflow is faulty.
     """
-    if model is not None:
-        raise SetupError(field="model", value=model, rule="must be left out: this version plans by rules alone")
     if escalate not in ("flag", "ask"):
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
     check_parts(checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event)

@@ -17,6 +17,8 @@ from concertino.graph.state import Policy
 from concertino.nodes.planning.workflows import Workflow
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.breaker import Breakers
+from concertino.tools.models.prices import Price
+from concertino.tools.models.roster import Roster
 from concertino.tools.registry import Tool
 
 Aggregate = Callable[..., Any]
@@ -46,7 +48,13 @@ class Options:
     escalate: str = "flag"
     """What happens to a required subtask that stays failed: `flag` it for review, or `ask` a person before going on."""
     listeners: tuple[Callable[[Event], None], ...] = ()
-    model: Any = None
+    models: Roster = field(default_factory=Roster)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Prices of models by name, before those of the offline snapshot."""
+    allow_uncapped: bool = False
+    """Whether foreign models without an output cap may be called; what they use over their hold is a recorded breach."""
+    shares: Mapping[str, Budget] = field(default_factory=dict)
+    """Bounds of specialists by their share of the run's budget."""
     name: str = "concertino"
 
     @property

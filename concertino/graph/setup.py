@@ -25,7 +25,7 @@ from concertino.nodes.synthesis.authority import fraction
 
 Model = TypeVar("Model", bound=BaseModel)
 
-NODES = (WORK, "synthesize")
+NODES = ("plan", WORK, "synthesize")
 """Nodes of the ledger that may have a budget of their own."""
 
 

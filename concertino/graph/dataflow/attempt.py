@@ -120,7 +120,6 @@ async def _run_body(order: Order) -> Outcome:
         upstream=run.upstream(subtask),
         task=run.task_json,
         deadline=until,
-        model=run.options.model,
     )
     watch = Watch(run.clock)
     work = within(

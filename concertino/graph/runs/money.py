@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 from concertino.budgets import Account, Alert, Amounts, Ledger, amounts
 from concertino.contracts.budget import Budget, Dimension, Usage
@@ -82,6 +82,15 @@ class Money:
         """Return what one account has used, with seconds counted elsewhere."""
         return self.account(path).usage().model_copy(update={"seconds": round(seconds, 6)})
 
+    def costs(self) -> JsonObject:
+        """Return what each node and each specialist has used, attempts that failed included; money in dollars."""
+        tree = cast("Any", self.ledger.report())["children"]
+        work = tree.get(WORK, {"children": {}})
+        return {
+            "nodes": {name: below["settled"] for name, below in tree.items()},
+            "specialists": {name: below["settled"] for name, below in work["children"].items()},
+        }
+
     def close(self) -> None:
         """Settle in full, on the record too, whatever nobody settled; what is heard of it later does not count."""
         self._is_closed = True
@@ -96,8 +105,7 @@ class Money:
         )
 
     def _tool_event(self, kind: str, payload: JsonObject) -> None:
-        event: EventType = "BREAKER_CHANGED" if kind == "BREAKER_CHANGED" else "TOOL_CALLED"
-        self._emit(event, payload=payload)
+        self._emit(cast("EventType", kind), payload=payload)
 
     def _reserved(self, key: str, path: str, asked: Mapping[str, int | float]) -> Future[list[int]]:
         return self._emit("RESERVED", payload={"key": key, "path": path, "amounts": counted(asked)})
