@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from concertino.budgets import Amounts, amounts
+from concertino.budgets.amounts import NANO
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded
 from concertino.contracts.json import JsonObject
@@ -27,6 +28,11 @@ class Reservation(Protocol):
 
     @property
     def path(self) -> str: ...
+    @property
+    def amounts(self) -> Amounts:
+        """What is held, which may be less than was asked."""
+        ...
+
     def settle(self, used: Amounts, /) -> object: ...
     def refund(self) -> object: ...
     def settle_in_full(self) -> object: ...
@@ -36,10 +42,24 @@ class Account(Protocol):
     """One account of the ledger, as far as the guard needs it: `budgets.Account` is one."""
 
     async def acquire(
-        self, asked: Amounts, /, *, key: str, priority: int = 0, deadline: float | None = None
+        self,
+        asked: Amounts,
+        /,
+        *,
+        key: str,
+        priority: int = 0,
+        deadline: float | None = None,
+        minimum: Amounts | None = None,
     ) -> Reservation: ...
     def acquire_blocking(
-        self, asked: Amounts, /, *, key: str, priority: int = 0, deadline: float | None = None
+        self,
+        asked: Amounts,
+        /,
+        *,
+        key: str,
+        priority: int = 0,
+        deadline: float | None = None,
+        minimum: Amounts | None = None,
     ) -> Reservation: ...
 
 
@@ -75,6 +95,10 @@ class Order:
     """What this is one of several tries of, the same on every attempt of the subtask; empty where there is one only."""
     deadline: float | None = None
     """On the monotonic clock."""
+    least: Amounts | None = None
+    """What an attempt can do with where its whole cost does not fit; `None` asks for all or nothing."""
+    granted: Callable[[Amounts], None] | None = None
+    """Told what an attempt holds, before its call is made."""
     priority: int = 0
     """Order among those waiting for budget, as the ledger defines it."""
     revoked: Callable[[], Exception | None] = _never
@@ -101,6 +125,7 @@ class Attempt:
         self.announced: Future[Any] | None = None
         """What `on_settled` returned, for the driver to wait for."""
         self._amounts = _sums(order.tool.cost)
+        self._held = order.tool.cost
         self._permit: Permit | None = None
         self._told = self._closed = False
         self._sent_at: float | None = None
@@ -117,7 +142,7 @@ class Attempt:
         order = self._order
         try:
             return await order.account.acquire(
-                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline
+                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline, minimum=order.least
             )
         except (BudgetExceeded, DeadlineExceeded) as error:
             self._refused(error)
@@ -129,7 +154,7 @@ class Attempt:
         order = self._order
         try:
             return order.account.acquire_blocking(
-                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline
+                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline, minimum=order.least
             )
         except (BudgetExceeded, DeadlineExceeded) as error:
             self._refused(error)
@@ -140,6 +165,10 @@ class Attempt:
         """Close the attempt in every case: by `answered` inside, else by how the block is left."""
         self._reservation = reservation
         try:
+            if self._order.least is not None:
+                self._held = Cost(**_held(reservation.amounts))
+            if self._order.granted is not None:
+                self._order.granted(reservation.amounts)
             yield
         except BaseException as error:
             if not self._closed:
@@ -161,7 +190,7 @@ class Attempt:
         if self._desk.on_reserved is None:
             return None
         self._told = True
-        return self._desk.on_reserved(self.key, self._reservation.path, shown(self._order.tool.cost))
+        return self._desk.on_reserved(self.key, self._reservation.path, shown(self._held))
 
     def send(self) -> float | None:
         """Mark the call as leaving and return the seconds it may take; `None` is for ever.
@@ -217,11 +246,14 @@ class Attempt:
             self._reservation.refund()
         else:
             self._reservation.settle(_sums(verdict.charge))
-        used = self._order.tool.cost if verdict.charge is None else verdict.charge
+        used = self._held if verdict.charge is None else verdict.charge
         change = self._report(verdict, duration_s)
         if self._told and self._desk.on_settled is not None:
             self.announced = self._desk.on_settled(self.key, self._reservation.path, shown(used))
         self._emit(verdict.label, used=used, error=error)
+        if any(n > most for n, most in zip(_sums(used), _sums(self._held), strict=True)):
+            over: JsonObject = {"key": self.key, "path": self._reservation.path, "held": {**shown(self._held)}}
+            self._desk.emit("BUDGET_BREACH", {**over, "used": {**shown(used)}})
         self._tell(change)
 
     def _report(self, verdict: Verdict, duration_s: float) -> Change | None:
@@ -267,6 +299,15 @@ class Attempt:
 def shown(cost: Cost) -> dict[str, float]:
     """Return a cost by dimension, money in dollars."""
     return asdict(cost)
+
+
+def _held(amounts: Amounts) -> dict[str, Any]:
+    return {
+        "tokens": amounts.tokens,
+        "calls": amounts.calls,
+        "usd": amounts.nano_usd / NANO,
+        "documents": amounts.documents,
+    }
 
 
 def _sums(cost: Cost) -> Amounts:

@@ -37,6 +37,10 @@ class Guard:
         self._made: dict[str, int] = {}
         """Requests that earlier tries of a call made in vain, by `Order.call`."""
 
+    def made_in_vain(self, call: str) -> int:
+        """Return how many requests failed tries of a call have made, by `Order.call`."""
+        return self._made.get(call, 0)
+
     async def call(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a coroutine, with its retries. An async tool runs on this loop, a plain one in a thread."""
         number, limit_s = 0, self._limit_s(order)

@@ -21,6 +21,9 @@ _UNBILLED_NAMES = {
     ("httpx", "ConnectError"),
     ("httpx", "ConnectTimeout"),
     ("httpx", "PoolTimeout"),
+    ("httpx2", "ConnectError"),
+    ("httpx2", "ConnectTimeout"),
+    ("httpx2", "PoolTimeout"),
     ("aiohttp", "ClientConnectorError"),
 }
 """Network errors that mean the request never reached the other side."""
@@ -63,13 +66,19 @@ def judge_error(tool: Tool, error: BaseException) -> Verdict:
     charge: Cost | None = None
     if isinstance(told, Cost):
         charge = told
-    elif (code is not None and 400 <= code <= 599 and code not in {408, 504}) or (
-        isinstance(error, ConnectionRefusedError) or is_named(error, _UNBILLED_NAMES)
-    ):
+    elif (code is not None and 400 <= code <= 599 and code not in {408, 504}) or (_never_arrived(error)):
         charge = Cost(calls=tool.cost.calls)
     request_was_wrong = code is not None and 400 <= code <= 499 and code not in {408, 429}
     label: Label = "timeout" if isinstance(error, TimeoutError) else "failed"
     return Verdict(label, charge, "success" if request_was_wrong else "failure")
+
+
+def _never_arrived(error: BaseException) -> bool:
+    """Say whether a request never reached the other side; SDKs wrap the error that tells."""
+    told = (error, error.__cause__)
+    return any(
+        one is not None and (isinstance(one, ConnectionRefusedError) or is_named(one, _UNBILLED_NAMES)) for one in told
+    )
 
 
 def is_ours(error: BaseException) -> bool:

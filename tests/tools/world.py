@@ -101,13 +101,27 @@ class FakeAccount:
         self.made: dict[str, FakeReservation] = {}
 
     async def acquire(
-        self, asked: Amounts, /, *, key: str, priority: int = 0, deadline: float | None = None
+        self,
+        asked: Amounts,
+        /,
+        *,
+        key: str,
+        priority: int = 0,
+        deadline: float | None = None,
+        minimum: Amounts | None = None,
     ) -> FakeReservation:
         await asyncio.sleep(0)
         return self.acquire_blocking(asked, key=key)
 
     def acquire_blocking(
-        self, asked: Amounts, /, *, key: str, priority: int = 0, deadline: float | None = None
+        self,
+        asked: Amounts,
+        /,
+        *,
+        key: str,
+        priority: int = 0,
+        deadline: float | None = None,
+        minimum: Amounts | None = None,
     ) -> FakeReservation:
         if not self.left:
             raise BudgetExceeded(scope="run", dimension="calls", asked=1, left=0)

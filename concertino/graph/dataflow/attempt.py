@@ -232,7 +232,7 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
 
 
 class Served:
-    """What a child process may ask for: its tools, spending and publishing, behind the parent's guard."""
+    """What a child process may ask for: its tools, spending, publishing and news, behind the parent's guard."""
 
     def __init__(self, desk: AttemptDesk) -> None:
         self._desk = desk
@@ -248,6 +248,10 @@ class Served:
                 await self._desk.spend(**given)
             case "publish":
                 await self._desk.publish(given["finding"], *given["payload"])
+            case "discoveries":
+                return [one.as_json() for one in self._desk.discoveries]
+            case "sync":
+                return [one.as_json() for one in await self._desk.sync(**given)]
             case _:
                 raise ValueError(f"a child process asked for {operation!r}")
         return None

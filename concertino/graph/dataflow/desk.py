@@ -9,9 +9,11 @@ from concurrent.futures import Future
 from pydantic import JsonValue
 
 from concertino.budgets import Amounts, Reservation, amounts
+from concertino.contracts.discovery import News
 from concertino.contracts.errors import DeadlineExceeded, InputError
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject, clean
+from concertino.graph.runs.discoveries import Reader
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.specialists.declare import Specialist
@@ -41,6 +43,7 @@ class AttemptDesk:
         self._is_closed = False
         self._lock = threading.Lock()
         self._tools: BoundTools | None = None
+        self._reader = Reader(run.discoveries, subtask_id, run.clock)
 
     @property
     def tools(self) -> BoundTools:
@@ -67,6 +70,7 @@ class AttemptDesk:
             self._is_closed = True
             if self._tools is not None:
                 self._tools.close(self._over())
+        self._reader.close()
 
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
         """Charge; waits while others hold what is needed, raises BudgetExceeded when it cannot fit."""
@@ -85,12 +89,41 @@ class AttemptDesk:
     async def publish(self, finding: str, *payload: Mapping[str, JsonValue]) -> None:
         """Put a discovery on the record."""
         self._check()
-        await wait(self._record("FINDING_DISCOVERED", self._discovery(finding, payload)))
+        said = self._discovery(finding, payload)
+        await wait(self._record("FINDING_DISCOVERED", said))
+        self._tell(said)
 
     def publish_blocking(self, finding: str, *payload: Mapping[str, JsonValue]) -> None:
         """Put a discovery on the record from a thread."""
         self._check()
-        self._record("FINDING_DISCOVERED", self._discovery(finding, payload)).result()
+        said = self._discovery(finding, payload)
+        self._record("FINDING_DISCOVERED", said).result()
+        self._tell(said)
+
+    @property
+    def discoveries(self) -> News:
+        """What others have put on the record so far."""
+        self._check()
+        return self._reader.all()
+
+    async def sync(self, *, wait_s: float) -> News:
+        """Return what others have put on the record since the last time, and wait for it if need be."""
+        self._check()
+        news = await self._reader.news(wait_s, deadline=self._deadline)
+        self._check()
+        return news
+
+    def sync_blocking(self, *, wait_s: float) -> News:
+        """Do as `sync` does, in a thread."""
+        self._check()
+        news = self._reader.news_blocking(wait_s, deadline=self._deadline)
+        self._check()
+        return news
+
+    def _tell(self, said: JsonObject) -> None:
+        data = said["data"]
+        assert isinstance(data, dict)
+        self._run.discoveries.add(self._specialist.name, self._subtask_id, str(said["finding"]), data)
 
     def _check(self) -> None:
         if self._is_closed or self._run.is_over:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from concertino.contracts.budget import Dimension
+from concertino.contracts.discovery import Discovery
 from concertino.contracts.event import Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import Cards
+from concertino.graph.runs.discoveries import KEPT
 from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.gates import GateBook, Question
 
@@ -47,6 +50,8 @@ class History:
     alerts: set[tuple[Dimension, int]] = field(default_factory=set)
     active_s: float = 0.0
     """Active seconds so far; the time between a crash and its resume is not active."""
+    discoveries: deque[Discovery] = field(default_factory=lambda: deque(maxlen=KEPT))
+    """The newest of what was published."""
     cancel_reason: str | None = None
     result: JsonObject | None = None
     schemas: JsonObject = field(default_factory=dict)
@@ -107,6 +112,9 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 _settle(history, payload)
             case "BUDGET_ALERT":
                 history.alerts.add((payload["dimension"], payload["percent"]))
+            case "FINDING_DISCOVERED" if event.subtask_id:
+                said = (payload["finding"], payload.get("data") or {})
+                history.discoveries.append(Discovery(event.seq, event.agent_id, event.subtask_id, *said))
             case "CANCEL_REQUESTED":
                 history.cancel_reason = payload.get("reason") or "cancelled"
             case "RUN_COMPLETED" | "RUN_FAILED" | "RUN_CANCELLED":

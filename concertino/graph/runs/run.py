@@ -19,6 +19,7 @@ from concertino.contracts.specialist import Standing
 from concertino.contracts.task import Task
 from concertino.graph.options import Options
 from concertino.graph.runs.board import Board, Turn
+from concertino.graph.runs.discoveries import Discoveries
 from concertino.graph.runs.imprint import Imprint, imprint
 from concertino.graph.runs.lull import MANY, Lull
 from concertino.graph.runs.money import Money
@@ -93,6 +94,7 @@ class Run:
             self.deadline = self._began + max(0.0, seconds - history.active_s)
             self.work_deadline = self.deadline - min(FLOOR_SHARE * seconds, FLOOR_MAX_S)
         self.questions = Questions(history.gates, self.emit)
+        self.discoveries = Discoveries(history.discoveries, most_bytes=options.limits.bytes)
         self.money = Money(options, budget=policy.budget, emit=self.emit, charges=history.charges, told=history.alerts)
 
     # The record.

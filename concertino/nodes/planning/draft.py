@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Origin
+from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.holes import Hole
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +22,15 @@ class Draft:
     """Name of the rule that made it."""
     notes: tuple[str, ...] = ()
     """What its maker left out or could not decide, one sentence each."""
+    holes: tuple[Hole, ...] = ()
+    """What the rule leaves to a model; a hole is open until `parts` has it. `needs`, `answer` and references speak of an open hole
+    by its id, as of one subtask."""
+    constraints: Constraints | None = None
+    """What holds for the whole plan, whoever fills the holes."""
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of the subtasks that each template and each filled hole of the workflow gave."""
+
+    @property
+    def open_holes(self) -> tuple[Hole, ...]:
+        """Return the holes that nothing was put into yet."""
+        return tuple(hole for hole in self.holes if hole.id not in self.parts)

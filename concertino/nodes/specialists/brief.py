@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from concertino.contracts.brief import Tools
+from concertino.contracts.discovery import News
 from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 
@@ -24,6 +25,10 @@ class Desk(Protocol):
     def spend_blocking(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
     async def publish(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
     def publish_blocking(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
+    @property
+    def discoveries(self) -> News: ...
+    async def sync(self, *, wait_s: float) -> News: ...
+    def sync_blocking(self, *, wait_s: float) -> News: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,10 @@ class _Brief:
     def deadline(self) -> float | None:
         return self._facts.deadline
 
+    @property
+    def discoveries(self) -> News:
+        return self._desk.discoveries
+
     def effect_key(self, name: str) -> str:
         return self._facts.effect_key(name)
 
@@ -159,6 +168,9 @@ class AsyncBrief(_Brief):
     def publish(self, finding: str, *data: Mapping[str, JsonValue], **payload: JsonValue) -> Awaitable[None]:
         return self._desk.publish(finding, *data, payload)
 
+    def sync(self, *, wait_s: float = 0.0) -> Awaitable[News]:
+        return self._desk.sync(wait_s=wait_s)
+
 
 class BlockingBrief(_Brief):
     """For plain functions, which run in a thread of their own: each call is done when it returns."""
@@ -172,3 +184,6 @@ class BlockingBrief(_Brief):
     def publish(self, finding: str, *data: Mapping[str, JsonValue], **payload: JsonValue) -> Awaitable[None]:
         self._desk.publish_blocking(finding, *data, payload)
         return Done()
+
+    def sync(self, *, wait_s: float = 0.0) -> News:
+        return self._desk.sync_blocking(wait_s=wait_s)

@@ -16,6 +16,7 @@ from concertino.nodes.specialists.plain import plain
 from concertino.nodes.specialists.wire import any_error, pack, unpack
 
 if TYPE_CHECKING:
+    from concertino.contracts.discovery import News
     from concertino.contracts.finding import Finding
     from concertino.contracts.json import JsonObject
 
@@ -176,6 +177,16 @@ class ChildTools:
         return self._link.call("tool", {"name": name, "arguments": arguments})
 
 
+def _news(given: Any) -> News:
+    from concertino.contracts.discovery import Discovery, News  # with dataclasses; only who listens pays for it
+
+    return News(Discovery(**one) for one in given)
+
+
+async def _awaited_news(given: Awaitable[Any]) -> News:
+    return _news(await given)
+
+
 class ChildBrief:
     """`contracts.brief.Brief` over the link; its fields are `process.BriefData`."""
 
@@ -219,6 +230,20 @@ class ChildBrief:
         """Put a discovery on the run's record."""
         parts: list[Any] = [*data, payload]
         return self._sent("publish", {"finding": finding, "payload": parts})
+
+    @property
+    def discoveries(self) -> News:
+        """What others have published so far; blocks for the parent's reply, in coroutines too."""
+        reply = self._link.wait("discoveries", {})
+        error = reply.get("error")
+        if isinstance(error, dict):
+            raise any_error(error)
+        return _news(reply.get("value"))
+
+    def sync(self, *, wait_s: float = 0.0) -> Any:
+        """What others have published since the last time."""
+        found = self._link.call("sync", {"wait_s": wait_s})
+        return _awaited_news(found) if hasattr(found, "__await__") else _news(found)
 
     def _sent(self, op: str, arguments: JsonObject) -> Awaitable[None]:
         result = self._link.call(op, arguments)

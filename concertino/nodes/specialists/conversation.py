@@ -19,7 +19,8 @@ Serve = Callable[[str, JsonObject], Awaitable[JsonValue]]
 """Does what the function in the child asks for, on the caller's loop and in its context: an operation and its arguments.
 
 `"tool"` `{"name", "arguments"}` returns the tool's result; `"tools"` `{}` the names that may be called now;
-`"spend"` `{"tokens", "calls", "usd", "documents"}` and `"publish"` `{"finding", "payload": [object]}` return nothing that is read.
+`"spend"` `{"tokens", "calls", "usd", "documents"}` and `"publish"` `{"finding", "payload": [object]}` return nothing that is read;
+`"discoveries"` `{}` and `"sync"` `{"wait_s"}` return discoveries as JSON.
 What it raises is raised in the child; LangGraph's `GraphBubbleUp` ends the child and is raised here.
 """
 
