@@ -32,7 +32,16 @@ FaultCode = Literal[
     "unknown_criterion",
     "over_budget",
     "over_deadline",
+    "missing_step",
+    "forbidden_combination",
+    "missing_prerequisite",
+    "no_termination",
+    "open_hole",
+    "outside_hole",
 ]
+
+SubtaskTier = Literal["simple", "standard", "complex"]
+"""How much of a model one subtask needs."""
 
 
 class Fault(BaseModel):
@@ -102,6 +111,8 @@ class Subtask(BaseModel):
     """Who takes over once it stays failed."""
     max_attempts: Annotated[int, Field(ge=1, le=3)] = 3
     """Attempts on one specialist. Source: document 002, at most 3."""
+    tier: SubtaskTier | None = None
+    """Which of the models of different price does it, where there are several; `None` leaves it to the planner's own rule."""
 
     @field_validator("gate", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Origin
 from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.holes import Hole
 
 
@@ -27,6 +28,8 @@ class Draft:
     by its id, as of one subtask."""
     constraints: Constraints | None = None
     """What holds for the whole plan, whoever fills the holes."""
+    gates: tuple[GatePolicy, ...] = ()
+    """Which of the finished plan's subtasks a person is asked about, beside those that ask by themselves."""
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Ids of the subtasks that each template and each filled hole of the workflow gave."""
 
