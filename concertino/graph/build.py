@@ -18,12 +18,23 @@ from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.door.conductor import Conductor
 from concertino.graph.options import Aggregate, Options, Prepare
-from concertino.graph.setup import budgets, check_parts, journal_of, rules, staff
+from concertino.graph.runs.models import check_prices
+from concertino.graph.setup import (
+    budgets,
+    check_parts,
+    dollars_limited,
+    journal_of,
+    prices_of,
+    rules,
+    shares_of,
+    staff,
+)
 from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
 from concertino.nodes.planning.workflows import Workflow
 from concertino.tools.breaker import Breakers
+from concertino.tools.models.roster import roster
 from concertino.tools.registry import collect
 
 
@@ -66,7 +77,8 @@ def create_planner(
         budget: Bounds of one run.
         node_budgets: Bounds of the ledger's nodes: `plan`, `work` (all specialists together) and `synthesize`.
         floor: What is kept for synthesis from the start.
-        shares: Shares of the run's budget by specialist, 0-1; a cap, not a reservation. Source: document 004, allocation.
+        shares: Parts of the run's budget by specialist, 0-1, at most 1 together; `orchestrator` is planning, `synthesis`
+            the merging. Each is a cap, not a reservation. Source: document 004, token budget allocation.
         prices: Prices of models that the offline snapshot has not, by model name: `{"input_usd_per_m", "output_usd_per_m"}`.
         allow_uncapped: Let specialists call LangChain models of their own that set no output cap; what such a call uses
             beyond what was held for it is then a recorded breach.
@@ -96,6 +108,8 @@ def create_planner(
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
     check_parts(checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event)
     named, given = staff(specialists, authority)
+    led = roster(model, models, ((who, one.model) for who, one in named.items()))
+    priced = prices_of(prices)
     now = clock or SystemClock()
     try:
         policy = Policy.model_validate(
@@ -116,12 +130,17 @@ def create_planner(
         authority=given,
         floor=kept,
         node_budgets=nodes,
+        shares=shares_of(shares, named),
+        models=led,
+        prices=priced,
+        allow_uncapped=allow_uncapped,
         aggregate=aggregate,
         prepare=prepare,
         escalate=escalate,
         listeners=(on_event,) if on_event is not None else (),
         name=name,
     )
+    check_prices(led, priced, are_limited=dollars_limited(options), field="model")
     compiled = wire(options).compile(checkpointer=checkpointer, name=name)
     parts = {key: value for key, value in compiled.__dict__.items() if key != "__orig_class__"}
     return PlannerGraph(conductor=Conductor(options), **parts)

@@ -53,8 +53,8 @@ class Options:
     """Prices of models by name, before those of the offline snapshot."""
     allow_uncapped: bool = False
     """Whether foreign models without an output cap may be called; what they use over their hold is a recorded breach."""
-    shares: Mapping[str, Budget] = field(default_factory=dict)
-    """Bounds of specialists by their share of the run's budget."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Parts of the run's budget by node or specialist."""
     name: str = "concertino"
 
     @property

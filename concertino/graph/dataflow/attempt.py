@@ -108,7 +108,7 @@ async def _run_body(order: Order) -> Outcome:
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
     desk = AttemptDesk(
-        run, order.specialist, path=order.path, subtask_id=subtask.id, attempt=order.label, deadline=until
+        run, order.specialist, path=order.path, subtask=subtask, attempt=order.label, deadline=until
     )
     facts = Assignment(
         task_id=run.task_id,

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, cast
 
 from concertino.budgets import Account, Alert, Amounts, Ledger, amounts
+from concertino.budgets.shares import allocate
 from concertino.contracts.budget import Budget, Dimension, Usage
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
@@ -36,7 +37,7 @@ class Money:
         charges: Mapping[str, Charge],
         told: Collection[tuple[Dimension, int]],
     ) -> None:
-        self._options, self._emit = options, emit
+        self._options, self._emit, self._budget = options, emit, budget
         self._is_closed = False
         self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)
         self.guard = Guard(
@@ -60,11 +61,14 @@ class Money:
         nodes = dict(self._options.node_budgets)
         if plan is not None:
             nodes[WORK] = plan.within(nodes.get(WORK, Budget()))
-        for node, budget in nodes.items():
-            self.ledger.account((node,), limit=budget)
+        parts = allocate(self._budget, self._options.shares)
         for name, known in self._options.specialists.items():
-            if known.card.budget != Budget():
-                self.ledger.account((WORK, name), limit=known.card.budget)
+            bound = known.card.budget.within(parts.pop(name, Budget()))
+            if bound != Budget():
+                self.ledger.account((WORK, name), limit=bound)
+        for node in {**parts, **nodes}:
+            bound = parts.get(node, Budget()).within(nodes.get(node, Budget()))
+            self.ledger.account((node,), limit=bound)
 
     def account(self, path: tuple[str, ...], *, limit: Budget | None = None) -> Account:
         """Return the account at `path` below the run, with a limit of its own."""

@@ -1,0 +1,100 @@
+"""A run's models: who gets which, and how each is bound to the run's guard and ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from concertino.contracts.errors import SetupError
+from concertino.contracts.json import JsonObject
+from concertino.graph.options import Options
+from concertino.graph.runs.money import Money
+from concertino.tools.models.prices import Price, price_of, snapshot
+from concertino.tools.models.roster import Roster
+from concertino.tools.models.sources import ModelSource
+from concertino.tools.models.tokens import counter_now, load_counter
+
+if TYPE_CHECKING:
+    from concertino.tools.models.governed import GovernedModel
+
+UNPRICED = "no price is known, and dollars are limited; give one by `prices=`, or leave the limit out"
+
+
+class Models:
+    """Which model works for whom in one run. Binding one costs nothing until it is asked for something."""
+
+    def __init__(self, options: Options, roster: Roster, money: Money) -> None:
+        self._options, self._money = options, money
+        self.roster = roster
+        self.prompts: dict[str, str] = {}
+        """Hashes of the prompts that were used, by name."""
+
+    async def ready(self) -> None:
+        """Build what is there, off this loop: importing a provider takes seconds, fetching an encoding may take some.
+
+        Raises:
+            SetupError: a model cannot be built.
+        """
+        if not self.roster:
+            return
+        await self.roster.ready()
+        for source in self.roster:
+            await load_counter(source.provider, source.model)
+            await asyncio.to_thread(price, source, self._options.prices)
+
+    def bind(
+        self,
+        source: ModelSource,
+        path: tuple[str, ...],
+        *,
+        key: str,
+        deadline: float | None,
+        caller: str,
+        revoked: Callable[[], Exception | None],
+    ) -> GovernedModel:
+        """Return a model whose requests are charged to the account at `path`.
+
+        Raises:
+            SetupError: dollars are limited there, and its price is not known.
+        """
+        from concertino.tools.models.governed import TOOL, govern
+
+        account = self._money.account((*path, TOOL))
+        known = price(source, self._options.prices)
+        if known is None and account.left().usd is not None:
+            raise SetupError(field="model", value=source.name, rule=UNPRICED)
+        return govern(
+            source, guard=self._money.guard, account=account, key=key, counter=counter_now(source.provider, source.model),
+            price=known, deadline=deadline, caller=caller, revoked=revoked,
+        )  # fmt: skip
+
+    def described(self) -> JsonObject:
+        """Return, for the record: models by role, how their tokens are counted and priced, and the prompts' hashes."""
+        if not self.roster:
+            return {}
+        prices = {source.name: price(source, self._options.prices) for source in self.roster}
+        return {
+            "roles": {**self.roster.described()},
+            "counters": {source.name: counter_now(source.provider, source.model).name for source in self.roster},
+            "prices": {name: None if known is None else known.source for name, known in prices.items()},
+            "snapshot": snapshot(),
+            "prompts": {**self.prompts},
+        }
+
+
+def price(source: ModelSource, given: Mapping[str, Price]) -> Price | None:
+    """Return a model's price: the caller's by its name, with or without provider, else the snapshot's."""
+    own = given.get(source.name) or given.get(source.model)
+    return own if own is not None else price_of(source.provider, source.model)
+
+
+def check_prices(roster: Roster, given: Mapping[str, Price], *, are_limited: bool, field: str) -> None:
+    """Refuse a model without a price where dollars are limited.
+
+    Raises:
+        SetupError: names it.
+    """
+    for source in roster if are_limited else ():
+        if price(source, given) is None:
+            raise SetupError(field=field, value=source.name, rule=UNPRICED)
