@@ -14,8 +14,8 @@ from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.draft import Draft
-from concertino.nodes.planning.drafting import draft_plan
-from concertino.nodes.planning.first_draft import first_draft, ruled_draft
+from concertino.nodes.planning.first_draft import first_draft
+from concertino.nodes.planning.rules import plan_by_rules
 from concertino.tools.models.roster import PLAN
 
 TIME_SHARE = 0.5
@@ -41,6 +41,8 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
         PlanInvalid: neither the model nor the rules made a plan that can be carried out.
         StaleLease: another process took the run over.
     """
+    from concertino.nodes.planning.drafting import draft_plan
+
     options, task = run.options, run.task
     known = standings(options, await wait(options.journal.record()), {})
     cards, bounds = options.cards, options.limits
@@ -53,12 +55,12 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
 
     drafted = await draft_plan(
         task,
-        model=run.desk_of_node(PLAN, deadline=_deadline(run)),
+        model=run.models.of_node(PLAN, deadline=_deadline(run)),
         cards=cards,
         limits=bounds,
         budget=run.policy.budget,
         standings=known,
-        skeleton=ruled_draft(task, options.workflows, limits=bounds),
+        skeleton=plan_by_rules(task, options.workflows, limits=bounds),
         fallback=fallback,
         on_step=on_step,
     )

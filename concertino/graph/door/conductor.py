@@ -124,7 +124,7 @@ class Conductor:
             return Entry(known=await self.known(row))
         history = await self._history(row)
         await self._check(values.get("plan") or history.plan, history, lease)
-        run = self._live(row, task, policy, lease, history)
+        run = await self._live(row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
             run.records.setdefault(sid, await whole(self.options.journal, record))
         entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or history.complexity or {})
@@ -221,7 +221,7 @@ class Conductor:
         history = await self._history(row)
         await self._check(history.plan, history, lease)
         policy, plan = Policy.model_validate(row.policy), Plan.model_validate(history.plan)
-        run = self._live(row, task, policy, lease, history)
+        run = await self._live(row, task, policy, lease, history)
         self.heart.keep(run)
         again = drop_outdated(run, plan)
         run.emit("RUN_RESUMED", state="running", payload={"again": cast("Any", again)})
@@ -266,7 +266,7 @@ class Conductor:
         complexity: JsonObject,
         history: History | None = None,
     ) -> Entry:
-        run = self._live(row, task, policy, lease, history or History())
+        run = await self._live(row, task, policy, lease, history or History())
         self.heart.keep(run)
         run.emit(
             "RUN_ADMITTED",
@@ -303,16 +303,23 @@ class Conductor:
     async def _history(self, row: RunRow) -> History:
         return await history_of(self.options.journal, row)
 
-    def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease | None, history: History) -> Run:
-        return Run(
-            self.options,
-            row=row,
-            task=task,
-            policy=policy,
-            lease=lease,
-            loop=asyncio.get_running_loop(),
-            history=history,
-        )
+    async def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease, history: History) -> Run:
+        """Return the live run, its models ready; where one cannot be built the lease is given back."""
+        try:
+            run = Run(
+                self.options,
+                row=row,
+                task=task,
+                policy=policy,
+                lease=lease,
+                loop=asyncio.get_running_loop(),
+                history=history,
+            )
+            await run.models.ready()
+        except SetupError:
+            await wait(self.options.journal.release(lease))
+            raise
+        return run
 
     async def _check(self, plan: object, history: History, lease: Lease) -> None:
         """Give the lease back where the run needs a specialist that this planner does not have, and raise."""

@@ -43,6 +43,17 @@ class Models:
             await load_counter(source.provider, source.model)
             await asyncio.to_thread(price, source, self._options.prices)
 
+    def of_node(self, node: str, *, deadline: float | None) -> GovernedModel | None:
+        """Return the model of one of our own nodes, charged to it; `None` where there is none.
+
+        Raises:
+            SetupError: dollars are limited there, and its price is not known.
+        """
+        source = self.roster.of_node(node)
+        if source is None:
+            return None
+        return self.bind(source, (node,), key=node, deadline=deadline, caller=node, revoked=lambda: None)
+
     def bind(
         self,
         source: ModelSource,
