@@ -1,4 +1,4 @@
-"""Validation of 10,000 subtasks against one sort by graphlib of the same graph, and planning by rules of one task.
+"""Validation of 10,000 subtasks against one sort by graphlib of the same graph, and planning by rules: of a task made up, of an offer.
 
 python bench/planning.py
 """
@@ -13,12 +13,19 @@ from collections.abc import Callable
 from graphlib import TopologicalSorter
 from typing import Any
 
+from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
+from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import SpecialistCard
-from concertino.contracts.task import Task
+from concertino.contracts.task import Task, read_task
+from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.validate import validate, validate_draft
 from concertino.nodes.planning.workflows import load_workflows
+from concertino.packs.offers import pack
+from concertino.packs.offers.decomposition import decompose, expects_approval, make_task
+from concertino.packs.offers.specialists import build_specialists
+from concertino.packs.offers.stages import read_policy
 
 SUBTASKS = 10_000
 REPEATS = 7
@@ -50,6 +57,7 @@ def measure() -> dict[str, float]:
         "validate_made": lambda: validate({"subtasks": subtasks}, cards=cards, origin="rule", **more),
         "validate_with_schemas": lambda: validate({"subtasks": typed}, cards=typed_cards, origin="rule", **more),
         "rules_only_plan": _rules_only(),
+        "offer_plan": _offer(),
     }
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(REPEATS):
@@ -69,6 +77,30 @@ def _rules_only() -> Callable[[], object]:
     cards = {name: SpecialistCard(name) for name in ("reader", "writer")}
     task = Task(task_id="bench", title="Read the pages", payload={"kind": 0, "pages": [{"n": n} for n in range(10)]})
     return lambda: validate_draft(first_draft(task, workflows, cards), task=task, cards=cards)
+
+
+def _offer() -> Callable[[], object]:
+    """Return the planning of one offer with all its stages, as a run does it at its door: no model, no token."""
+    cards = {one.name: one.card for one in build_specialists(pack.agents, early="panel")}
+    workflows = load_workflows([str(pack.root / "workflow.yaml")])
+    profile: JsonObject = {
+        "role": "Senior Software Engineer", "level": "Senior", "location": "San Francisco, CA", "experience_years": 8,
+        "stages": ["screening", "offer", "negotiation"], "second_opinion": True, "counter_offer": {"base_salary": 260_000},
+    }  # fmt: skip
+    policy = read_policy({})
+    given = make_task(
+        profile, run_id="bench", slug="offer-orchestrator-mag", version="0", route=decompose(profile, policy),
+        approval=expects_approval(profile, policy, variants=True), policy=policy,
+    )  # fmt: skip
+
+    def plan() -> Plan:
+        task = read_task(given, limits=Limits())
+        made = validate_draft(first_draft(task, workflows, cards), task=task, cards=cards)
+        assess(task, made, cards)
+        return made
+
+    plan()  # what the pack's tables and conditions take the first time is no planning
+    return plan
 
 
 def _workflow(number: int) -> dict[str, Any]:

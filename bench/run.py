@@ -1,6 +1,6 @@
 """Runs the benches and prints what was measured beside what is promised.
 
-python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup
+python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup planning
 
 Each bench is a process of its own, one after another. Ratios are taken side by side within one run.
 """
@@ -88,6 +88,15 @@ def startup(found: dict[str, Any]) -> Iterator[Row]:
         yield _at_most(f"{what}, to importing langgraph", ratio, found["at_most"][name], note=seconds)
 
 
+def planning(found: dict[str, Any]) -> Iterator[Row]:
+    for kind in ("caller", "made", "with_schemas"):
+        yield _at_most(
+            f"validation of 10,000 subtasks, {kind}, to one graphlib sort", found[f"validate_{kind}_ratio"], 25
+        )
+    for name, what in (("rules_only_plan", "20 workflows, 12 subtasks"), ("offer_plan", "an offer")):
+        yield _at_most(f"planning by rules, {what}", 1_000 * found[f"{name}_s"], 5, "ms", note=", 0 tokens")
+
+
 BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "makespan": makespan,
     "retry": retry,
@@ -96,6 +105,7 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "breaker": breaker,
     "control": control,
     "startup": startup,
+    "planning": planning,
 }
 
 

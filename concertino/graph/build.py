@@ -21,7 +21,9 @@ from concertino.graph.options import Aggregate, Options, Prepare
 from concertino.graph.runs.models import check_prices
 from concertino.graph.setup import (
     budgets,
+    check_foreign,
     check_parts,
+    count,
     dollars_limited,
     journal_of,
     prices_of,
@@ -32,10 +34,14 @@ from concertino.graph.setup import (
 from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
+from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.workflows import Workflow
 from concertino.tools.breaker import Breakers
 from concertino.tools.models.roster import roster
 from concertino.tools.registry import collect
+
+MAX_REPLANS = 10
+"""Most replans of a run that may be asked for; chosen by hand."""
 
 
 def create_planner(
@@ -58,6 +64,8 @@ def create_planner(
     checkpointer: Any = None,
     require_approval: bool = False,
     escalate: Literal["flag", "ask"] = "flag",
+    replans: int = 1,
+    replan: Replan | None = None,
     aggregate: Aggregate | None = None,
     prepare: Prepare | None = None,
     breakers: Breakers | None = None,
@@ -91,6 +99,9 @@ def create_planner(
         checkpointer: A LangGraph saver; a server brings its own.
         require_approval: Ask for approval of every plan.
         escalate: Whether a required subtask that stays failed is flagged in the result or a person is asked first.
+        replans: How often the plan of a run may be changed for required subtasks that stay failed; 0 leaves it as it is.
+        replan: `async (plan, failed ids, findings by id) -> object with a .plan, or None`: drafts what takes their place
+            where no rule says it. Held to the plan's rights, gates and budget.
         aggregate: `(findings by name, task) -> answer`, a merging of one's own; when it fails the first successful
             finding stands.
         prepare: `Task -> Task`, a pack's own completion of a task at the door, before its identity is taken and before
@@ -106,7 +117,9 @@ def create_planner(
     """
     if escalate not in ("flag", "ask"):
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
-    check_parts(checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event)
+    check_parts(
+        checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event, replan=replan
+    )
     named, given = staff(specialists, authority)
     led = roster(model, models, ((who, one.model) for who, one in named.items()))
     priced = prices_of(prices)
@@ -137,9 +150,12 @@ def create_planner(
         aggregate=aggregate,
         prepare=prepare,
         escalate=escalate,
+        replans=count(replans, field="replans", most=MAX_REPLANS),
+        replan=replan,
         listeners=(on_event,) if on_event is not None else (),
         name=name,
     )
+    check_foreign(options)
     check_prices(led, priced, are_limited=dollars_limited(options), field="model")
     compiled = wire(options).compile(checkpointer=checkpointer, name=name)
     parts = {key: value for key, value in compiled.__dict__.items() if key != "__orig_class__"}

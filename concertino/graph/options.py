@@ -14,6 +14,7 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
 from concertino.contracts.task import Task
 from concertino.graph.state import Policy
+from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.workflows import Workflow
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.breaker import Breakers
@@ -47,6 +48,10 @@ class Options:
     prepare: Prepare | None = None
     escalate: str = "flag"
     """What happens to a required subtask that stays failed: `flag` it for review, or `ask` a person before going on."""
+    replans: int = 1
+    """How often a run's plan may be changed for what stayed failed."""
+    replan: Replan | None = None
+    """Drafts another plan for what stayed failed where no rule does."""
     listeners: tuple[Callable[[Event], None], ...] = ()
     models: Roster = field(default_factory=Roster)
     prices: Mapping[str, Price] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import BaseModel, ValidationError
 
 from concertino.budgets import Ledger
-from concertino.budgets.shares import check_shares
+from concertino.budgets.shares import allocate
 from concertino.contracts.budget import Budget
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import SetupError
@@ -24,6 +24,7 @@ from concertino.nodes.planning.routing import RESERVED_NAMES, capabilities
 from concertino.nodes.planning.workflows import SubtaskTemplate, Workflow, load_workflows
 from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
 from concertino.nodes.synthesis.authority import fraction
+from concertino.tools.models.caps import check_cap, find_models
 from concertino.tools.models.prices import Price, given_price
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -71,7 +72,12 @@ def shares_of(shares: object, specialists: Mapping[str, Specialist]) -> dict[str
     Raises:
         SetupError: a share that is none, or of nobody.
     """
-    given = check_shares({} if shares is None else shares, field="shares")
+    if shares is None:
+        return {}
+    if not isinstance(shares, Mapping):
+        raise SetupError(field="shares", value=shares, rule="must be shares by name")
+    allocate(Budget(), shares)
+    given = {str(name): float(share) for name, share in shares.items()}
     ours = {"orchestrator": "plan", "plan": "plan", "synthesis": "synthesize", "synthesize": "synthesize"}
     for name in given:
         if name not in ours and name not in specialists:
@@ -96,6 +102,26 @@ def dollars_limited(options: Options, budget: Budget | None = None) -> bool:
     bounds = [budget or options.policy.budget, *options.node_budgets.values()]
     bounds += [known.card.budget for known in options.specialists.values()]
     return any(bound.usd is not None for bound in bounds)
+
+
+def tokens_limited(options: Options) -> bool:
+    """Say whether anything bounds what a model's answers may cost: a run's tokens or dollars, a node's, a specialist's."""
+    bounds = [options.policy.budget, *options.node_budgets.values()]
+    bounds += [known.card.budget for known in options.specialists.values()]
+    return any(bound.tokens is not None or bound.usd is not None for bound in bounds)
+
+
+def check_foreign(options: Options) -> None:
+    """Refuse specialists with models of their own that set no output cap, where tokens or dollars are limited.
+
+    Raises:
+        SetupError: names the specialist and the model.
+    """
+    if options.allow_uncapped or not tokens_limited(options):
+        return
+    for name, known in options.specialists.items():
+        for found in find_models(known.body):
+            check_cap(found, f"specialists.{name}")
 
 
 def journal_of(given: object, *, clock: Clock) -> Journal:
@@ -124,6 +150,17 @@ def check_parts(*, checkpointer: object, name: object, **functions: object) -> N
     for field, function in functions.items():
         if function is not None and not callable(function):
             raise SetupError(field=field, value=function, rule="must be a function")
+
+
+def count(given: object, *, field: str, most: int) -> int:
+    """Return a whole number from 0 to `most`.
+
+    Raises:
+        SetupError: it is none.
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= most:
+        raise SetupError(field=field, value=given, rule=f"must be a whole number from 0 to {most}")
+    return given
 
 
 def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, Specialist], dict[str, float]]:

@@ -17,8 +17,9 @@ from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
 from concertino.graph.dataflow.dispatch import Errand, lay_board, plan_of, standings
 from concertino.graph.dataflow.subtask import SubtaskWork
-from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.planning import plan_by_model
+from concertino.graph.replanning import replan
+from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.entry import entry_of, live_run
 from concertino.graph.runs.gates import PLAN_GATE, Question
 from concertino.graph.runs.reopening import reopened
@@ -173,9 +174,12 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     """Decide what comes next, and end what will not be done."""
     run = live_run(config)
     run.check()
+    before = cast("Any", state.get("verdict") or {})
+    given_up = before.get("given_up") or []
+    if not before.get("rejected"):
+        given_up = await replan(run, given_up=given_up)
     made = plan_of(run)
     states = {sid: str(record["state"]) for sid, record in run.records.items()}
-    before = cast("Any", state.get("verdict") or {})
     ended = len(run.records)
     idle = before.get("idle", 0) + 1 if before.get("ended") == ended else 0
     failed = [s.id for s in made.subtasks if s.required and states.get(s.id) in ("failed", "blocked")]
@@ -203,7 +207,9 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     step = "dispatch" if reopened(run) and verdict.next == "synthesize" and not verdict.drop else verdict.next
     run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})
     decided: JsonObject = {"next": step, "reason": verdict.reason, "ended": ended, "idle": idle}
-    return {"verdict": {**before, **decided}, "records": dropped, **_own(state, run)}
+    decided["given_up"] = cast("Any", given_up)
+    changed = {"plan": made.model_dump(mode="json")} if run.replans else {}
+    return {"verdict": {**before, **decided}, "records": dropped, **changed, **_own(state, run)}
 
 
 def after_review(state: PlannerState) -> Literal["a person is asked", "next stage or retry", "all done"]:

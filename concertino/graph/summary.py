@@ -92,9 +92,11 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         if question.answer is not None and question.answer.decision == "reject"
     ]
     failed = any(gate.endswith(".review") for gate in rejected)
+    planned = {subtask.id for subtask in plan.subtasks}
     flagged = [
-        sid for sid, record in run.records.items()
-        if record.get("sla_missed") or (record["state"] in ("failed", "blocked") and record.get("required"))
+        sid for sid, record in run.records.items() if sid in planned and (
+            record.get("sla_missed") or (record["state"] in ("failed", "blocked") and record.get("required"))
+        )
     ]  # fmt: skip
     facts: JsonObject = {
         "usage": run.usage().model_dump(),
@@ -105,6 +107,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "breakers": cast("Any", run.options.breakers.snapshot()),
         "leaked": run.leaks.total(),
         "needs_review": cast("Any", flagged),
+        "replans": cast("Any", run.replans),
         "ended_early": cast("Any", ended_early(plan, run.records)),
         "gates": cast("Any", [question.as_json() for question in run.questions.book]),
         "complexity": complexity,

@@ -132,7 +132,7 @@ def _run_state(event: Event) -> str | None:
 
 
 def _advance(subtasks: dict[str, _Subtask], event: Event) -> None:
-    if event.type == "RUN_PLANNED":
+    if event.type in {"RUN_PLANNED", "RUN_REPLANNED"}:
         _plan(subtasks, event.payload.get("plan"))
     elif event.type == "RUN_DISPATCHED":
         listed = event.payload.get("subtasks")

@@ -93,8 +93,8 @@ async def astart_agent(
     """
     loaded = (registry or installed()).agent(slug)
     runner = loaded.runner
-    profile = _check(loaded, loaded.manifest.contracts.input, payload, field="payload")
     made = _models(loaded, model, models)
+    profile = _check(loaded, loaded.manifest.contracts.input, payload, field="payload")
     options = _options(loaded, runs_dir, database, policy, on_event, clock, run_id=_run_id(slug, run_id), models=made)
     if database == DATABASE:
         _make_place(DATABASE)

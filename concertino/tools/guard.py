@@ -41,21 +41,21 @@ class Guard:
         """Return how many requests failed tries of a call have made, by `Order.call`."""
         return self._made.get(call, 0)
 
+    def note_vain(self, call: str, requests: int) -> None:
+        """Count requests that a try of a call has made in vain, where they were not made here."""
+        self._made[call] = self._made.get(call, 0) + requests
+
     async def call(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a coroutine, with its retries. An async tool runs on this loop, a plain one in a thread."""
-        number, limit_s = 0, self._limit_s(order)
+        tries = _Tries(self.desk, order, limit_s=self._limit_s(order))
 
         async def attempt() -> Any:
-            nonlocal number
-            number += 1
-            return await _attempt(Attempt(self.desk, order, number=number, limit_s=limit_s), order, args, kwargs)
+            return await _attempt(tries.next(), order, args, kwargs)
 
         try:
             return await self._retry(order).in_coroutine()(attempt)
         except Exception as error:
-            if is_ours(error):
-                raise
-            raise self._failed(order, number, error) from error
+            raise self._failed(order, tries, error) from error.__cause__ if is_ours(error) else error
 
     def call_blocking(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a plain function in a thread, with its retries.
@@ -63,35 +63,33 @@ class Guard:
         A plain tool runs in a thread of its own, so that a timeout can give it up; in this thread where it has neither
         timeout nor deadline. A tool that is only async runs on the background loop. Timeouts follow real time.
         """
-        number, limit_s = 0, self._limit_s(order)
+        tries = _Tries(self.desk, order, limit_s=self._limit_s(order))
 
         def attempt() -> Any:
-            nonlocal number
-            number += 1
-            return _attempt_blocking(Attempt(self.desk, order, number=number, limit_s=limit_s), order, args, kwargs)
+            return _attempt_blocking(tries.next(), order, args, kwargs)
 
         try:
             return self._retry(order).in_thread()(attempt)
         except Exception as error:
-            if is_ours(error):
-                raise
-            raise self._failed(order, number, error) from error
+            raise self._failed(order, tries, error) from error.__cause__ if is_ours(error) else error
 
-    def _failed(self, order: Order, requests: int, error: Exception) -> ToolFailed:
-        """Return the error of a call that failed.
+    def _failed(self, order: Order, tries: _Tries, error: Exception) -> Exception:
+        """Return the error of a call that failed: ours as it is, any other as `ToolFailed`.
 
         Its subtask may make it again after an error of unknown kind: an HTTP status speaks for itself, what is known to
         be transient has been retried here, and the tool's attempts bound the requests of all tries together.
         """
-        made = self._made.get(order.call, 0) + requests
+        made = self._made.get(order.call, 0) + tries.sent
         if order.call:
             self._made[order.call] = made
+        if is_ours(error):
+            return error
         known = is_transient(error) or status_code(error) is not None
         return ToolFailed(
             tool=order.tool.name,
-            attempts=requests,
+            attempts=tries.number,
             reason=reason(error),
-            is_final=known or requests > 1 or made >= order.tool.attempts,
+            is_final=known or tries.number > 1 or made >= order.tool.attempts,
         )
 
     def _limit_s(self, order: Order) -> float:
@@ -105,6 +103,30 @@ class Guard:
             attempts=max(1, order.tool.attempts - self._made.get(order.call, 0)),
             deadline=order.deadline,
         )
+
+
+class _Tries:
+    """The attempts of one call so far."""
+
+    def __init__(self, desk: Desk, order: Order, *, limit_s: float) -> None:
+        self._desk, self._order, self._limit_s = desk, order, limit_s
+        self._made: list[Attempt] = []
+
+    def next(self) -> Attempt:
+        """Return the next attempt."""
+        made = Attempt(self._desk, self._order, number=self.number + 1, limit_s=self._limit_s)
+        self._made.append(made)
+        return made
+
+    @property
+    def number(self) -> int:
+        """How many there were."""
+        return len(self._made)
+
+    @property
+    def sent(self) -> int:
+        """How many of them left the process."""
+        return sum(one.has_left for one in self._made)
 
 
 async def _attempt(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

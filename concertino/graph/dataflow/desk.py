@@ -21,6 +21,7 @@ from concertino.journal.awaiting import wait
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number
+from concertino.tools.models.foreign import ForeignGuard
 
 MOST, MOST_USD = 10**15, 10**9
 """Largest amounts of one charge, as of a budget."""
@@ -47,6 +48,7 @@ class AttemptDesk:
         self._tools: BoundTools | None = None
         self._reader = Reader(run.discoveries, subtask.id, run.clock)
         self._model: Any = None
+        self._foreign: ForeignGuard | None = None
 
     @property
     def tools(self) -> BoundTools:
@@ -89,6 +91,20 @@ class AttemptDesk:
                 )
             return self._model
 
+    def foreign(self) -> ForeignGuard:
+        """Return the guard of models that the specialist calls on its own; closed with the attempt."""
+        with self._lock:
+            if self._foreign is None:
+                self._foreign = self._run.models.guard_foreign(
+                    self._path,
+                    key=f"{self._subtask_id}#{self._attempt}",
+                    deadline=self._deadline,
+                    caller="/".join(self._path),
+                )
+                if self._is_closed:
+                    self._foreign.close()
+            return self._foreign
+
     def _revoked(self) -> Exception | None:
         return self._over() if self._is_closed or self._run.is_over else None
 
@@ -96,6 +112,8 @@ class AttemptDesk:
         """Refuse whatever an attempt that is over still wants, also from a thread that could not be stopped."""
         with self._lock:
             self._is_closed = True
+            if self._foreign is not None:
+                self._foreign.close()
             if self._tools is not None:
                 self._tools.close(self._over())
         self._reader.close()

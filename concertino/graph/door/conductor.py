@@ -22,7 +22,7 @@ from concertino.graph.door.drafting import draft
 from concertino.graph.door.forks import FORK, announce, give_answers, is_begun, origin_of
 from concertino.graph.door.heart import Heart
 from concertino.graph.door.lineage import outer_line
-from concertino.graph.door.past import EVENTS, history_of, whole
+from concertino.graph.door.past import EVENTS, history_of, in_force, whole
 from concertino.graph.door.requests import allowed, prepared, requested
 from concertino.graph.door.tenure import is_free, take, take_unless_over
 from concertino.graph.door.watch import stands_on
@@ -123,13 +123,13 @@ class Conductor:
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
-        await self._check(values.get("plan") or history.plan, history, lease)
+        await self._check(in_force(values, history), history, lease)
         run = await self._live(row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
             run.records.setdefault(sid, await whole(self.options.journal, record))
         entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or history.complexity or {})
         # LangGraph may have kept what a node returned although its checkpoint was never written: the journal knows.
-        if made := values.get("plan") or history.plan:
+        if made := in_force(values, history):
             entry.plan = Plan.model_validate(made)
         else:
             entry.plan, entry.complexity = await draft(self.options, task, policy)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from concertino.contracts.journal import LEASE_S, Journal, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.graph.runs.restore import History, fold
@@ -25,3 +28,10 @@ async def whole(journal: Journal, record: JsonObject) -> JsonObject:
     row = await wait(journal.run(str(ref)))
     past = await history_of(journal, row) if row is not None else History()
     return past.records.get(str(record["subtask_id"]), record)
+
+
+def in_force(values: Mapping[str, Any], history: History) -> JsonObject | None:
+    """Return the plan that a checkpoint's run goes on with: the checkpoint's, unless the record knows of a later one."""
+    if history.replans and history.plan:
+        return history.plan
+    return values.get("plan") or history.plan

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject
 from concertino.graph.options import Options
 from concertino.graph.runs.money import Money
+from concertino.tools.models.foreign import ForeignGuard
+from concertino.tools.models.governed import TOOL, GovernedModel, govern
 from concertino.tools.models.prices import Price, price_of, snapshot
 from concertino.tools.models.roster import Roster
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.models.tokens import counter_now, load_counter
-
-if TYPE_CHECKING:
-    from concertino.tools.models.governed import GovernedModel
 
 UNPRICED = "no price is known, and dollars are limited; give one by `prices=`, or leave the limit out"
 
@@ -69,8 +67,6 @@ class Models:
         Raises:
             SetupError: dollars are limited there, and its price is not known.
         """
-        from concertino.tools.models.governed import TOOL, govern
-
         account = self._money.account((*path, TOOL))
         known = price(source, self._options.prices)
         if known is None and account.left().usd is not None:
@@ -79,6 +75,26 @@ class Models:
             source, guard=self._money.guard, account=account, key=key, counter=counter_now(source.provider, source.model),
             price=known, deadline=deadline, caller=caller, revoked=revoked,
         )  # fmt: skip
+
+    def guard_foreign(self, path: tuple[str, ...], *, key: str, deadline: float | None, caller: str) -> ForeignGuard:
+        """Return the guard of models that code at `path` calls on its own."""
+        account = self._money.account((*path, TOOL))
+        left = account.left()
+        is_bounded = left.tokens is not None or left.usd is not None
+        return ForeignGuard(
+            self._money.guard,
+            account=account,
+            key=key,
+            deadline=deadline,
+            price_of=self._price_of,
+            allow_uncapped=self._options.allow_uncapped or not is_bounded,
+            needs_price=left.usd is not None,
+            caller=caller,
+        )
+
+    def _price_of(self, provider: str, model: str) -> Price | None:
+        own = self._options.prices.get(f"{provider}:{model}") or self._options.prices.get(model)
+        return own if own is not None else price_of(provider, model)
 
     def described(self) -> JsonObject:
         """Return, for the record: models by role, how their tokens are counted and priced, and the prompts' hashes."""

@@ -35,6 +35,9 @@ class History:
     """Everything a run must know about its own past."""
 
     plan: JsonObject | None = None
+    """The plan in force: the newest on record."""
+    replans: list[JsonObject] = field(default_factory=list)
+    """How the plan was changed for what stayed failed."""
     policy: JsonObject | None = None
     complexity: JsonObject | None = None
     records: dict[str, JsonObject] = field(default_factory=dict)
@@ -88,6 +91,10 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
             case "RUN_PLANNED":
                 history.plan, history.policy = payload["plan"], payload["policy"]
                 history.complexity, history.schemas = payload.get("complexity"), payload.get("input_schemas") or {}
+            case "RUN_REPLANNED":
+                history.plan, history.schemas = payload["plan"], payload.get("input_schemas") or {}
+                apart = ("plan", "input_schemas")
+                history.replans.append({key: value for key, value in payload.items() if key not in apart})
             case "RUN_DISPATCHED":
                 history.dispatch = {"id": payload["dispatch"], "subtasks": payload["subtasks"]}
             case "TASK_STARTED" | "TASK_RETRIED" if event.subtask_id:

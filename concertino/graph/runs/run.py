@@ -66,6 +66,7 @@ class Run:
         self.records: dict[str, JsonObject] = dict(history.records)
         self.plan: Plan | None = None
         self.refinement: Refinement | None = None
+        self.replans = list(history.replans)
         self.board: Board | None = None
         self.dispatch = ""
         self.standings: Mapping[str, Standing] = {}
@@ -158,13 +159,20 @@ class Run:
 
     def adopt_plan(self, plan: Plan) -> None:
         """Take a validated plan; the workflow's own budget narrows the run's."""
-        self.plan = plan
-        self._subtasks = {subtask.id: subtask for subtask in plan.subtasks}
-        self.refinement = Refinement(plan)
+        self._take_plan(plan)
         self.money.bound(plan.budget)
         if plan.budget is not None and plan.budget.seconds is not None:
             left_s = max(0.0, plan.budget.seconds - self.history.active_s)
             self.work_deadline = self.not_after(self._began + left_s)
+
+    def change_plan(self, plan: Plan, replan: JsonObject) -> None:
+        """Take another plan for what stayed failed, which is on the record; its bounds are what they were."""
+        self._take_plan(plan)
+        self.replans.append(replan)
+
+    def _take_plan(self, plan: Plan) -> None:
+        self.plan, self.refinement = plan, Refinement(plan)
+        self._subtasks = {subtask.id: subtask for subtask in plan.subtasks}
 
     def planned(self, subtask_id: str) -> Subtask:
         """Return a subtask as it was planned."""

@@ -17,15 +17,18 @@ The tiers are document 004's: below 0.3 single_agent, below 0.7 hierarchical_2_l
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from concertino.contracts.budget import Budget
 from concertino.contracts.json import dump
 from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import Cards
 from concertino.contracts.task import Task
-from concertino.nodes.planning import paths
+from concertino.nodes.planning import checklist, paths
+from concertino.nodes.planning.checklist import Line
 
 Tier = Literal["single_agent", "hierarchical_2_level", "full_multi_agent"]
 TermName = Literal["domains", "capabilities", "criteria", "depth", "data_volume"]
@@ -64,26 +67,41 @@ class Complexity(BaseModel):
     tier: Tier
     terms: dict[TermName, Term]
     reasons: tuple[str, ...]
-    """What speaks for one or for several specialists, in document 004's words; most weighty first."""
+    """What speaks for one agent and for several, in document 004's words, each with its facts; first what speaks for `tier`."""
+    checklist: tuple[Line, ...] = ()
+    """Every line of document 004's checklist, those that do not hold too."""
 
 
-def assess(task: Task, plan: Plan | None, cards: Cards) -> Complexity:
-    """Return the complexity of `task`, done as `plan` says; without a plan by what the task says of itself."""
+def assess(task: Task, plan: Plan | None, cards: Cards, *, budget: Budget | None = None) -> Complexity:
+    """Return the complexity of `task`, done as `plan` says; without a plan by what the task says of itself.
+
+    The score alone makes the tier; the checklist says why, and where it would have it otherwise. `budget` is the run's.
+    """
     values = _values(task, plan, cards)
-    terms: dict[TermName, Term] = {}
-    for name, (weight, free, full) in FORMULA.items():
-        share = min(1.0, max(0.0, values[name] - free) / (full - free))
-        terms[name] = Term(value=round(values[name], 3), weight=weight, contribution=round(weight * share, 4))
-    score = round(min(1.0, math.fsum(term.contribution for term in terms.values())), 4)
-    tier = _tier(score)
-    return Complexity(score=score, tier=tier, terms=terms, reasons=_reasons(terms))
+    terms: dict[TermName, Term] = {name: _term(name, values[name]) for name in FORMULA}
+    score = score_of(values)
+    tier = tier_of_score(score)
+    lines = checklist.check(task, plan, cards, budget=budget)
+    return Complexity(score=score, tier=tier, terms=terms, reasons=_reasons(lines, tier), checklist=lines)
 
 
-def _tier(score: float) -> Tier:
+def score_of(values: Mapping[TermName, float]) -> float:
+    """Return the score of the five values, 0-1."""
+    return round(min(1.0, math.fsum(_term(name, values[name]).contribution for name in FORMULA)), 4)
+
+
+def tier_of_score(score: float) -> Tier:
+    """Return document 004's tier."""
     for bound, tier in TIERS:
         if score < bound:
             return tier
     return "full_multi_agent"
+
+
+def _term(name: TermName, value: float) -> Term:
+    weight, free, full = FORMULA[name]
+    share = min(1.0, max(0.0, value - free) / (full - free))
+    return Term(value=round(value, 3), weight=weight, contribution=round(weight * share, 4))
 
 
 def _values(task: Task, plan: Plan | None, cards: Cards) -> dict[TermName, float]:
@@ -101,14 +119,7 @@ def _values(task: Task, plan: Plan | None, cards: Cards) -> dict[TermName, float
     }
 
 
-def _reasons(terms: dict[TermName, Term]) -> tuple[str, ...]:
-    said: dict[TermName, str] = {
-        "domains": f"{terms['domains'].value:g} domains of expertise",
-        "capabilities": f"{terms['capabilities'].value:g} different skills",
-        "criteria": f"{terms['criteria'].value:g} acceptance criteria",
-        "depth": f"dependencies {terms['depth'].value:g} subtasks deep",
-        "data_volume": f"{10 ** terms['data_volume'].value:,.0f} bytes of data",
-    }
-    weighty: list[TermName] = [name for name in terms if terms[name].contribution > 0]
-    weighty.sort(key=lambda name: -terms[name].contribution)
-    return tuple(said[name] for name in weighty) or ("a single domain with clear inputs and outputs",)
+def _reasons(lines: Sequence[Line], tier: Tier) -> tuple[str, ...]:
+    one = [f"for a single agent: {line}" for line in lines if line.side == "single_agent" and line.holds]
+    several = [f"for several agents: {line}" for line in lines if line.side == "multi_agent" and line.holds]
+    return (*one, *several) if tier == "single_agent" else (*several, *one)

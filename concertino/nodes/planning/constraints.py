@@ -27,8 +27,9 @@ EVERY_STAGE = "*"
 class Step(BaseModel):
     """Which subtasks a constraint speaks of. A bare string is a `name`.
 
-    A subtask that asks for a capability counts for that one alone; one that names its specialist counts for all that this
-    specialist can do. A specialist's name stands for its A/B variants too.
+    A specialist's name stands for its A/B variants too. A subtask that asks for a capability has that one; one that only names
+    its specialist has all that this specialist can do. What is forbidden looks closer: there a named specialist counts
+    for all its capabilities, whatever is asked of it.
     """
 
     model_config = _FROZEN
@@ -137,13 +138,26 @@ class Constraints(BaseModel):
         if other is None:
             return self
         return Constraints(
-            required=self.required + other.required,
-            forbidden=self.forbidden + other.forbidden,
-            prerequisites=self.prerequisites + other.prerequisites,
+            required=(*self.required, *(item for item in other.required if item not in self.required)),
+            forbidden=(*self.forbidden, *(item for item in other.forbidden if item not in self.forbidden)),
+            prerequisites=(
+                *self.prerequisites,
+                *(item for item in other.prerequisites if item not in self.prerequisites),
+            ),
             ends=self.ends or other.ends,
             max_subtasks=_lower(self.max_subtasks, other.max_subtasks),
             max_depth=_lower(self.max_depth, other.max_depth),
             stop_when={**other.stop_when, **self.stop_when},
+        )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return every step that is spoken of."""
+        return (
+            *(item.step for item in self.required),
+            *(step for item in self.forbidden for step in item.steps),
+            *(step for item in self.prerequisites for step in (item.step, *item.after)),
+            *self.ends,
         )
 
     @model_validator(mode="after")

@@ -43,3 +43,7 @@ def check_coverage(sketch: Sketch) -> None:
                 "doubly_covered_criterion", f"{sketch.places[holders[1]]}.covers", criterion.id,
                 f"{' and '.join(ids)} all cover it", f"leave it to one, say {ids[0]}", subtasks=ids,
             )  # fmt: skip
+        elif not sketch.subtasks[holders[0]].required:
+            sketch.notes.append(
+                f"{criterion.id} rests on {sketch.id(holders[0])} alone, which is optional: the run may end well without it"
+            )

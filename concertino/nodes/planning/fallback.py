@@ -11,18 +11,26 @@ from concertino.contracts.plan import Fault
 from concertino.contracts.specialist import Cards, SpecialistCard, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning import references, routing, schemas
+from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.suiting import suited
 
 
 def fallback_plan(
-    task: Task, cards: Cards, *, standings: Standings | None = None, limits: Limits | None = None
+    task: Task,
+    cards: Cards,
+    *,
+    standings: Standings | None = None,
+    limits: Limits | None = None,
+    constraints: Constraints | None = None,
 ) -> Draft:
     """Return one subtask for each specialist, none needing another.
 
     Restricted to specialists that have one of the task's `capabilities` or are of one of its `domains`, when it names any; of
     A/B variants one is taken. The payload becomes the inputs as far as a specialist's input schema accepts it; one whose schema
     asks for more is left out with a note. Without a schema the inputs are the payload, unless the copies would fill half of
-    `limits.bytes`: every specialist sees the task in any case.
+    `limits.bytes`: every specialist sees the task in any case. Whom the constraints require works too, and whom they
+    forbid does not; the draft carries them.
 
     Raises:
         PlanInvalid: no specialist is left.
@@ -31,19 +39,20 @@ def fallback_plan(
     notes: list[str] = ["no rule and no ready plan: every fitting specialist works on the whole task"]
     chosen = _fitting(task, cards, notes)
     chosen = routing.one_per_family(chosen, cards, standings or {}, task_id=task.task_id)
-    inline = len(dump(task.payload)) * max(1, len(chosen)) <= bounds.bytes // 2
+    chosen = suited(chosen, constraints, task=task, cards=cards, standings=standings or {}, notes=notes)
+    inline = fits_inline(task.payload, len(chosen), limits=bounds)
     if not inline:
         notes.append("the payload is too large to copy into every subtask; specialists find it in the task")
     subtasks: list[JsonValue] = []
     for name in chosen:
-        inputs = _inputs(cards[name], task.payload, inline=inline)
+        inputs = inputs_for(cards[name], task.payload, inline=inline)
         if isinstance(inputs, str):
             notes.append(f"{name} is left out: {inputs}")
             continue
         subtasks.append({"id": name, "specialist": name, "objective": objective_of(task), "inputs": inputs})
     if not subtasks:
         raise PlanInvalid([_nobody(task, cards, notes)])
-    return Draft({"subtasks": subtasks}, "fallback", None, tuple(notes))
+    return Draft({"subtasks": subtasks}, "fallback", None, tuple(notes), constraints=constraints)
 
 
 def objective_of(task: Task) -> str:
@@ -65,8 +74,11 @@ def _fitting(task: Task, cards: Cards, notes: list[str]) -> list[str]:
     return found
 
 
-def _inputs(card: SpecialistCard, payload: JsonObject, *, inline: bool) -> JsonObject | str:
-    """Return the inputs for one specialist, or why the payload does not fit it."""
+def inputs_for(card: SpecialistCard, payload: JsonObject, *, inline: bool) -> JsonObject | str:
+    """Return the payload as the inputs of one specialist, or why it does not fit.
+
+    Not `inline`, whoever has no schema gets none of it.
+    """
     schema = card.input_schema
     if schema is None:
         return {key: references.literal(value) for key, value in payload.items()} if inline else {}
@@ -78,6 +90,11 @@ def _inputs(card: SpecialistCard, payload: JsonObject, *, inline: bool) -> JsonO
     if complaint is not None:
         return f"inputs{complaint.path}: {complaint.rule}"
     return {key: references.literal(value) for key, value in given.items()}
+
+
+def fits_inline(payload: JsonObject, sharers: int, *, limits: Limits) -> bool:
+    """Say whether copies of the payload for so many specialists leave half of a plan's bytes."""
+    return len(dump(payload)) * max(1, sharers) <= limits.bytes // 2
 
 
 def _nobody(task: Task, cards: Cards, notes: list[str]) -> Fault:

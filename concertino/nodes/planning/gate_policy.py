@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, model_validator
 
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Gate, Plan, Subtask
@@ -100,8 +100,8 @@ def _gated(
         return subtask
     question = _about(subtask, cards.get(subtask.specialist or ""), policies, scope, data, notes)
     stand_in = subtask.on_failure
-    if question is None and stand_in is not None and stand_in.specialist in cards:
-        question = _about(subtask, cards[stand_in.specialist], policies, scope, data, notes)
+    if question is None and stand_in is not None and stand_in.specialist is not None:
+        question = _about(subtask, cards.get(stand_in.specialist), policies, scope, data, notes)
     return subtask if question is None else subtask.model_copy(update={"gate": Gate(question=question)})
 
 
@@ -135,9 +135,10 @@ def _first(
 def _described(card: SpecialistCard | None) -> JsonObject | None:
     if card is None:
         return None
+    skills: list[JsonValue] = [*sorted(card.capabilities)]
     return {
         "name": card.name,
-        "capabilities": sorted(card.capabilities),
+        "capabilities": skills,
         "domain": card.domain,
         "description": card.description,
         "authority": card.authority,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from concertino.contracts.errors import PlanInvalid
-from concertino.contracts.json import JsonObject
+from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault
 from concertino.contracts.refinement import StandIn
@@ -16,19 +16,20 @@ from concertino.nodes.planning import conditions, keywords
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.fallback import objective_of
 from concertino.nodes.planning.faults import shortened
+from concertino.nodes.planning.holes import Hole
 from concertino.nodes.planning.references import Reference, reference_to
 from concertino.nodes.planning.templates import Filler
 from concertino.nodes.planning.workflows import GateTemplate, Match, SubtaskTemplate, Workflow
 
 _COPIED = (
-    "specialist", "capability", "estimate_s", "required", "budget", "sla_s", "stage", "continue_when", "max_attempts",
+    "specialist", "capability", "estimate_s", "required", "budget", "sla_s", "stage", "continue_when", "max_attempts", "tier",
 )  # fmt: skip
 
 
 def plan_by_rules(task: Task, workflows: Sequence[Workflow], *, limits: Limits | None = None) -> Draft | None:
     """Return the draft of the first matching workflow, highest priority first, or `None` when none matches.
 
-    A workflow whose every subtask is left out for this task counts as not matching.
+    A workflow whose every subtask is left out for this task counts as not matching. Holes stay open, for `filling` to close.
 
     Raises:
         PlanInvalid: a `for_each` gives no list, or would pass `limits.subtasks`.
@@ -44,7 +45,16 @@ def plan_by_rules(task: Task, workflows: Sequence[Workflow], *, limits: Limits |
         expansion = _Expansion(workflow, task, data, scope, bounds)
         draft = expansion.draft()
         if draft is not None:
-            return Draft(draft, "rule", workflow.name, (*notes, *expansion.notes))
+            return Draft(
+                draft,
+                "rule",
+                workflow.name,
+                (*notes, *expansion.notes),
+                holes=expansion.holes,
+                constraints=workflow.plan.constraints,
+                gates=workflow.plan.gates,
+                parts=expansion.parts,
+            )
         notes.append(f"workflow {workflow.name}: matched, but no subtask was left for this task")
     return None
 
@@ -98,7 +108,10 @@ class _Expansion:
         self._data: JsonObject = {"task": data, "payload": data.get("payload")}
         self._instances: dict[str, list[tuple[str, JsonObject]]] = {}
         self._many = {template.id for template in workflow.plan.subtasks if template.for_each is not None}
+        self._many.update(hole.id for hole in workflow.plan.holes)
         self.notes: list[str] = []
+        self.holes: tuple[Hole, ...] = ()
+        self.parts: dict[str, tuple[str, ...]] = {}
 
     def draft(self) -> JsonObject | None:
         """Return the plan, or `None` when nothing of it is left."""
@@ -107,8 +120,16 @@ class _Expansion:
         for subtask in template.subtasks:
             self._instances[subtask.id] = self._expand(subtask, room=self._limits.subtasks - count)
             count += len(self._instances[subtask.id])
-        if count == 0:
+        kept = [hole for hole in template.holes if self._holds(hole.when, hole.id)]
+        for hole in template.holes:
+            # An open hole is spoken of by its own id.
+            self._instances[hole.id] = [(hole.id, self._data)] if hole in kept else []
+        if count == 0 and not kept:
             return None
+        self.holes = tuple(map(self._opened, kept))
+        self.parts = {
+            subtask.id: tuple(name for name, _ in self._instances[subtask.id]) for subtask in template.subtasks
+        }
         plan: JsonObject = {
             "subtasks": [
                 self._filled(subtask, subtask_id, data)
@@ -127,6 +148,7 @@ class _Expansion:
         elif template.answer:
             self.notes.append("the subtasks that were to make the answer were left out, so all make it")
         stages = {subtask.stage for subtask in template.subtasks if self._instances[subtask.id]}
+        stages.update(hole.stage for hole in kept)
         stops: JsonObject = {stage: text for stage, text in template.stop_when.items() if stage in stages}
         if stops:
             plan["stop_when"] = stops
@@ -190,11 +212,7 @@ class _Expansion:
         filler = Filler(data, link=self._link, place=subtask_id)
         given = template.model_dump(mode="json", include=set(_COPIED), exclude_none=True, exclude_unset=True)
         subtask: JsonObject = {"id": subtask_id, "name": subtask_id, **given}
-        needs: dict[str, None] = {}
-        for need in template.needs:
-            needs.update(dict.fromkeys(found for found, _ in self._instances[need]))
-            if not self._instances[need]:
-                self.notes.append(f"{subtask_id}: needs {need}, which was left out, so it does not wait for it")
+        needs = self._needs(template.needs, subtask_id)
         if needs:
             subtask["needs"] = list(needs)
         subtask["objective"] = filler.text(template.objective) or objective_of(self._task)
@@ -205,13 +223,43 @@ class _Expansion:
         gate = self._gate(template.gate, data, subtask_id)
         if gate is not None:
             subtask["gate"] = gate
-        criteria = [criterion.id for criterion in self._task.acceptance_criteria]
-        if template.covers == "all":
-            subtask["covers"] = list(criteria)
-        elif template.covers:
-            subtask["covers"] = [name for name in template.covers if name in criteria]
+        if template.covers:
+            subtask["covers"] = list(self._covers(template.covers, filler, subtask_id))
         self.notes.extend(filler.notes)
         return subtask
+
+    def _opened(self, hole: Hole) -> Hole:
+        """Return a hole as a model is to see it."""
+        filler = Filler(self._data, link=self._link, place=hole.id)
+        changes: dict[str, object] = {
+            "objective": filler.text(hole.objective) or objective_of(self._task),
+            "needs": tuple(self._needs(hole.needs, hole.id)),
+            "covers": tuple(self._covers(hole.covers, filler, hole.id)),
+            "when": None,
+        }
+        self.notes.extend(filler.notes)
+        return hole.model_copy(update=changes)
+
+    def _needs(self, declared: Sequence[str], place: str) -> list[str]:
+        needs: dict[str, None] = {}
+        for need in declared:
+            needs.update(dict.fromkeys(found for found, _ in self._instances[need]))
+            if not self._instances[need]:
+                self.notes.append(f"{place}: needs {need}, which was left out, so it does not wait for it")
+        return list(needs)
+
+    def _covers(self, declared: Sequence[str] | str, filler: Filler, place: str) -> list[str]:
+        """Return which of the task's criteria are meant."""
+        criteria = [criterion.id for criterion in self._task.acceptance_criteria]
+        if declared == "all":
+            return criteria
+        if not isinstance(declared, str):
+            return [name for name in declared if name in criteria]
+        given = filler.inputs({"covers": declared}).get("covers")
+        named = given if isinstance(given, list) else [given]
+        if unknown := [name for name in named if name not in criteria]:
+            self.notes.append(f"{place}: covers {dump(unknown)}, which are no criteria of the task")
+        return [name for name in criteria if name in named]
 
     def _stand_in(self, template: StandIn, filler: Filler) -> JsonObject:
         stand_in: JsonObject = template.model_dump(mode="json", exclude_none=True, exclude_unset=True)

@@ -11,9 +11,12 @@ from concertino.contracts.plan import Origin, Plan
 from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning import paths
+from concertino.nodes.planning.binding import bind, check_ends, stops
 from concertino.nodes.planning.coverage import check_coverage
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.faults import Faults
+from concertino.nodes.planning.gate_policy import place_gates
+from concertino.nodes.planning.hole_bounds import Rules, check_holes, refuse_open
 from concertino.nodes.planning.literals import check_literals
 from concertino.nodes.planning.numbering import number
 from concertino.nodes.planning.preflight import check_budget, check_deadline
@@ -34,11 +37,17 @@ def validate_draft(
     budget: Budget | None = None,
     standings: Standings | None = None,
 ) -> Plan:
-    """Validate a draft with the origin, workflow and notes it came with; see `validate`."""
-    return validate(
+    """Validate a draft with all that it came with, its holes' bounds included, and place the gates its policies ask for; see `validate`."""
+    if draft.open_holes:
+        faults = Faults()
+        refuse_open(draft.open_holes, faults)
+        raise PlanInvalid(faults.found)
+    rules = Rules(draft.constraints, draft.holes, draft.parts)
+    plan = validate(
         draft.plan, task=task, cards=cards, limits=limits, budget=budget, origin=draft.origin, workflow=draft.workflow,
-        notes=draft.notes, standings=standings,
+        notes=draft.notes, standings=standings, rules=rules,
     )  # fmt: skip
+    return place_gates(plan, draft.gates, task=task, cards=cards)
 
 
 def validate(
@@ -52,6 +61,7 @@ def validate(
     workflow: str | None = None,
     notes: Sequence[str] = (),
     standings: Standings | None = None,
+    rules: Rules | None = None,
 ) -> Plan:
     """Return `draft` as a plan that can run: routed, wired, numbered, in topological order.
 
@@ -65,6 +75,7 @@ def validate(
         workflow: the rule it comes from.
         notes: what its maker had to say.
         standings: how the specialists are doing, for routing.
+        rules: what its workflow or the planner holds it to.
 
     Raises:
         PlanInvalid: with all faults that can be seen; of a plan with a cycle, order, depth and time are not judged.
@@ -81,13 +92,22 @@ def validate(
     )  # fmt: skip
     staff(sketch)
     wire(sketch)
+    bound = rules or Rules()
+    if bound.holes:
+        check_holes(sketch, bound.holes, bound.parts)
+    if bound.constraints is not None:
+        bind(sketch, bound.constraints, bound.parts)
     check_literals(sketch)
     check_coverage(sketch)
     check_budget(sketch, money)
     _check_answer(sketch)
     check_stand_ins(sketch)
     ranks = set_stages(sketch)
-    ordered = _ordered(sketch, ranks, bounds)
+    depth = bounds.depth
+    if bound.constraints is not None:
+        check_ends(sketch, bound.constraints, bound.parts, ranks)
+        depth = min(depth, bound.constraints.max_depth or depth)
+    ordered = _ordered(sketch, ranks, depth)
     if ordered is not None:
         check_deadline(sketch, money, ordered, ranks)
     if faults or ordered is None:
@@ -102,14 +122,14 @@ def validate(
         answer=tuple(dict.fromkeys(names[name] for name in answer)) if answer else None,
         gate=sketch.header.gate,
         budget=sketch.header.budget,
-        stop_when=sketch.header.stop_when,
+        stop_when=stops(sketch, bound.constraints),
         refine=sketch.header.refine,
         requirements=sketch.header.requirements,
         notes=tuple(dict.fromkeys(sketch.notes)),
     )
 
 
-def _ordered(sketch: Sketch, ranks: Sequence[int], limits: Limits) -> list[int] | None:
+def _ordered(sketch: Sketch, ranks: Sequence[int], depth: int) -> list[int] | None:
     """Return the positions in topological order, or `None` when there is a cycle."""
     needs = [list(found) for found in sketch.needs]
     ordered = paths.order(needs, rank=ranks)
@@ -124,12 +144,12 @@ def _ordered(sketch: Sketch, ranks: Sequence[int], limits: Limits) -> list[int] 
         return None
     total, before = paths.longest(needs, [1.0] * len(needs), ordered)
     deepest = max(range(len(total)), key=lambda at: total[at], default=None)
-    if deepest is not None and total[deepest] > limits.depth:
+    if deepest is not None and total[deepest] > depth:
         chain = [sketch.id(at) for at in paths.chain(deepest, before)]
         sketch.faults.add(
             "too_deep", f"{sketch.places[deepest]}.needs", len(chain),
-            f"a chain of {len(chain)} subtasks ends here, at most {limits.depth} are allowed",
-            "join some of them, or raise Limits.depth", subtasks=chain,
+            f"a chain of {len(chain)} subtasks ends here, at most {depth} are allowed",
+            "join some of them, or raise Limits.depth or the constraints' max_depth", subtasks=chain,
         )  # fmt: skip
     return ordered
 

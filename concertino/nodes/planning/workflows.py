@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,16 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from concertino.contracts.budget import Budget, Seconds
 from concertino.contracts.errors import InputError, SetupError
 from concertino.contracts.ids import Name
-from concertino.contracts.json import clean, parse
-from concertino.contracts.limits import Limits
-from concertino.contracts.plan import Gate
+from concertino.contracts.json import clean
+from concertino.contracts.plan import Gate, SubtaskTier
 from concertino.contracts.refinement import MaybeRefine, StandIn
-from concertino.nodes.planning import conditions, paths, templates
+from concertino.nodes.planning import conditions, paths, references, templates
+from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.gate_policy import GatePolicy
+from concertino.nodes.planning.holes import Hole
 from concertino.nodes.planning.keywords import words
-from concertino.nodes.planning.yaml_source import FILE_BYTES, FILE_NESTING, read_yaml
+from concertino.nodes.planning.workflow_sources import as_json, opened
+from concertino.nodes.planning.yaml_source import FILE_NESTING
 
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=conditions.EXPRESSION_CHARS)]
 """CEL over `task` and `payload`."""
+ItemPath = Annotated[str, StringConstraints(pattern=r"^\$\{item(\.[A-Za-z0-9_-]+)*\}$", max_length=200)]
 Keyword = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -131,8 +135,9 @@ class SubtaskTemplate(BaseModel):
     gate: GateTemplate | None = None
     budget: Budget | None = None
     sla_s: Seconds | None = None
-    covers: tuple[Name, ...] | Literal["all"] = ()
-    """Ids of acceptance criteria, or all that the task has."""
+    covers: tuple[Name, ...] | Literal["all"] | ItemPath = ()
+    """Ids of acceptance criteria, or all that the task has; in a `for_each` template the item's own, as `${item.id}`."""
+    tier: SubtaskTier | None = None
     stage: Name | None = None
     continue_when: Condition | None = None
     """CEL over `task`, `payload`, `findings`, `confidences`, `value` and `confidence`; where it is false the path ends early."""
@@ -151,10 +156,13 @@ class SubtaskTemplate(BaseModel):
             raise ValueError(f"id must not be one of {', '.join(sorted(templates.RESERVED_IDS))}")
         if (self.specialist is None) == (self.capability is None):
             raise ValueError("exactly one of specialist and capability must be given")
-        if self.for_each is not None and self.covers:
+        if self.for_each is not None and self.covers and not _is_item_path(self.covers):
             raise ValueError(
-                "covers cannot stand beside for_each: a criterion is covered once; put it on the subtask that joins them"
+                "covers cannot stand beside for_each: a criterion is covered once; put it on the subtask that joins them, "
+                "or give each item its own as ${item.id}"
             )
+        if self.for_each is None and _is_item_path(self.covers):
+            raise ValueError("covers: ${item} stands in a for_each template alone")
         _check(self.for_each, "for_each", conditions.VARIABLES)
         _check(self.continue_when, "continue_when", PATH_VARIABLES)
         _check(self.when, "when", ITEM_VARIABLES if self.for_each else conditions.VARIABLES)
@@ -172,12 +180,23 @@ class SubtaskTemplate(BaseModel):
         return templates.ROOTS | templates.ITEM_ROOTS if self.for_each else templates.ROOTS
 
 
+def _is_item_path(covers: object) -> bool:
+    return isinstance(covers, str) and covers != "all"
+
+
 class PlanTemplate(BaseModel):
     """A plan before a task is known."""
 
     model_config = _FROZEN
 
-    subtasks: Annotated[tuple[SubtaskTemplate, ...], Field(min_length=1, max_length=1_000)]
+    subtasks: Annotated[tuple[SubtaskTemplate, ...], Field(min_length=1, max_length=1_000)] = ()
+    """May be left out beside holes."""
+    holes: Annotated[tuple[Hole, ...], Field(max_length=100)] = ()
+    """What is left to a model; without one each is closed by rule."""
+    constraints: Constraints | None = None
+    """What holds for the whole plan, the holes' subtasks included."""
+    gates: Annotated[tuple[GatePolicy, ...], Field(max_length=100)] = ()
+    """Gates by policy, beside the subtasks' own."""
     gate: GateTemplate | None = None
     budget: Budget | None = None
     answer: tuple[Name, ...] | None = None
@@ -194,15 +213,11 @@ class PlanTemplate(BaseModel):
 
     @model_validator(mode="after")
     def _holds_together(self) -> PlanTemplate:
-        position: dict[str, int] = {}
+        if not self.subtasks and not self.holes:
+            raise ValueError("subtasks: a plan has at least one, or a hole")
+        position = self._positions()
+        needs = [self._needs(part, place, position) for part, place in self._parts()]
         for at, subtask in enumerate(self.subtasks):
-            if subtask.id in position:
-                raise ValueError(f"subtasks[{at}].id: {subtask.id!r} stands twice")
-            position[subtask.id] = at
-        for at, subtask in enumerate(self.subtasks):
-            for need in subtask.needs:
-                if need not in position:
-                    raise ValueError(f"subtasks[{at}].needs: no subtask {need!r} in this workflow")
             try:
                 for key, value in subtask.inputs.items():
                     templates.check_inputs(value, roots=subtask.roots, subtasks=position, place=f"inputs.{key}")
@@ -211,14 +226,14 @@ class PlanTemplate(BaseModel):
                     templates.check_inputs(value, roots=subtask.roots, subtasks=position, place=place)
             except ValueError as error:
                 raise ValueError(f"subtasks[{at}].{error}") from error
-        found = paths.cycles([[position[need] for need in subtask.needs] for subtask in self.subtasks])
+        found = paths.cycles(needs)
         if found:
-            names = [self.subtasks[node].id for node in (*found[0], found[0][0])]
-            raise ValueError(f"subtasks: a cycle, {' needs '.join(names)}")
+            names = list(position)
+            raise ValueError(f"subtasks: a cycle, {' needs '.join(names[node] for node in (*found[0], found[0][0]))}")
         for name in self.answer or ():
             if name not in position:
                 raise ValueError(f"answer: no subtask {name!r} in this workflow")
-        stages = {subtask.stage for subtask in self.subtasks}
+        stages = {part.stage for part, _ in self._parts()}
         for stage, condition in self.stop_when.items():
             if stage not in stages:
                 raise ValueError(f"stop_when.{stage}: no subtask is of this stage")
@@ -226,7 +241,47 @@ class PlanTemplate(BaseModel):
         if self.gate is not None:
             _check(self.gate.when, "gate.when", conditions.VARIABLES)
             templates.check_text(self.gate.question, roots=templates.ROOTS)
+        for step in self.constraints.steps if self.constraints is not None else ():
+            if step.subtask is not None and step.subtask not in position:
+                raise ValueError(f"constraints: no subtask or hole {step.subtask!r} in this workflow")
         return self
+
+    def _parts(self) -> list[tuple[SubtaskTemplate | Hole, str]]:
+        """Return templates and holes, each with its place."""
+        return [
+            *((subtask, f"subtasks[{at}]") for at, subtask in enumerate(self.subtasks)),
+            *((hole, f"holes[{at}]") for at, hole in enumerate(self.holes)),
+        ]
+
+    def _positions(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for at, (part, place) in enumerate(self._parts()):
+            if part.id in found:
+                raise ValueError(f"{place}.id: {part.id!r} stands twice")
+            found[part.id] = at
+        for at, hole in enumerate(self.holes):
+            try:
+                if hole.id in templates.RESERVED_IDS:
+                    raise ValueError(f"id must not be one of {', '.join(sorted(templates.RESERVED_IDS))}")
+                _check(hole.when, "when", conditions.VARIABLES)
+                templates.check_text(hole.objective, roots=templates.ROOTS)
+            except ValueError as error:
+                raise ValueError(f"holes[{at}].{error}") from error
+        return found
+
+    def _needs(self, part: SubtaskTemplate | Hole, place: str, position: Mapping[str, int]) -> list[int]:
+        closed = {hole.id for hole in self.holes if not hole.shared}
+        for need in part.needs:
+            if need not in position:
+                raise ValueError(f"{place}.needs: no subtask {need!r} in this workflow")
+        spoken = {*part.needs}
+        if isinstance(part, SubtaskTemplate):
+            spoken.update(
+                found.subtask for found in references.find(part.inputs) if isinstance(found, references.Reference)
+            )
+        if hidden := sorted(spoken & closed):
+            raise ValueError(f"{place}: hole {hidden[0]!r} is not shared, nothing can need it")
+        return [position[need] for need in part.needs]
 
 
 class Workflow(BaseModel):
@@ -253,7 +308,12 @@ def load_workflows(sources: Sequence[str | Path | Mapping[str, object] | Workflo
     """
     found: dict[str, Workflow] = {}
     for number, source in enumerate(sources):
-        for place, given in _opened(source, number):
+        listed = (
+            [(f"workflows[{number}]", source)]
+            if isinstance(source, Workflow)
+            else opened(source, place=f"workflows[{number}]")
+        )
+        for place, given in listed:
             workflow = given if isinstance(given, Workflow) else _workflow(given, place)
             if workflow.name in found:
                 raise SetupError(field=f"{place}.name", value=workflow.name, rule="two workflows must not share a name")
@@ -261,53 +321,11 @@ def load_workflows(sources: Sequence[str | Path | Mapping[str, object] | Workflo
     return tuple(found.values())
 
 
-def _opened(source: object, number: int) -> Iterable[tuple[str, object]]:
-    place = f"workflows[{number}]"
-    if isinstance(source, Workflow):
-        return [(place, source)]
-    if isinstance(source, Mapping):
-        return _listed(source, place)
-    if not isinstance(source, str | Path):
-        raise SetupError(field=place, value=source, rule="must be a file, an object or a Workflow")
-    if "\0" in str(source):
-        raise SetupError(field=place, value=str(source), rule="cannot be read: a NUL in its name")
-    path = Path(source)
-    try:
-        if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml", ".json"})
-            return [entry for file in files for entry in _listed(_read(file), str(file))]
-    except OSError as error:
-        raise SetupError(field=place, value=str(source), rule=f"cannot be read: {error}") from error
-    return _listed(_read(path), str(path))
-
-
-def _listed(given: object, place: str) -> list[tuple[str, object]]:
-    if isinstance(given, Mapping) and set(given) == {"workflows"}:
-        given, place = given["workflows"], f"{place}: workflows"
-    if isinstance(given, list | tuple):
-        return [(f"{place}[{at}]", item) for at, item in enumerate(given)]
-    return [(place, given)]
-
-
-def _read(path: Path) -> JsonValue:
-    if path.suffix != ".json":
-        return read_yaml(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES + 1)
-    except OSError as error:
-        raise SetupError(field=str(path), value=str(path), rule=f"cannot be read: {error.strerror}") from error
-    try:
-        return parse(raw, field=str(path), limits=Limits(bytes=FILE_BYTES, nesting=FILE_NESTING))
-    except InputError as error:
-        raise SetupError(field=error.field, value=error.value, rule=error.rule) from error
-
-
 def _workflow(given: object, place: str) -> Workflow:
     if not isinstance(given, Mapping):
         raise SetupError(field=place, value=given, rule="a workflow must be an object")
     try:
-        return Workflow.model_validate(clean(_as_json(given), field=place, nesting=FILE_NESTING))
+        return Workflow.model_validate(clean(as_json(given), field=place, nesting=FILE_NESTING))
     except InputError as error:
         raise SetupError(field=error.field, value=error.value, rule=error.rule) from error
     except ValidationError as error:
@@ -315,12 +333,3 @@ def _workflow(given: object, place: str) -> Workflow:
         field = ".".join((f"{place}: ", *map(str, first["loc"]))).replace(": .", ": ").removesuffix(": ")
         rule = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         raise SetupError(field=field, value=first["input"], rule=rule) from error
-
-
-def _as_json(value: object) -> object:
-    """Return `value` with the models in it (a `Budget`, say) as plain data."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    if isinstance(value, Mapping):
-        return {key: _as_json(item) for key, item in value.items()}
-    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value

@@ -39,11 +39,21 @@ def read_yaml(path: Path) -> JsonValue:
         raise SetupError(field=place, value=f"over {FILE_BYTES} bytes", rule=f"at most {FILE_BYTES} bytes")
     try:
         text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SetupError(field=place, value=f"byte {error.start}", rule="must be UTF-8") from error
+    return plain_yaml(text, place)
+
+
+def plain_yaml(text: str, place: str) -> JsonValue:
+    """Return what a YAML text holds. Dates stay text.
+
+    Raises:
+        SetupError: not YAML, or more than plain data.
+    """
+    try:
         _refuse_anchors(text, place)
         node = yaml.compose(text, Loader=_LOADER)
         return None if node is None else _value(node, place)
-    except UnicodeDecodeError as error:
-        raise SetupError(field=place, value=f"byte {error.start}", rule="must be UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1} column {mark.column + 1}" if mark is not None else "the file"

@@ -10,6 +10,8 @@ SHOWN_CHARS = 200
 _WORDS = {
     "RUN_ADMITTED": "admitted",
     "RUN_PLANNED": "planned",
+    "RUN_REPLANNED": "planned anew what failed",
+    "BUDGET_REALLOCATED": "budget given to those still at work",
     "PLAN_REJECTED": "plan refused",
     "RUN_DISPATCHED": "dispatched",
     "RUN_PARKED": "waits for an answer",

@@ -91,7 +91,8 @@ def test_one_specialist_in_one_domain_is_simple() -> None:
     task = Task(task_id="t", title="What is the leave policy?", capabilities=("contract",))
     found = assess(task, planned(task), CARDS)
     assert (found.score, found.tier) == (0, "single_agent")
-    assert found.reasons == ("a single domain with clear inputs and outputs",)
+    assert found.reasons[0] == "for a single agent: Single domain expertise required: 1 domain: legal"
+    assert not any(reason.startswith("for several") for reason in found.reasons)
 
 
 def test_the_tiers_are_those_of_the_strategy_document() -> None:

@@ -48,22 +48,19 @@ class Scripted(BaseChatModel):
     reply: Reply
     seen: list[list[BaseMessage]] = Field(default_factory=list)
     offered: list[tuple[str, ...]] = Field(default_factory=list)
-    tools: tuple[str, ...] = ()
 
     @property
     def _llm_type(self) -> str:
         return "scripted"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
-        names = tuple(str(getattr(tool, "name", tool)) for tool in tools)
-        bound = self.model_copy(update={"tools": names})
-        bound.seen, bound.offered = self.seen, self.offered  # shared, so that the test sees them
-        return bound
+        return self.bind(tools=[{"name": str(getattr(tool, "name", tool))} for tool in tools])
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        names = tuple(tool["name"] for tool in kwargs.get("tools", ()))
         self.seen.append(list(messages))
-        self.offered.append(self.tools)
-        return ChatResult(generations=[ChatGeneration(message=self.reply(messages, self.tools))])
+        self.offered.append(names)
+        return ChatResult(generations=[ChatGeneration(message=self.reply(messages, names))])
 
 
 def in_turn(*messages: AIMessage) -> Scripted:

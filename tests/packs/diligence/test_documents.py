@@ -80,7 +80,7 @@ def test_a_path_that_leads_out_is_no_document(folder: Path, tmp_path: Path, name
 def test_a_folder_over_its_limits_is_refused(folder: Path, limits: dict[str, int], rule: str) -> None:
     """A folder that is too large is refused as a whole, with field, value and rule."""
     with pytest.raises(InputError) as caught:
-        open_library(str(folder), DocumentLimits(**limits))  # type: ignore[arg-type]  # parametrized
+        open_library(str(folder), DocumentLimits(**limits))
     assert caught.value.field == "payload.documents"
     assert rule in caught.value.rule
 

@@ -46,7 +46,8 @@ def test_what_a_document_says_is_found(library: Library, fields: dict[str, Any],
     """Case, typesetting, line breaks, ways of naming a place: none of them hides a true quote."""
     checked = check([cite(**fields)], library)
     assert [place_of(one) for one in checked.kept] == [place]
-    assert (checked.cited, checked.found, checked.confidence(0.9)) == (1, 1.0, pytest.approx(0.9))
+    assert (checked.cited, checked.found) == (1, 1.0)
+    assert checked.confidence(0.9) == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(

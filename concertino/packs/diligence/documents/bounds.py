@@ -34,7 +34,7 @@ class DocumentLimits(BaseModel):
     """Characters shown of one line or page."""
     read_parts: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Lines of one read; of a PDF, pages."""
-    read_chars: Annotated[int, Field(ge=100, le=1_000_000)] = 12_000
+    read_chars: Annotated[int, Field(ge=100, le=1_000_000)] = 8_000
     """Characters of one read."""
     hits: Annotated[int, Field(ge=1, le=100)] = 8
     """Places that one search shows."""

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from concertino.packs.diligence.documents.bounds import DocumentLimits
 
@@ -32,6 +33,8 @@ def read_pdf(data: bytes, limits: DocumentLimits) -> Pages:
     Raises:
         PdfUnreadable: encrypted, faulty, without text, too slow or too large.
     """
+    if find_spec("pypdf") is None:
+        raise PdfUnreadable("pypdf is not installed: pip install 'concertino[diligence]'")
     command = [
         sys.executable, "-m", __name__, str(limits.pdf_pages), str(limits.text_chars), str(limits.pdf_memory_bytes),
     ]  # fmt: skip

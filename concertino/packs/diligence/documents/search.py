@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -53,14 +54,15 @@ class Index:
         self._documents = documents
         self._chunks: list[Chunk] = []
         self._lengths: list[int] = []
-        self._postings: dict[str, list[tuple[int, int]]] = {}
+        # A number for the chunk, then one for the count, and so on: pairs would take ten times the memory.
+        self._postings: dict[str, array[int]] = {}
         for number, document in enumerate(documents):
             size = 1 if document.unit == "page" else CHUNK
             for first in range(0, len(document.parts), size):
                 end = min(first + size, len(document.parts))
                 counts = Counter(word for part in document.parts[first:end] for word in terms(part.text))
                 for word, count in counts.items():
-                    self._postings.setdefault(word, []).append((len(self._chunks), count))
+                    self._postings.setdefault(word, array("I")).extend((len(self._chunks), count))
                 self._chunks.append(Chunk(number, first, end))
                 self._lengths.append(sum(counts.values()))
         self._mean = (sum(self._lengths) / len(self._lengths) if self._lengths else 0.0) or 1.0
@@ -70,9 +72,10 @@ class Index:
         wanted = list(dict.fromkeys(terms(query)))[:TERMS]
         scores: dict[int, float] = {}
         for word in wanted:
-            postings = self._postings.get(word, ())
-            rarity = math.log1p((len(self._chunks) - len(postings) + 0.5) / (len(postings) + 0.5))
-            for chunk, count in postings:
+            postings = self._postings.get(word, array("I"))
+            known = len(postings) // 2
+            rarity = math.log1p((len(self._chunks) - known + 0.5) / (known + 0.5))
+            for chunk, count in zip(postings[::2], postings[1::2], strict=True):
                 long = 1 - B + B * self._lengths[chunk] / self._mean
                 scores[chunk] = scores.get(chunk, 0.0) + rarity * count * (K1 + 1) / (count + K1 * long)
         best = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:most]

@@ -1,0 +1,225 @@
+"""Replanning inside a run: once a dispatch has come to rest, what stayed failed is given another plan, on the record first.
+
+Rules come first and cost nothing; what they leave goes to `Options.replan`, if there is one. A run is replanned at most
+`Options.replans` times, never once its budget is used up, and nothing that still runs or has completed is touched. The
+plan in force is the newest on record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from concertino.contracts.errors import JournalError, PlanInvalid, StaleLease
+from concertino.contracts.finding import Finding
+from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Plan
+from concertino.graph.dataflow.dispatch import plan_of, standings
+from concertino.graph.runs.edits import input_schemas
+from concertino.graph.runs.gates import PLAN_GATE, check_names
+from concertino.graph.runs.run import Run
+from concertino.journal.awaiting import wait
+from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots, replaced_by_draft, replaced_by_rule
+from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.rules import plan_by_rules
+
+TIME_SHARE = 0.5
+"""Most of a run's remaining seconds that drafting a replacement may take, so that its work has time; chosen by hand."""
+
+
+@dataclass(slots=True)
+class Replanned:
+    """What replanning came to."""
+
+    plan: Plan
+    by: list[str]
+    """`rule`, `model` or both."""
+    replaced: list[str]
+    """Failed subtasks whose cone has another plan now."""
+    refusals: list[str]
+    """Why a draft was not taken."""
+
+
+class Halting:
+    """Drafting that a cancelled run stops."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+
+    def halt(self, reason: str | None = None) -> None:
+        """Stop it."""
+        self._task.cancel(reason)
+
+
+async def replan(run: Run, *, given_up: Collection[str]) -> list[str]:
+    """Replan what stayed failed, if it may be, and return the failed subtasks for which there is no other plan.
+
+    Args:
+        run: Come to rest.
+        given_up: Failed subtasks for which that was found before.
+
+    Raises:
+        StaleLease: another process took the run over.
+        JournalError: the storage refused.
+    """
+    given_up = list(given_up)
+    if run.cancel_reason is not None or not run.has_time() or run.money.ledger.is_halted:
+        return given_up
+    if len(run.replans) >= run.options.replans:
+        return given_up
+    plan = plan_of(run)
+    states = {sid: str(record["state"]) for sid, record in run.records.items()}
+    roots = failed_roots(plan, states, excused={*given_up, *(sid for sid in states if _is_settled(run, sid))})
+    if not roots:
+        return given_up
+    made = await _replanned(run, plan, roots)
+    run.check()
+    for refusal in made.refusals:
+        run.emit("PLAN_REJECTED", payload={"reason": refusal, "failed": cast("Any", list(roots))})
+    if made.replaced:
+        await _adopt(run, plan, made)
+    return [*given_up, *(root for root in roots if root not in made.replaced)]
+
+
+def _is_settled(run: Run, subtask_id: str) -> bool:
+    """Say whether a failed subtask is not to be replanned: a person has decided on it, or doing it again could act twice."""
+    if run.questions.book.answer_of(f"{subtask_id}.review") is not None:
+        return True
+    record = cast("Any", run.records[subtask_id])
+    known = run.options.specialists.get(str(record.get("specialist")))
+    is_once = known is not None and known.card.delivery == "at_most_once"
+    return is_once and bool(record.get("attempts") or run.history.started.get(subtask_id))
+
+
+async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
+    known = standings(run.options, await wait(run.options.journal.record()), {})
+    made = Replanned(plan, [], [], [])
+    try:
+        bound_by = _bound_by(run, plan)
+    except Refused as error:
+        made.refusals.append(str(error))
+        return made
+    for root in roots:
+        record = cast("Any", run.records[root])
+        tried: list[str] = record.get("tried") or [record.get("specialist")]
+        other = replaced_by_rule(made.plan, root, tried=tried, means=_means(run, made.plan, known, bound_by))
+        if other is not None and _is_sound(other, made.refusals):
+            made.plan, made.by = other, ["rule"]
+            made.replaced.append(root)
+    left = [root for root in roots if root not in made.replaced]
+    if not left or run.options.replan is None:
+        return made
+    proposed = await _drafted(run, run.options.replan, made.plan, left, made.refusals)
+    if proposed is not None:
+        approved = run.policy.require_approval or plan.gate is not None or bool(run.questions.book.answer_of(PLAN_GATE))
+        try:
+            other = replaced_by_draft(
+                made.plan, left, proposed, approve=approved, means=_means(run, made.plan, known, bound_by)
+            )
+        except Refused as error:
+            made.refusals.append(str(error))
+        else:
+            if _is_sound(other, made.refusals):
+                made.plan, made.by, made.replaced = other, [*made.by, "model"], [*made.replaced, *left]
+    return made
+
+
+def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | None) -> Means:
+    mine = {subtask.id: subtask for subtask in plan.subtasks}
+    return Means(
+        task=run.task,
+        cards=run.options.cards,
+        standings=known,
+        limits=run.options.limits,
+        budget=run.policy.budget,
+        number=len(run.replans) + 1,
+        taken={*run.records, *run.history.started},
+        now=lambda sid: run.edited(mine[sid]),
+        bound_by=bound_by,
+    )
+
+
+def _bound_by(run: Run, plan: Plan) -> Draft | None:
+    """Return what the plan's workflow binds every plan of the task by; `None` where it is of no workflow.
+
+    Raises:
+        Refused: the workflow is not what it was.
+    """
+    if plan.workflow is None or plan.origin == "caller":  # a caller may call his plan what he likes
+        return None
+    found = [one for one in run.options.workflows if one.name == plan.workflow]
+    try:
+        ruled = plan_by_rules(run.task, found, limits=run.options.limits)
+    except PlanInvalid as error:
+        raise Refused(f"workflow {plan.workflow} does not fit its task any more: {error}") from error
+    if ruled is None:
+        raise Refused(f"workflow {plan.workflow}, which binds the plan, is not here or does not match any more")
+    return ruled
+
+
+def _is_sound(plan: Plan, refusals: list[str]) -> bool:
+    try:
+        check_names(plan)
+    except ValueError as error:
+        refusals.append(str(error))
+        return False
+    return True
+
+
+async def _drafted(run: Run, replanner: Replan, plan: Plan, roots: list[str], refusals: list[str]) -> Plan | None:
+    """Return what was drafted for the cone of `roots`; whatever drafting does, the run goes on with what it has."""
+    findings: dict[str, Finding] = {
+        subtask.id: found for subtask in plan.subtasks if (found := run.finding(subtask.id)) is not None
+    }
+    left_s = run.remaining_s()
+    work = asyncio.ensure_future(_called(replanner, plan, roots, findings))
+    work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # also of one that nobody waits for
+    halting = Halting(work)
+    run.at_work.add(halting)
+    try:
+        await asyncio.wait({work}, timeout=None if left_s is None else left_s * TIME_SHARE)
+        if work.cancelled():  # with the run
+            return None
+        if not work.done():
+            refusals.append("the draft took too long")
+            return None
+        return work.result()
+    except (StaleLease, JournalError):
+        raise
+    except Exception as error:  # noqa: BLE001 - who drafts may raise anything, and failure is data
+        refusals.append(f"the draft failed ({type(error).__name__}: {error})")
+        return None
+    finally:
+        work.cancel()
+        run.at_work.discard(halting)
+
+
+async def _called(replanner: Replan, plan: Plan, roots: list[str], findings: dict[str, Finding]) -> Plan | None:
+    proposed = await replanner(plan, roots, findings)
+    return Plan.model_validate(proposed.plan) if proposed is not None else None
+
+
+async def _adopt(run: Run, old: Plan, made: Replanned) -> None:
+    before, after = ({subtask.id for subtask in plan.subtasks} for plan in (old, made.plan))
+    failed: list[JsonObject] = []
+    for sid in made.replaced:
+        record = run.records[sid]
+        failed.append({key: record.get(key) for key in ("subtask_id", "specialist", "error", "reason", "usage")})
+    removed = [subtask.id for subtask in old.subtasks if subtask.id not in after]
+    added = [subtask.id for subtask in made.plan.subtasks if subtask.id not in before]
+    entry: JsonObject = {
+        "number": len(run.replans) + 1,
+        "by": cast("Any", made.by),
+        "failed": cast("Any", failed),
+        "removed": cast("Any", removed),
+        "added": cast("Any", added),
+        "reason": f"{', '.join(made.replaced)} stayed failed",
+    }
+    note = f"replan {entry['number']}: {entry['reason']}; {', '.join(added)} take the place of {', '.join(removed)}"
+    plan = made.plan.model_copy(update={"notes": (*made.plan.notes, note)})
+    schemas = input_schemas(plan, run.options.cards)
+    dumped = plan.model_dump(mode="json")
+    await run.commit("RUN_REPLANNED", payload={**entry, "plan": dumped, "input_schemas": schemas})
+    run.change_plan(plan, entry)

@@ -1,0 +1,171 @@
+"""From what was understood to the raw plan: ids that the validator knows, references in its own form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from concertino.contracts.ids import is_id
+from concertino.contracts.json import JsonObject, clean
+from concertino.contracts.task import Requirements
+from concertino.nodes.planning.reader.shape import CHAINED, Reading, Shape
+
+MARKS = re.compile(
+    r"<(?:node|GENERATED|resource|task|step)>?[-_ ]?(?P<position>\d+)>?"
+    r"|#(?P<evidence>E\d+)\b"
+    r"|\$\{?(?P<number>\d+)\}?"
+    r"|\{\{\s*(?:steps?\.)?(?P<name>[A-Za-z0-9][\w-]{0,63})(?:\.(?:output|result))?\s*\}\}"
+)
+"""How models refer to an earlier result inside an argument."""
+NESTING = 24
+
+
+def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
+    """Return the reading of a shape. Ids stay where they can; every reference is rewritten with them."""
+    told = [*notes, *shape.notes]
+    ids = _ids(shape, told)
+    names: dict[str, str] = {}
+    for element, made in zip(shape.elements, ids, strict=True):
+        if element.id is not None:
+            names.setdefault(element.id, made)
+    if not names:  # then they can only be meant by their number
+        names = {str(number): made for number, made in enumerate(ids, 1)}
+    subtasks: list[Any] = []
+    for position, (element, made) in enumerate(zip(shape.elements, ids, strict=True)):
+        meant: list[str] = []
+        inputs = _linked(element.inputs, made, ids, names, meant)
+        needs = [_meant(name, ids, names) or name for name in element.needs or ()]
+        if shape.in_order and position and element.needs is None:
+            needs = [ids[position - 1]]
+        row: JsonObject = {"id": made}
+        if element.worker is not None:
+            row["specialist"] = element.worker
+        row |= {"objective": element.objective, "inputs": inputs, **element.more}
+        row["needs"] = list(dict.fromkeys([*needs, *meant]))
+        subtasks.append(row)
+    if shape.in_order and len(subtasks) > 1:
+        told.append(CHAINED)
+    plan: JsonObject = {"subtasks": subtasks, **shape.header}
+    if shape.links:
+        plan["links"] = [_link(link, ids, names) for link in shape.links]
+    try:
+        cleaned: Any = clean(plan, field="plan", nesting=NESTING + 8)
+    except ValueError as error:
+        return Reading(None, notes=(*told, f"the plan cannot be read: {error}"))
+    return Reading(cleaned, form, tuple(told), _requirements(shape.asked))
+
+
+def _ids(shape: Shape, notes: list[str]) -> list[str]:
+    """Return an id for every subtask; ids given twice stay, so that mending sees them."""
+    taken = {element.id for element in shape.elements if is_id(element.id)}
+    made: list[str] = []
+    renamed: list[str] = []
+    for number, element in enumerate(shape.elements, 1):
+        if element.id is not None and is_id(element.id):
+            made.append(element.id)
+            continue
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", element.id or "").strip("_-")[:64]
+        if not is_id(name) or name in taken:
+            name, tries = f"s{number}", number
+            while name in taken:
+                tries += 1
+                name = f"s{tries}"
+        taken.add(name)
+        made.append(name)
+        if element.id is not None:
+            renamed.append(f"{element.id[:64]} is now {name}")
+    if renamed:
+        notes.append(f"ids were changed to what ids may be: {', '.join(renamed[:10])}")
+    return made
+
+
+def _meant(name: str, ids: list[str], names: Mapping[str, str]) -> str | None:
+    """Return the id that a reference means: as written, without `step` or `#` before it, or a node by its position."""
+    text = str(name).strip()
+    if text in names:
+        return names[text]
+    if text in ids:
+        return text
+    short = re.sub(r"^(?:step|task|subtask|node|s|t|#|e)[\s_-]*(?=\d)", "", text, flags=re.IGNORECASE)
+    if short in names:
+        return names[short]
+    positioned = re.fullmatch(r"<?node[-_ ]?(\d+)>?", text, re.IGNORECASE)
+    if positioned and int(positioned[1]) < len(ids):
+        return ids[int(positioned[1])]
+    for prefix in ("E", "s", "S", "step", "t", "#E"):
+        if f"{prefix}{short}" in names:
+            return names[f"{prefix}{short}"]
+    return None
+
+
+def _linked(value: Any, own: str, ids: list[str], names: Mapping[str, str], meant: list[str], level: int = 0) -> Any:
+    """Return an argument with whole-value references in the plan's form; `meant` gathers every id that is referred to."""
+    if level > NESTING:
+        return None
+    if isinstance(value, Mapping):
+        if set(value) <= {"$from", "path"} and isinstance(value.get("$from"), str):
+            target = _meant(value["$from"], ids, names)
+            return {**value, "$from": target} if target is not None else dict(value)
+        return {str(key): _linked(inner, own, ids, names, meant, level + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_linked(inner, own, ids, names, meant, level + 1) for inner in value]
+    if not isinstance(value, str):
+        return value
+    found = [
+        (match, target) for match in MARKS.finditer(value) if (target := _target(match, ids, names)) and target != own
+    ]
+    if len(found) == 1 and found[0][0].group(0) == value.strip():
+        return {"$from": found[0][1]}
+    meant += [target for _, target in found]
+    return value
+
+
+def _target(match: re.Match[str], ids: list[str], names: Mapping[str, str]) -> str | None:
+    if (position := match["position"]) is not None:
+        if position in names and not match.group(0).startswith("<node"):
+            return names[position]
+        return ids[int(position)] if int(position) < len(ids) else None
+    written = match["evidence"] or match["number"] or match["name"]
+    return names.get(written)
+
+
+def _link(link: Any, ids: list[str], names: Mapping[str, str]) -> Any:
+    """Return a link by ids where an end is one; ends that are names of tools stay names."""
+    if not isinstance(link, tuple):
+        return link
+    before, after = (_end(end, ids, names) for end in link)
+    return {"from": before, "to": after}
+
+
+def _end(end: Any, ids: list[str], names: Mapping[str, str]) -> Any:
+    if isinstance(end, Mapping):
+        inner = next((end[key] for key in ("id", "task", "node", "name", "tool") if key in end), None)
+        return _end(inner, ids, names) if inner is not None else str(end)
+    if isinstance(end, bool) or not isinstance(end, str | int):
+        return end
+    return _meant(str(end), ids, names) or str(end)
+
+
+def _requirements(asked: Mapping[str, Any]) -> Requirements | None:
+    if not asked:
+        return None
+    criteria = []
+    for number, item in enumerate(asked.get("acceptance_criteria") or (), 1):
+        text = item if isinstance(item, str) else str(_first(item, "text", "description", "criterion") or "")
+        name = _first(item, "id") if isinstance(item, Mapping) else None
+        criteria.append({"id": name if is_id(name) else f"c{number}", "text": text[:4_000]})
+    told = {
+        name: [item if isinstance(item, str) else str(_first(item, "text", "description") or item) for item in asked[name]]
+        for name in ("objectives", "constraints") if name in asked
+    }  # fmt: skip
+    try:
+        return Requirements.model_validate({**told, "acceptance_criteria": criteria})
+    except ValidationError:
+        return None
+
+
+def _first(item: Any, *names: str) -> Any:
+    return next((item[name] for name in names if isinstance(item, Mapping) and item.get(name)), None)

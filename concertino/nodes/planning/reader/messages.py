@@ -1,0 +1,99 @@
+"""Messages of chat models, by their shape: tool calls, content blocks, and the answers of providers' APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+BLOCK_KEYS = ("text", "content", "output_text", "arguments")
+
+
+def as_calls(given: object) -> list[dict[str, Any]]:
+    """Return tool calls as `{"id", "tool", "args"}`; arguments that are no JSON stay text, for the reader to mend."""
+    message = _message(given)
+    if message is None:
+        return []
+    more = _get(message, "additional_kwargs") or {}
+    listed = _get(message, "tool_calls") or _get(more, "tool_calls") or []
+    found = [made for call in listed if (made := _call(call))] if isinstance(listed, list | tuple) else []
+    broken = _get(message, "invalid_tool_calls") or []
+    found += [made for call in broken if (made := _call(call))] if isinstance(broken, list | tuple) else []
+    single = _get(more, "function_call") or _get(message, "function_call")
+    if single and (made := _call(single)):
+        found.append(made)
+    return found
+
+
+def texts_of(given: object) -> Iterator[Any]:
+    """Yield the texts of a message, or what was given where it is none."""
+    if isinstance(given, bytes):
+        yield given.decode("utf-8", "replace")
+        return
+    message = _message(given)
+    if message is None:
+        if given is not None:
+            yield (
+                given
+                if isinstance(given, str | Mapping | list)
+                else list(given)
+                if isinstance(given, tuple)
+                else str(given)
+            )
+        return
+    content = _get(message, "content")
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        parts = [part for block in content if (part := _text(block))]
+        yield from parts
+        if len(parts) > 1:
+            yield "\n".join(parts)
+    parsed = _get(message, "parsed") or _get(_get(message, "additional_kwargs") or {}, "parsed")
+    if isinstance(parsed, Mapping):
+        yield parsed
+
+
+def _message(given: object) -> Any:
+    """Return what has content or tool calls; the first choice of an API's answer."""
+    if isinstance(given, Mapping):
+        choices = given.get("choices")
+        if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+            return choices[0].get("message") or choices[0].get("delta")
+        if isinstance(given.get("output"), list) and given.get("object") == "response":
+            content = [
+                part for item in given["output"] if isinstance(item, Mapping) for part in item.get("content") or []
+            ]
+            calls = [
+                item for item in given["output"] if isinstance(item, Mapping) and item.get("type") == "function_call"
+            ]
+            return {"content": content, "tool_calls": calls}
+        is_message = "role" in given and ("content" in given or "tool_calls" in given)
+        return given if is_message else None
+    if isinstance(given, str | list | tuple | bytes) or given is None:
+        return None
+    return given if hasattr(given, "content") else None
+
+
+def _call(call: object) -> dict[str, Any] | None:
+    inner = _get(call, "function")
+    held = inner if isinstance(inner, Mapping) else call
+    name = _get(held, "name")
+    args = _get(held, "args")
+    if args is None:
+        args = _get(held, "arguments")
+    if not isinstance(name, str):
+        return None
+    return {"id": _get(call, "id"), "tool": name, "args": args if args is not None else {}}
+
+
+def _text(block: object) -> str:
+    if isinstance(block, str):
+        return block
+    return next((value for key in BLOCK_KEYS if isinstance(value := _get(block, key), str)), "")
+
+
+def _get(held: object, name: str) -> Any:
+    if isinstance(held, Mapping):
+        return held.get(name)
+    value = getattr(held, name, None)
+    return None if callable(value) else value

@@ -1,0 +1,291 @@
+"""The agent `due-diligence-agent`: a request and a folder in, a decision and a report out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from concertino.contracts.errors import (
+    InputError,
+    RunBusy,
+    RunNotFound,
+    RunStateError,
+    SetupError,
+    StaleLease,
+    TaskConflict,
+)
+from concertino.contracts.event import TERMINAL, Event
+from concertino.contracts.journal import RunRow
+from concertino.contracts.json import JsonObject
+from concertino.graph.planner import Planner
+from concertino.journal import open_journal
+from concertino.journal.views import run_events
+from concertino.packs.artifacts import ArtifactError, Artifacts, LogLine, Told, tell
+from concertino.packs.diligence.decision import decide
+from concertino.packs.diligence.markdown import render
+from concertino.packs.diligence.policy import Policy, read_policy
+from concertino.packs.diligence.report import report_of
+from concertino.packs.diligence.request import asked, prompt_hashes
+from concertino.packs.diligence.rules import TASK_TYPE, workflows
+from concertino.packs.diligence.shelf import SHELF
+from concertino.packs.diligence.specialists import NO_MODEL, SEATS, build_specialists, require_langchain
+from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, Resumption, RunOptions, RunStatus
+
+NOT_OURS = (TaskConflict, RunBusy, StaleLease, RunStateError)
+"""Refusals of what another run or process has."""
+
+
+class DiligenceRunner:
+    """Runs assessments. One instance serves any number of runs."""
+
+    async def run(self, manifest: AgentManifest, payload: JsonObject, options: RunOptions) -> AgentRun:
+        """Run on a valid request. See `Runner.run`.
+
+        Raises:
+            SetupError: there is no model, or LangChain is not installed. No run was made.
+            InputError: the folder cannot be used. No run was made.
+        """
+        policy = read_policy(options.policy)
+        require_langchain()
+        require_models(options)
+        return await _Run(manifest, options, policy).start(payload)
+
+    async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions, how: Resumption) -> AgentRun:
+        """Carry on with a parked or killed run, under the policy that it began with. See `Runner.resume`."""
+        row = await _known(options, run_id)
+        payload = cast("JsonObject", row.task["payload"])
+        policy = Policy.model_validate(payload["policy"])
+        require_langchain()
+        if row.state not in TERMINAL or how.restart:
+            require_models(options)
+        return await _Run(manifest, options, policy).carry_on(row.task, run_id, how)
+
+
+def require_models(options: RunOptions) -> None:
+    """Check that every specialist has a model.
+
+    Raises:
+        SetupError: naming those that have none.
+    """
+    without = [name for name in SEATS if options.model is None and name not in options.models]
+    if len(without) == len(SEATS):
+        raise SetupError(field="model", value=None, rule=f"due-diligence-agent {NO_MODEL}")
+    if without:
+        raise SetupError(field=f"models.{without[0]}", value=None, rule=f"{', '.join(without)}: {NO_MODEL}")
+
+
+class _Run:
+    """One run of the agent."""
+
+    def __init__(self, manifest: AgentManifest, options: RunOptions, policy: Policy) -> None:
+        self.manifest, self.options, self.policy = manifest, options, policy
+        self.clock = options.clock
+        self.task: JsonObject = {}
+        self.head: list[LogLine] = []
+
+    async def start(self, payload: JsonObject) -> AgentRun:
+        """Read the documents, plan and run."""
+        run_id = self.options.run_id or ""
+        folder = _absolute(str(payload["documents"]))
+        self.task = {
+            "task_id": run_id,
+            "title": f"Due diligence: {payload['target']}"[:500],
+            "task_type": TASK_TYPE,
+            "payload": {**payload, "documents": folder, "policy": self.policy.model_dump(mode="json")},
+            "metadata": {"agent": self.manifest.slug, "agent_version": self.manifest.version},
+        }
+        # Before anything is spent: a folder that cannot be used is the caller's to know.
+        library = await asyncio.to_thread(SHELF.open, run_id, folder, self.policy.documents)
+        artifacts = Artifacts(self.options.runs_dir, run_id)
+        data: JsonObject = {
+            "agent": self.manifest.name, "documents": len(library.documents), "unreadable": len(library.unreadable),
+        }  # fmt: skip
+        self.head = _earlier(artifacts) or [LogLine("start", self.clock.now(), data)]
+        return await self._observed(artifacts, None)
+
+    async def carry_on(self, task: JsonObject, run_id: str, how: Resumption) -> AgentRun:
+        """Resume from the journal."""
+        self.task = task
+        artifacts = Artifacts(self.options.runs_dir, run_id)
+        self.head = _earlier(artifacts)
+        try:
+            await asyncio.to_thread(SHELF.open, run_id, asked(task).documents or "", self.policy.documents)
+        except InputError:
+            # The folder is gone: what is done stands, and who still needs it says so.
+            pass
+        return await self._observed(artifacts, how)
+
+    async def _observed(self, artifacts: Artifacts, how: Resumption | None) -> AgentRun:
+        """Run, and leave artifacts behind whatever happens."""
+        planner: Planner | None = None
+        events: list[Event] = []
+        try:
+            planner = self._planner()
+            result = await self._result(planner, artifacts.run_id, how)
+            events = run_events(await planner.aevents(artifacts.run_id))
+            return self._finish(artifacts, result, events)
+        except NOT_OURS:
+            # The artifacts belong to the run that is there already.
+            raise
+        except BaseException as error:
+            if planner is not None and not events:
+                events = await _events_or_none(planner, artifacts.run_id)
+            try:
+                self._fail(artifacts, error, events)
+            except ArtifactError as unwritten:  # what went wrong first is what has to be known
+                error.add_note(str(unwritten))
+            raise
+        finally:
+            artifacts.discard_if_empty()
+            SHELF.drop(artifacts.run_id, asked(self.task).documents or "")
+            if planner is not None:
+                planner.close()
+
+    def _planner(self) -> Planner:
+        models: dict[str, Any] = {}
+        if self.options.model is not None:
+            models["model"] = self.options.model
+        if self.options.models:
+            models["models"] = dict(self.options.models)
+        return Planner(
+            specialists=list(build_specialists(self.policy)),
+            workflows=list(workflows()),
+            database=self.options.database,
+            budget=self.policy.budget,
+            aggregate=decide,
+            clock=self.clock,
+            **models,
+        )
+
+    async def _result(self, planner: Planner, run_id: str, how: Resumption | None) -> JsonObject:
+        listener = self.options.on_event
+        if how is None:
+            return await planner.arun(self.task, on_event=listener)
+        if how.restart:
+            return await planner.arestart(run_id, on_event=listener)
+        if how.gate is not None:
+            await planner.aanswer(run_id, how.gate, how.decision)
+        return await planner.aresume(run_id, on_event=listener)
+
+    def _finish(self, artifacts: Artifacts, result: JsonObject, events: Sequence[Event]) -> AgentRun:
+        told = tell(events, sag_ids={})
+        status = _status(result)
+        about = asked(self.task)
+        now = events[-1].timestamp if events else self.clock.now()
+        metadata: JsonObject = {
+            "generated_by": self.manifest.name,
+            "version": self.manifest.version,
+            "run_id": artifacts.run_id,
+            "timestamp": _iso(now),
+        }
+        report = report_of(
+            result,
+            about=about,
+            metadata=metadata,
+            status=status,
+            library=SHELF.take(artifacts.run_id, about.documents or ""),
+            prompts=prompt_hashes(),
+            gates=_open_gates(events) if status == "waiting" else (),
+        )
+        report = self.options.check_output(report)
+        self._write(artifacts, told, status=status)
+        artifacts.write_text("report.json", json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+        artifacts.write_text("report.md", render(report))
+        return AgentRun(
+            slug=self.manifest.slug,
+            run_id=artifacts.run_id,
+            status=status,
+            output=report,
+            artifacts=str(artifacts.directory),
+            result=result,
+        )
+
+    def _write(self, artifacts: Artifacts, told: Told, *, status: RunStatus) -> None:
+        now = self.clock.now()
+        duration_ms = round(told.active_s * 1_000)
+        lines = [*self._head(told), *told.lines]
+        if status != "waiting":
+            data: JsonObject = {
+                "status": status, "duration_ms": duration_ms, "tasks": told.task_count, "successful": told.successful,
+            }  # fmt: skip
+            lines.append(LogLine("end", now, data))
+        metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": told.successful}
+        artifacts.write(lines, metrics, at=now)
+
+    def _head(self, told: Told) -> list[LogLine]:
+        """Return the lines before the planner's; a process that was killed left none, so its start is the journal's."""
+        if self.head or told.started_at is None:
+            return self.head
+        return [LogLine("start", told.started_at, {"agent": self.manifest.name})]
+
+    def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
+        now = self.clock.now()
+        told = tell(events, sag_ids={})
+        data: JsonObject = {"type": type(error).__name__, "message": str(error)[:2_000]}
+        metrics = {
+            "latency_ms": round(told.active_s * 1_000), "task_count": told.task_count, "success_count": told.successful,
+        }  # fmt: skip
+        artifacts.write([*self._head(told), *told.lines, LogLine("error", now, data)], metrics, at=now)
+
+
+async def _events_or_none(planner: Planner, run_id: str) -> list[Event]:
+    """Return the events of a run that failed; a journal that cannot be read has none, its error is on its way already."""
+    try:
+        return run_events(await planner.aevents(run_id))
+    except (ValueError, RuntimeError):
+        return []
+
+
+def _earlier(artifacts: Artifacts) -> list[LogLine]:
+    """Return what an earlier process logged before the planner's own record began."""
+    file = artifacts.directory / "logs.jsonl"
+    if not file.exists():
+        return []
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+    return [LogLine(row["event"], row["timestamp"], row["data"]) for row in rows if row["event"] == "start"]
+
+
+def _absolute(folder: str) -> str:
+    """Return a path that means the same wherever the run is taken up."""
+    return os.path.abspath(folder)  # noqa: PTH100 - resolving would ask the file system, which the reader does later
+
+
+def _status(result: JsonObject) -> RunStatus:
+    status = result.get("status")
+    return cast("RunStatus", status) if status in EXIT_CODES else "failed"
+
+
+async def _known(options: RunOptions, run_id: str) -> RunRow:
+    """Return the run as the journal knows it.
+
+    Raises:
+        RunNotFound: the journal has no such run of this agent.
+    """
+    journal = open_journal(options.database, clock=options.clock)
+    try:
+        row = await asyncio.wrap_future(journal.latest(run_id))
+    finally:
+        journal.close()
+    payload = row.task.get("payload") if row is not None else None
+    if row is None or not isinstance(payload, dict) or "policy" not in payload:
+        raise RunNotFound(task_id=run_id)
+    return row
+
+
+def _open_gates(events: Sequence[Event]) -> list[JsonObject]:
+    waiting: dict[str, JsonObject] = {}
+    for event in events:
+        gate = str(event.payload.get("gate"))
+        if event.type == "GATE_OPENED":
+            waiting[gate] = {"gate": gate, "question": str(event.payload.get("question", ""))}
+        elif event.type == "GATE_ANSWERED":
+            waiting.pop(gate, None)
+    return list(waiting.values())
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

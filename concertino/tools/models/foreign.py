@@ -1,0 +1,338 @@
+"""The guard of models that are not ours: LangChain code inside a specialist that calls a model of its own.
+
+`create_agent`, chains, compiled graphs, retry middleware, a model made on the spot: whatever goes through LangChain tells
+its callbacks before a request leaves, and `register_configure_hook` puts this guard among them wherever callbacks are
+configured, so that code which replaces its callbacks keeps it. Each call waits for a reservation of its worst case and
+is settled by the usage that LangChain reports: in full where it reports none, fails in a way that may have been billed,
+or never ends. What does not fit is refused before it leaves.
+
+What it cannot do: set an output cap (a model without one is refused, or may overrun and is then put down as a breach);
+hold embeddings, and clients called without LangChain; follow into a bare `threading.Thread`, which starts without the
+caller's context (LangChain's own executors, `asyncio.to_thread` and `contextvars.copy_context().run` keep it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import HumanMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.tracers.context import register_configure_hook
+
+from concertino.contracts.errors import ConcertinoError, DeadlineExceeded, SetupError
+from concertino.contracts.json import JsonObject
+from concertino.tools import threads
+from concertino.tools.attempt import Account
+from concertino.tools.guard import Guard
+from concertino.tools.models import wire
+from concertino.tools.models.caps import FIX
+from concertino.tools.models.foreign_call import ForeignCall, Terms, unretried
+from concertino.tools.models.foreign_request import Asked, Bounds
+from concertino.tools.models.governed import GOVERNED, TOOL
+from concertino.tools.models.prices import Price, price_of
+from concertino.tools.models.tokens import TokenCounter, counter_now
+
+PRICED_AS = {"google_genai": "google", "google_vertexai": "google", "amazon_bedrock": "aws", "xai": "x-ai",
+             "mistralai": "mistral", "openai-chat": "openai"}  # fmt: skip
+"""genai-prices' names of LangChain's providers, where they differ."""
+
+
+class ForeignGuard:
+    """Holds every foreign model's call made while it is bound, by one attempt at one subtask. Safe in threads."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        account: Account,
+        key: str,
+        deadline: float | None = None,
+        counter_of: Callable[[str, str], TokenCounter] = counter_now,
+        price_of: Callable[[str, str], Price | None] = price_of,
+        allow_uncapped: bool = False,
+        needs_price: bool = False,
+        on_breach: Callable[[JsonObject], None] | None = None,
+        caller: str = "",
+    ) -> None:
+        """Make a guard.
+
+        Args:
+            guard: the run's.
+            account: where calls are charged.
+            key: of this attempt, new in its ledger: the n-th call reserves under `key:foreign:n#request`.
+            deadline: on the monotonic clock; nothing leaves after it.
+            counter_of: the token counter of a provider's model; must not block.
+            price_of: the price of a provider's model; may block, and is asked once for each.
+            allow_uncapped: let models without an output cap through; what they use beyond the reservation is a breach.
+            needs_price: refuse a model without a price, because a limit in dollars is set.
+            on_breach: told what was held and used, beside the desk's `BUDGET_BREACH`.
+            caller: the same for all attempts at the subtask: one logical call sends at most three requests over all.
+        """
+        self._terms = Terms(
+            guard=guard, account=account, deadline=deadline, revoked=lambda: self._over,
+            on_breach=on_breach or _ignore,
+        )  # fmt: skip
+        self._key, self._caller = key, caller or key
+        self._counter_of, self._price_of = counter_of, price_of
+        self._allow_uncapped, self._needs_price = allow_uncapped, needs_price
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._open: dict[UUID, ForeignCall] = {}
+        self._decided: dict[UUID, BaseException | None] = {}
+        """Calls that were admitted (`None`) or refused, by LangChain's run id."""
+        self._prices: dict[tuple[str, str], Price | None] = {}
+        self._over: ConcertinoError | None = None
+        self.awaiting, self.inline = _Awaiting(self), _ForeignInline(self)
+
+    async def start(self, run_id: UUID, asked: Asked) -> None:
+        """Admit a call, from a coroutine. What it raises is kept for `check`, and so is a cancellation."""
+        call: ForeignCall | None = None
+        try:
+            if (asked.provider, asked.model) not in self._prices:
+                await threads.run(self._price, asked)
+            call = self._prepared(run_id, asked)
+            await call.admit()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below, nothing is lost
+            # Raised by the handler that follows: LangChain would leave the coroutines of all others behind unawaited.
+            self._decide(run_id, error)
+        else:
+            self._admitted(run_id, call, asked)
+
+    def start_blocking(self, run_id: UUID, asked: Asked) -> None:
+        """Admit a call that was not admitted yet, from a plain thread, and raise why it was refused."""
+        if run_id not in self._decided:
+            try:
+                call = self._prepared(run_id, asked)
+                call.admit_blocking()
+            except Exception as error:
+                self._decide(run_id, error)
+                raise unretried(error) from error
+            self._admitted(run_id, call, asked)
+        refused = self._decided[run_id]
+        if isinstance(refused, Exception):
+            raise unretried(refused) from refused
+        if refused is not None:
+            raise refused
+
+    def is_decided(self, run_id: UUID) -> bool:
+        """Say whether a call was admitted or refused."""
+        return run_id in self._decided
+
+    def ended(self, run_id: UUID, usage: Mapping[str, Any] | None) -> None:
+        """Settle a call that was answered."""
+        call = self._take(run_id)
+        if call is not None:
+            call.answered(usage)
+
+    def failed(self, run_id: UUID, error: BaseException) -> None:
+        """Settle a call that failed."""
+        call = self._take(run_id)
+        if call is not None:
+            call.failed(error)
+
+    def close(self) -> None:
+        """End it: calls that are still out are charged in full, and nothing more may leave. Harmless when repeated."""
+        with self._lock:
+            self._over = DeadlineExceeded(scope=f"attempt {self._key}, which is over", limit_s=0.0)
+            still = list(self._open.values())
+            self._open.clear()
+        for call in still:
+            call.failed(asyncio.CancelledError("its attempt is over"))
+
+    def _prepared(self, run_id: UUID, asked: Asked) -> ForeignCall:
+        price = self._price(asked)
+        if price is None and self._needs_price:
+            raise SetupError(
+                field="model",
+                value=asked.model,
+                rule="has no known price, and a limit in dollars is set: give its price",
+            )
+        bounds = Bounds.of(asked, counter=self._counter_of(asked.provider, asked.model), price=price)
+        if not bounds.is_capped and not self._allow_uncapped:
+            raise SetupError(field="model", value=asked.model, rule=f"sets no output cap: {FIX}")
+        key = f"{self._key}:foreign:{next(self._numbers)}"
+        call = ForeignCall(asked, bounds, self._terms, key=key, call=f"{self._caller}:{TOOL}:{asked.identity()}")
+        with self._lock:
+            self._open[run_id] = call
+        return call
+
+    def _price(self, asked: Asked) -> Price | None:
+        about = asked.provider, asked.model
+        if about not in self._prices:
+            self._prices[about] = self._price_of(PRICED_AS.get(asked.provider, asked.provider), asked.model)
+        return self._prices[about]
+
+    def _admitted(self, run_id: UUID, call: ForeignCall, asked: Asked) -> None:
+        self._decided[run_id] = None
+        wire.hold(call, batch=asked.batch)
+
+    def _decide(self, run_id: UUID, error: BaseException) -> None:
+        self._decided[run_id] = error
+        self._take(run_id)
+
+    def _take(self, run_id: UUID) -> ForeignCall | None:
+        with self._lock:
+            return self._open.pop(run_id, None)
+
+
+class _ForeignInline(BaseCallbackHandler):
+    """Told in the caller's own thread, by either manager: admits for the blocking one, and settles for both."""
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, foreign: ForeignGuard) -> None:
+        self._foreign = foreign
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        self._start(run_id, _asked(serialized, messages[0], kwargs))
+
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
+        self._start(run_id, _asked_of_text(serialized, prompts, kwargs))
+
+    def _start(self, run_id: UUID, asked: Asked | None) -> None:
+        if asked is None:
+            wire.let_go()
+        else:
+            self._foreign.start_blocking(run_id, asked)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        self._foreign.ended(run_id, _usage(response))
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._foreign.failed(run_id, error)
+
+
+class _Awaiting(BaseCallbackHandler):
+    """Told before `_ForeignInline`: admits for coroutines, where waiting must not block the loop.
+
+    A blocking manager would drop what it raises, and comes to it only after `_ForeignInline` has decided.
+    """
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, foreign: ForeignGuard) -> None:
+        self._foreign = foreign
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """Whether there is no event loop here, and so nobody to wait."""
+        return not _has_loop()
+
+    @property
+    def ignore_llm(self) -> bool:
+        """Likewise; how calls end is heard by `_ForeignInline`."""
+        return not _has_loop()
+
+    async def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        asked = _asked(serialized, messages[0], kwargs)
+        if asked is not None and not self._foreign.is_decided(run_id):
+            await self._foreign.start(run_id, asked)
+
+    async def on_llm_start(
+        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        asked = _asked_of_text(serialized, prompts, kwargs)
+        if asked is not None and not self._foreign.is_decided(run_id):
+            await self._foreign.start(run_id, asked)
+
+
+_awaiting: ContextVar[_Awaiting | None] = ContextVar("concertino_foreign_awaiting", default=None)
+_inline: ContextVar[_ForeignInline | None] = ContextVar("concertino_foreign_inline", default=None)
+# In this order handlers are told.
+register_configure_hook(_awaiting, inheritable=True)
+register_configure_hook(_inline, inheritable=True)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Say whether LangChain's log has something to tell: a refusal is raised, and no handler's mishap."""
+    return not (isinstance(record.args, tuple) and record.args[:1] == (_ForeignInline.__name__,))
+
+
+logging.getLogger("langchain_core.callbacks.manager").addFilter(_is_news)
+
+
+def bind(foreign: ForeignGuard) -> None:
+    """Guard what is called from here on in this context and its copies, as in a context made for one attempt."""
+    _awaiting.set(foreign.awaiting)
+    _inline.set(foreign.inline)
+
+
+@contextmanager
+def guarding(foreign: ForeignGuard) -> Iterator[None]:
+    """Guard the block, with the threads and tasks that copy its context; what it leaves open is charged in full."""
+    try:
+        with binding(foreign):
+            yield
+    finally:
+        foreign.close()
+
+
+@contextmanager
+def binding(foreign: ForeignGuard) -> Iterator[None]:
+    """Guard what is started in the block and copies its context; whoever made the guard closes it."""
+    before = _awaiting.set(foreign.awaiting), _inline.set(foreign.inline)
+    try:
+        yield
+    finally:
+        _awaiting.reset(before[0])
+        _inline.reset(before[1])
+
+
+def _asked(serialized: Mapping[str, Any] | None, messages: list[Any], told: Mapping[str, Any]) -> Asked | None:
+    settings = told.get("invocation_params") or {}
+    if settings.get("_type") == GOVERNED:
+        return None
+    return Asked(
+        serialized=serialized or {}, messages=messages, settings=settings, metadata=told.get("metadata") or {},
+        batch=told.get("batch_size") or 1,
+    )  # fmt: skip
+
+
+def _asked_of_text(serialized: Mapping[str, Any] | None, prompts: list[str], told: Mapping[str, Any]) -> Asked | None:
+    asked = _asked(serialized, [HumanMessage(text) for text in prompts], told)
+    if asked is None:
+        return None
+    return Asked(
+        serialized=asked.serialized, messages=asked.messages, settings=asked.settings, metadata=asked.metadata,
+        batch=asked.batch, shares_usage=True,
+    )  # fmt: skip
+
+
+def _usage(response: LLMResult) -> Mapping[str, Any] | None:
+    """Return the usage of an answer; every choice of one request tells that of the whole request."""
+    for choices in response.generations:
+        for one in choices:
+            usage: Mapping[str, Any] | None = getattr(getattr(one, "message", None), "usage_metadata", None)
+            if usage:
+                return usage
+    told = (response.llm_output or {}).get("token_usage") or {}
+    if not isinstance(told, Mapping) or "prompt_tokens" not in told:
+        return None
+    return {"input_tokens": told["prompt_tokens"], "output_tokens": told.get("completion_tokens", 0)}
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _ignore(payload: JsonObject) -> None:
+    return None
