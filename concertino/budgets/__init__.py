@@ -6,6 +6,7 @@ from concertino.budgets.amounts import NOTHING, Amounts, amounts
 from concertino.budgets.books import Breach, Leak, Reservation
 from concertino.budgets.deadline import ActiveTime, Deadline
 from concertino.budgets.ledger import SYNTHESIZE, Ledger
+from concertino.budgets.reallocation import Move, Party
 
 __all__ = [
     "MARKS",
@@ -19,6 +20,8 @@ __all__ = [
     "Deadline",
     "Leak",
     "Ledger",
+    "Move",
+    "Party",
     "Path",
     "Reservation",
     "amounts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from pydantic import JsonValue
 
@@ -11,6 +11,7 @@ from concertino.budgets.alerts import WRAP_UP, Alert, Meter
 from concertino.budgets.amounts import UNBOUNDED, bounds, shown
 from concertino.budgets.books import Books, Breach, Leak
 from concertino.budgets.cells import Cell, grant
+from concertino.budgets.reallocation import Move, Party, Share, divided
 from concertino.contracts.budget import DIMENSIONS, Budget, Dimension, Usage
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import SetupError
@@ -88,6 +89,46 @@ class Ledger:
     def find(self, path: Path) -> Account | None:
         """Return the account at `path` if anybody has opened it, and leave it as it is."""
         return self._accounts.get(path)
+
+    def limits(self, path: Path) -> tuple[int | None, ...]:
+        """Return the limits of the account at `path`, in the order of `DIMENSIONS`; `None` where nothing bounds it."""
+        account = self._accounts.get(path)
+        if account is None:
+            return (None,) * len(DIMENSIONS)
+        with self._books.lock:
+            return tuple(None if cells[0].limit == UNBOUNDED else cells[0].limit for cells in account.chain)
+
+    def reallocate(self, parties: Mapping[Path, Party]) -> tuple[Move, ...]:
+        """Give what those that are done did not use to the others, and return the caps that changed.
+
+        No level above them may use more for it. Whoever waits and now fits is admitted.
+        """
+        books, moves = self._books, list[Move]()
+        with books.lock:
+            for d, dimension in enumerate(DIMENSIONS):
+                cells = {
+                    path: self._accounts[path].chain[d][0]
+                    for path, party in parties.items()
+                    if party.bound[d] is not None and path in self._accounts
+                }
+                shares = [
+                    Share(
+                        bound=parties[path].bound[d] or 0,
+                        used=max(cell.limit - cell.free, cell.granted),
+                        most=parties[path].most[d],
+                        is_done=parties[path].is_done,
+                    )
+                    for path, cell in cells.items()
+                ]
+                if all(share.is_done for share in shares):
+                    continue
+                for (path, cell), cap in zip(cells.items(), divided(shares), strict=True):
+                    if cap != cell.limit:
+                        moves.append(Move(path, dimension, cell.limit, cap))
+                        cell.bound(cap)
+            news = books.news()
+        news.tell()
+        return tuple(moves)
 
     def usage(self) -> Usage:
         """Return what the run has settled; seconds are kept elsewhere."""

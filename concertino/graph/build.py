@@ -66,6 +66,7 @@ def create_planner(
     escalate: Literal["flag", "ask"] = "flag",
     replans: int = 1,
     replan: Replan | None = None,
+    reallocate: Literal["shares", "budgets", "nothing"] = "shares",
     aggregate: Aggregate | None = None,
     prepare: Prepare | None = None,
     breakers: Breakers | None = None,
@@ -102,6 +103,8 @@ def create_planner(
         replans: How often the plan of a run may be changed for required subtasks that stay failed; 0 leaves it as it is.
         replan: `async (plan, failed ids, findings by id) -> object with a .plan, or None`: drafts what takes their place
             where no rule says it. Held to the plan's rights, gates and budget.
+        reallocate: What specialists that have nothing left to do did not use flows to those that still work, by weight:
+            their shares of the run's budget; with "budgets" also what they declared as their own; or nothing.
         aggregate: `(findings by name, task) -> answer`, a merging of one's own; when it fails the first successful
             finding stands.
         prepare: `Task -> Task`, a pack's own completion of a task at the door, before its identity is taken and before
@@ -117,6 +120,8 @@ def create_planner(
     """
     if escalate not in ("flag", "ask"):
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
+    if reallocate not in ("shares", "budgets", "nothing"):
+        raise SetupError(field="reallocate", value=reallocate, rule='must be "shares", "budgets" or "nothing"')
     check_parts(
         checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event, replan=replan
     )
@@ -152,6 +157,7 @@ def create_planner(
         escalate=escalate,
         replans=count(replans, field="replans", most=MAX_REPLANS),
         replan=replan,
+        reallocate=reallocate,
         listeners=(on_event,) if on_event is not None else (),
         name=name,
     )

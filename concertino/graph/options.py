@@ -52,6 +52,8 @@ class Options:
     """How often a run's plan may be changed for what stayed failed."""
     replan: Replan | None = None
     """Drafts another plan for what stayed failed where no rule does."""
+    reallocate: str = "shares"
+    """What of specialists that are done flows to the others: their `shares`, also their `budgets`, or `nothing`."""
     listeners: tuple[Callable[[Event], None], ...] = ()
     models: Roster = field(default_factory=Roster)
     prices: Mapping[str, Price] = field(default_factory=dict)

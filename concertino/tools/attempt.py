@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from concertino.budgets import Amounts, amounts
@@ -130,6 +130,11 @@ class Attempt:
         self._told = self._closed = False
         self._sent_at: float | None = None
 
+    @property
+    def has_left(self) -> bool:
+        """Whether its call left the process."""
+        return self._sent_at is not None
+
     async def reserve(self) -> Reservation:
         """Wait for the reservation in a coroutine.
 
@@ -166,7 +171,7 @@ class Attempt:
         self._reservation = reservation
         try:
             if self._order.least is not None:
-                self._held = Cost(**_held(reservation.amounts))
+                self._held = _cost(reservation.amounts)
             if self._order.granted is not None:
                 self._order.granted(reservation.amounts)
             yield
@@ -298,17 +303,12 @@ class Attempt:
 
 def shown(cost: Cost) -> dict[str, float]:
     """Return a cost by dimension, money in dollars."""
-    return asdict(cost)
+    return {"tokens": cost.tokens, "calls": cost.calls, "usd": cost.usd, "documents": cost.documents}
 
 
-def _held(amounts: Amounts) -> dict[str, Any]:
-    return {
-        "tokens": amounts.tokens,
-        "calls": amounts.calls,
-        "usd": amounts.nano_usd / NANO,
-        "documents": amounts.documents,
-    }
+def _cost(amounts: Amounts) -> Cost:
+    return Cost(tokens=amounts.tokens, calls=amounts.calls, usd=amounts.nano_usd / NANO, documents=amounts.documents)
 
 
 def _sums(cost: Cost) -> Amounts:
-    return amounts(**asdict(cost))
+    return amounts(tokens=cost.tokens, calls=cost.calls, usd=cost.usd, documents=cost.documents)

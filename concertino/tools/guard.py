@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
-from concertino.contracts.errors import ToolFailed
+from concertino.contracts.errors import ConcertinoError, ToolFailed
 from concertino.tools import background, threads
 from concertino.tools.attempt import Attempt, Desk, Order
 from concertino.tools.outcome import is_ours, reason
@@ -41,6 +41,10 @@ class Guard:
         """Return how many requests failed tries of a call have made, by `Order.call`."""
         return self._made.get(call, 0)
 
+    def forget(self, call: str) -> None:
+        """Begin anew with a call that was answered: the same request made again is another one."""
+        self._made.pop(call, None)
+
     def note_vain(self, call: str, requests: int) -> None:
         """Count requests that a try of a call has made in vain, where they were not made here."""
         self._made[call] = self._made.get(call, 0) + requests
@@ -55,7 +59,9 @@ class Guard:
         try:
             return await self._retry(order).in_coroutine()(attempt)
         except Exception as error:
-            raise self._failed(order, tries, error) from error.__cause__ if is_ours(error) else error
+            if (failed := self._failed(order, tries, error)) is error:
+                raise
+            raise failed from error
 
     def call_blocking(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a plain function in a thread, with its retries.
@@ -71,7 +77,9 @@ class Guard:
         try:
             return self._retry(order).in_thread()(attempt)
         except Exception as error:
-            raise self._failed(order, tries, error) from error.__cause__ if is_ours(error) else error
+            if (failed := self._failed(order, tries, error)) is error:
+                raise
+            raise failed from error
 
     def _failed(self, order: Order, tries: _Tries, error: Exception) -> Exception:
         """Return the error of a call that failed: ours as it is, any other as `ToolFailed`.
@@ -79,10 +87,11 @@ class Guard:
         Its subtask may make it again after an error of unknown kind: an HTTP status speaks for itself, what is known to
         be transient has been retried here, and the tool's attempts bound the requests of all tries together.
         """
+        is_own = is_ours(error)
         made = self._made.get(order.call, 0) + tries.sent
-        if order.call:
+        if order.call and (isinstance(error, ConcertinoError) or not is_own):
             self._made[order.call] = made
-        if is_ours(error):
+        if is_own:
             return error
         known = is_transient(error) or status_code(error) is not None
         return ToolFailed(

@@ -10,7 +10,7 @@ from concertino.contracts.errors import ConcertinoError, InputError, SetupError,
 from concertino.contracts.json import JsonObject
 from concertino.contracts.task import message_of
 from concertino.tools.registry import Cost, Tool, settings
-from concertino.tools.retry import is_named, status_code
+from concertino.tools.retry import is_named, retry_after_s, status_code
 
 Label = Literal[
     "ok", "failed", "timeout", "deadline", "cancelled", "interrupted", "breaker_open", "over_budget", "not_sent"
@@ -55,7 +55,8 @@ def judge_error(tool: Tool, error: BaseException) -> Verdict:
     Charged in full unless it is known better, because an unknown outcome may have been billed: a `usage` on the error
     is believed; an HTTP error status (408 and 504 excepted, where the other side may still be at work) and a refused
     connection cost their call and nothing else. Whatever a tool raises counts against its endpoint (document 004),
-    except an HTTP 4xx other than 408 and 429: there the endpoint works and the request was wrong.
+    except an HTTP 4xx other than 408 and 429: there the endpoint works and the request was wrong. A 429 that says when
+    to come back counts neither way: many callers at once each get one from an endpoint in perfect health.
     """
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
         return Verdict("cancelled", None, "unknown")
@@ -69,8 +70,9 @@ def judge_error(tool: Tool, error: BaseException) -> Verdict:
     elif (code is not None and 400 <= code <= 599 and code not in {408, 504}) or (_never_arrived(error)):
         charge = Cost(calls=tool.cost.calls)
     request_was_wrong = code is not None and 400 <= code <= 499 and code not in {408, 429}
+    asked_to_wait = code == 429 and retry_after_s(error, now=0.0) is not None
     label: Label = "timeout" if isinstance(error, TimeoutError) else "failed"
-    return Verdict(label, charge, "success" if request_was_wrong else "failure")
+    return Verdict(label, charge, "success" if request_was_wrong else "unknown" if asked_to_wait else "failure")
 
 
 def _never_arrived(error: BaseException) -> bool:

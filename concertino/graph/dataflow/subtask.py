@@ -301,6 +301,7 @@ class SubtaskWork:
             payload={key: value for key, value in record.items() if key != "subtask_id"},
         )
         run.record(record, finding)
+        run.money.reallocation.ended(subtask)
         self._board.finish(subtask.id, state, keeps_slot=progress.keeps_slot, is_early=progress.early is not None)
         return record
 

@@ -13,6 +13,7 @@ from concertino.contracts.budget import Budget, Dimension, Usage
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
 from concertino.graph.options import Options
+from concertino.graph.runs.reallocating import Reallocation
 from concertino.graph.runs.restore import Charge
 from concertino.tools.attempt import Desk
 from concertino.tools.guard import Guard
@@ -51,6 +52,7 @@ class Money:
             retries=RetryBudget(),
             random=random.random,
         )
+        self.reallocation = Reallocation(options, self.ledger, emit, node=WORK)
         for key, charge in charges.items():
             self.account(tuple(charge.path.split("/")[1:])).charge(Amounts(**charge.amounts), key=key)
             if not charge.settled:  # nobody will ever know what came of it

@@ -14,10 +14,12 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning import references, routing
+from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.fallback import fits_inline, inputs_for
 from concertino.nodes.planning.holes import Hole
 from concertino.nodes.planning.references import Reference, reference_to
+from concertino.nodes.planning.suiting import without_forbidden
 
 FIELDS = frozenset({
     "id", "specialist", "capability", "needs", "objective", "inputs", "covers", "estimate_s", "required", "gate", "budget", "tier",
@@ -54,8 +56,8 @@ def close_holes(
 ) -> Draft:
     """Return `draft` without open holes: every allowed specialist works on the whole of a required one, an optional one is left out.
 
-    The best of them, by authority, answers for the criteria. One whose input schema the payload does not fit is left
-    out, and so is whoever is beyond `max_subtasks`, each with a note. A required hole for which nobody is left stays open, which
+    The best of them, by authority, answers for the criteria. One who must not meet another, whose input schema the payload does not fit is left
+    out, and so is who is beyond `max_subtasks`, each with a note. A required hole for which nobody is left stays open, which
     `validate_draft` refuses.
     """
     bounds = limits or Limits()
@@ -64,7 +66,7 @@ def close_holes(
             draft = _filled(draft, hole, ())
             continue
         notes: list[str] = []
-        subtasks = _by_rule(hole, task, cards, standings or {}, bounds, notes)
+        subtasks = _by_rule(draft, hole, task, cards, standings or {}, bounds, notes)
         draft = replace(draft, notes=(*draft.notes, *notes))
         if subtasks:
             draft = _filled(draft, hole, subtasks)
@@ -82,11 +84,17 @@ def may_work(hole: Hole, name: str, cards: Cards) -> bool:
 
 
 def _by_rule(
-    hole: Hole, task: Task, cards: Cards, standings: Standings, limits: Limits, notes: list[str]
+    draft: Draft, hole: Hole, task: Task, cards: Cards, standings: Standings, limits: Limits, notes: list[str]
 ) -> list[JsonObject]:
     allowed = [name for name in cards if may_work(hole, name, cards)]
     chosen = routing.one_per_family(allowed, cards, standings, task_id=task.task_id)
     chosen.sort(key=lambda name: -cards[name].authority)
+    if draft.constraints is not None:
+        bound = Constraints(forbidden=draft.constraints.forbidden)
+        present = _specialists(draft, cards)
+        both = list(dict.fromkeys((*present, *chosen)))
+        left = without_forbidden(both, bound, keep=present, task=task, cards=cards, notes=notes)
+        chosen = [name for name in chosen if name in left]
     inline = fits_inline(task.payload, len(chosen), limits=limits)
     found: list[JsonObject] = []
     for name in chosen:
@@ -107,6 +115,13 @@ def _by_rule(
                 f"{hole.id}: {', '.join(hole.covers)} lie with {found[0]['specialist']}, as nobody divided them"
             )
     return found
+
+
+def _specialists(draft: Draft, cards: Cards) -> list[str]:
+    """Return whom the draft names so far."""
+    listed = draft.plan.get("subtasks")
+    named = (entry.get("specialist") for entry in listed if isinstance(entry, dict)) if isinstance(listed, list) else ()
+    return [name for name in dict.fromkeys(named) if isinstance(name, str) and name in cards]
 
 
 def _filled(draft: Draft, hole: Hole, given: Sequence[JsonObject]) -> Draft:

@@ -45,8 +45,8 @@ def first_draft(
         return under(Draft(task.plan, "caller"), constraints=constraints, gates=gates)
     ruled = plan_by_rules(task, workflows, limits=limits)
     if ruled is not None:
-        closed = close_holes(ruled, task=task, cards=cards, standings=standings, limits=limits)
-        return under(closed, constraints=constraints, gates=gates)
+        whole = under(ruled, constraints=constraints, gates=gates)
+        return close_holes(whole, task=task, cards=cards, standings=standings, limits=limits)
     spare = fallback_plan(task, cards, standings=standings, limits=limits, constraints=constraints)
     return under(spare, constraints=constraints, gates=gates)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
@@ -51,8 +51,24 @@ def suited(
                 for step in rule.after:
                     call(step, f"{rule.step} comes only after {step}")
 
+    return without_forbidden(kept, constraints, keep=musts, task=task, cards=cards, notes=notes)
+
+
+def without_forbidden(
+    chosen: Sequence[str],
+    constraints: Constraints,
+    *,
+    keep: Collection[str],
+    task: Task,
+    cards: Cards,
+    notes: list[str],
+) -> list[str]:
+    """Return `chosen` without those who must not meet, and no more than `max_subtasks`; whoever is in `keep` stays."""
+    kept = list(chosen)
+    holds = _decider(task)
+
     def go(candidates: Sequence[str], why: str) -> bool:
-        spare = [name for name in candidates if name not in musts]
+        spare = [name for name in candidates if name not in keep]
         if spare:
             gone = min(spare, key=lambda name: (cards[name].authority, -kept.index(name)))
             kept.remove(gone)
@@ -62,17 +78,20 @@ def suited(
     for combination in constraints.forbidden:
         # Side by side nobody shares a path.
         if combination.on == "plan" and holds(combination.when):
-            names = " and ".join(map(str, combination.steps))
-            while all(members := [[name for name in kept if does(step, name, cards)] for step in combination.steps]):
-                # One subtask alone is no combination.
-                if len({name for found in members for name in found}) < len(members):
-                    break
-                if not go([name for found in members for name in found], f"{names} must not come together"):
+            why = f"{' and '.join(map(str, combination.steps))} must not come together"
+            while met := _met([[name for name in kept if does(step, name, cards)] for step in combination.steps]):
+                if not go(met, why):
                     break
     most = constraints.max_subtasks
     while most is not None and len(kept) > most and go(kept, f"at most {most} subtasks are allowed"):
         pass
     return kept
+
+
+def _met(members: Sequence[Sequence[str]]) -> list[str]:
+    """Return everybody of whom a forbidden combination can be made; of one alone none can."""
+    everybody = list(dict.fromkeys(name for found in members for name in found))
+    return everybody if all(members) and len(everybody) >= len(members) else []
 
 
 def _able(step: Step, cards: Cards, standings: Standings, task_id: str) -> list[str]:

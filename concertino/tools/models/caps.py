@@ -10,7 +10,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from concertino.contracts.errors import InputError, SetupError
-from concertino.tools.models.governed import GOVERNED
+from concertino.tools.models.own import GOVERNED
 
 CAPS = frozenset({
     "max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample", "max_new_tokens", "num_predict",

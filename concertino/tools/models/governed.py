@@ -7,61 +7,36 @@ is shrunk to what is left, and is refused when not even that helps; what leaves 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_to_dict
-from langchain_core.messages.ai import add_usage
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 
-from concertino.budgets import Amounts
-from concertino.contracts.errors import SetupError, ToolFailed
-from concertino.contracts.json import digest
+from concertino.contracts.errors import ConcertinoError, SetupError
 from concertino.tools import threads
-from concertino.tools.attempt import Account, Order
+from concertino.tools.attempt import Account
 from concertino.tools.guard import Guard
+from concertino.tools.models.own import GOVERNED, TOOL, unretried
 from concertino.tools.models.prices import Price
-from concertino.tools.models.request import CAPS, Meter, Request
+from concertino.tools.models.sent import Binding, Sent, never
 from concertino.tools.models.sources import ModelSource
+from concertino.tools.models.streams import Stream, Streamed
+from concertino.tools.models.structured import moved
 from concertino.tools.models.tokens import TokenCounter
-from concertino.tools.registry import Cost, Tool
-from concertino.tools.retry import MAX_ATTEMPTS
 
-GOVERNED = "concertino-governed"
-"""`_llm_type` of governed models, by which the guard of foreign models knows that it has nothing to do."""
-TOOL = "model"
-"""Name of the ledger's account, and of the tool in events."""
+__all__ = ["GOVERNED", "TOOL", "Binding", "GovernedModel", "govern"]
 
-
-def _never() -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """What ties a model to one attempt at one subtask, or to one of our own nodes."""
-
-    source: ModelSource
-    guard: Guard
-    account: Account
-    key: str
-    """Unique in the run; the n-th request reserves under `key:model:n`."""
-    counter: TokenCounter
-    price: Price | None = None
-    deadline: float | None = None
-    """On the monotonic clock."""
-    caller: str = ""
-    """The same for all attempts at a subtask: one logical call gets no more than three requests over all of them."""
-    revoked: Callable[[], Exception | None] = _never
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+KEPT = ("rate_limiter", "output_version", "profile", "cache", "callbacks", "tags", "metadata", "name")
+"""Settings of the caller's model that LangChain reads around a request, not in it."""
 
 
 def govern(
@@ -74,37 +49,35 @@ def govern(
     price: Price | None = None,
     deadline: float | None = None,
     caller: str = "",
-    revoked: Callable[[], Exception | None] = _never,
+    revoked: Callable[[], Exception | None] = never,
 ) -> GovernedModel:
     """Return a source's model for one user of it; see `Binding`. The source must have been built."""
     binding = Binding(
         source=source, guard=guard, account=account, key=key, counter=counter, price=price, deadline=deadline,
         caller=caller, revoked=revoked,
     )  # fmt: skip
-    inner = source.built
-    no_streams = type(inner)._stream is BaseChatModel._stream and type(inner)._astream is BaseChatModel._astream
-    model = GovernedModel(
-        disable_streaming=True if no_streams else inner.disable_streaming, rate_limiter=inner.rate_limiter
-    )
-    model._binding = binding
-    return model
-
-
-@dataclass(frozen=True, slots=True)
-class _Streamed:
-    """What a stream came to; without a usage it is charged in full."""
-
-    usage: Any = None
-
-
-class StreamBroken(RuntimeError):
-    """A stream broke off after its first pieces were passed on: it cannot be begun again."""
+    return GovernedModel.bound_to(binding)
 
 
 class GovernedModel(BaseChatModel):
     """See the module. Raises `BudgetExceeded`, `BreakerOpen`, `DeadlineExceeded`, `ToolFailed`, `InputError`."""
 
+    streaming: bool = False
+    """Whether it streams where it is not asked to; read by LangChain where it was set."""
     _binding: Binding = PrivateAttr()
+
+    @classmethod
+    def bound_to(cls, binding: Binding) -> GovernedModel:
+        """Return the model of one user; `govern` is its public name."""
+        inner = binding.source.built
+        kept = {name: value for name in KEPT if (value := getattr(inner, name)) is not None}
+        if getattr(inner, "streaming", False) is True:
+            kept["streaming"] = True
+        kind = type(inner)
+        streams = kind._stream is not BaseChatModel._stream or kind._astream is not BaseChatModel._astream
+        model = cls(disable_streaming=inner.disable_streaming if streams else True, **kept)
+        model._binding = binding
+        return model
 
     @property
     def _llm_type(self) -> str:
@@ -126,6 +99,24 @@ class GovernedModel(BaseChatModel):
             return self.bind(**bound.kwargs)
         raise SetupError(field="model", value=self._binding.source.name, rule="its tools cannot be bound to a request")
 
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+        """Return structured output in the inner model's own form, else by a tool call."""
+        built = self._binding.source.built
+        if type(built).with_structured_output is not BaseChatModel.with_structured_output:
+            made = moved(built.with_structured_output(schema, include_raw=include_raw, **kwargs), built, self)
+            if made is not None:
+                return made
+        return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return self._binding.source.built._get_ls_params(stop=stop, **kwargs)
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        params = self._binding.source.built._get_invocation_params(stop=stop, **kwargs)
+        return {**params, "_type": GOVERNED}
+
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -133,13 +124,22 @@ class GovernedModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        sent = _Sent(self._binding, messages, kwargs)
+        binding = self._binding
+        sent = Sent(binding, messages, kwargs)
 
         async def call() -> ChatResult:
-            model = self._binding.source.on_this_loop()
-            return await _capped(model, sent)._agenerate(messages, stop=stop, **sent.settings(model))
+            model = await binding.source.on_this_loop()
+            try:
+                return await sent.capped(model)._agenerate(messages, stop=stop, **sent.settings(model))
+            except Exception as error:
+                sent.failed(error)
+                raise
 
-        made: ChatResult = await self._binding.guard.call(sent.order(afn=call, used=_usage_of), (), {})
+        try:
+            made: ChatResult = await binding.guard.call(sent.order(afn=call, used=_usage_of), (), {})
+        except ConcertinoError as error:
+            raise unretried(error) from error.__cause__
+        sent.answered()
         return made
 
     def _generate(
@@ -150,13 +150,22 @@ class GovernedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         _refuse_on_loop()
-        sent = _Sent(self._binding, messages, kwargs)
+        binding = self._binding
+        sent = Sent(binding, messages, kwargs)
 
         def call() -> ChatResult:
-            model = self._binding.source.in_thread()
-            return _capped(model, sent)._generate(messages, stop=stop, **sent.settings(model))
+            model = binding.source.in_thread()
+            try:
+                return sent.capped(model)._generate(messages, stop=stop, **sent.settings(model))
+            except Exception as error:
+                sent.failed(error)
+                raise
 
-        made: ChatResult = self._binding.guard.call_blocking(sent.order(fn=call, used=_usage_of), (), {})
+        try:
+            made: ChatResult = binding.guard.call_blocking(sent.order(fn=call, used=_usage_of), (), {})
+        except ConcertinoError as error:
+            raise unretried(error) from error.__cause__
+        sent.answered()
         return made
 
     async def _astream(
@@ -166,32 +175,41 @@ class GovernedModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        sent, pieces = _Sent(self._binding, messages, kwargs), asyncio.Queue[ChatGenerationChunk | None]()
+        binding = self._binding
+        sent, pieces = Sent(binding, messages, kwargs), asyncio.Queue[ChatGenerationChunk | None]()
 
-        async def call() -> _Streamed:
-            model = self._binding.source.on_this_loop()
-            stream = _Stream(sent, pieces.put_nowait)
+        async def call() -> Streamed:
+            model = await binding.source.on_this_loop()
+            stream = Stream(sent, pieces.put_nowait)
             try:
-                async for chunk in _capped(model, sent)._astream(messages, stop=stop, **sent.settings(model)):
-                    if stream.takes(chunk):
-                        break
+                chunks = sent.capped(model)._astream(messages, stop=stop, **sent.settings(model))
+                async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
+                    async for chunk in chunks:
+                        if stream.takes(chunk):
+                            break
             except Exception as error:
                 raise stream.broken(error) from error
             return stream.ended()
 
-        order = sent.order(afn=call, used=_usage_of)
-        calling = asyncio.ensure_future(self._binding.guard.call(order, (), {}))
-        calling.add_done_callback(lambda _: pieces.put_nowait(None))
+        async def calls() -> None:
+            try:
+                await binding.guard.call(sent.order(afn=call, used=_usage_of), (), {})
+            except ConcertinoError as error:
+                raise unretried(error) from error.__cause__
+            finally:
+                pieces.put_nowait(None)
+
+        calling = asyncio.create_task(calls())
         try:
             while (chunk := await pieces.get()) is not None:
                 if run_manager is not None:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
             await calling
+            sent.answered()
         finally:
-            if not calling.done():
-                calling.cancel()
-                await asyncio.wait({calling})
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
 
     def _stream(
         self,
@@ -201,132 +219,44 @@ class GovernedModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         _refuse_on_loop()
-        sent, pieces = _Sent(self._binding, messages, kwargs), queue.SimpleQueue[ChatGenerationChunk | None]()
+        binding = self._binding
+        sent, pieces = Sent(binding, messages, kwargs), queue.SimpleQueue[ChatGenerationChunk | None]()
         unwanted = threading.Event()
 
-        def call() -> _Streamed:
-            model = self._binding.source.in_thread()
-            stream = _Stream(sent, pieces.put)
+        def call() -> Streamed:
+            model = binding.source.in_thread()
+            stream = Stream(sent, pieces.put)
             try:
-                for chunk in _capped(model, sent)._stream(messages, stop=stop, **sent.settings(model)):
+                for chunk in sent.capped(model)._stream(messages, stop=stop, **sent.settings(model)):
                     if stream.takes(chunk) or unwanted.is_set():
                         break
             except Exception as error:
                 raise stream.broken(error) from error
             return stream.ended()
 
-        order = sent.order(fn=call, used=_usage_of)
-        calling = threads.submit(lambda: self._binding.guard.call_blocking(order, (), {}))
-        calling.add_done_callback(lambda _: pieces.put(None))
+        def calls() -> None:
+            try:
+                binding.guard.call_blocking(sent.order(fn=call, used=_usage_of), (), {})
+            except ConcertinoError as error:
+                raise unretried(error) from error.__cause__
+            finally:
+                pieces.put(None)
+
+        calling = threads.submit(calls)
         try:
             while (chunk := pieces.get()) is not None:
                 if run_manager is not None:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
             calling.result()
+            sent.answered()
         finally:
+            # Whoever reads no more leaves the thread to end with the next piece, and the rest is charged in full.
             unwanted.set()
 
 
-class _Sent:
-    """One logical call: its bounds, and the cap that its attempts are granted."""
-
-    def __init__(self, binding: Binding, messages: Sequence[BaseMessage], given: dict[str, Any]) -> None:
-        self._binding, self._given = binding, given
-        self.request = Request.of(binding.source.built, messages, given, counter=binding.counter, price=binding.price)
-        self.cap = self.request.wanted
-        said = [message_to_dict(message)["data"].get("content") for message in messages]
-        about = [said, [getattr(message, "tool_calls", None) for message in messages], sorted(map(str, given))]
-        self._call = f"{binding.caller or binding.key}:{TOOL}:{digest([binding.source.name, repr(about)])[:32]}"
-
-    @property
-    def counter(self) -> TokenCounter:
-        return self._binding.counter
-
-    def order(self, *, used: Callable[[Any], Any], fn: Any = None, afn: Any = None) -> Order:
-        """Return the order for the guard.
-
-        Raises:
-            ToolFailed: this very call has failed as often as it may, whoever makes it again.
-        """
-        binding = self._binding
-        made = binding.guard.made_in_vain(self._call)
-        if made >= MAX_ATTEMPTS:
-            raise ToolFailed(tool=TOOL, attempts=0, reason=f"the same request has failed {made} times already")
-        tool = Tool(
-            name=TOOL, fn=fn, afn=afn, endpoint=binding.source.endpoint, cost=self.request.cost(), timeout_s=None,
-            used=lambda result: self.request.used(used(result)) or _held(self.request, self.cap),
-        )  # fmt: skip
-        return Order(
-            tool=tool, account=binding.account, key=f"{binding.key}:{TOOL}:{next(binding.numbers)}", call=self._call,
-            deadline=binding.deadline, least=self.request.least(), granted=self._granted, revoked=binding.revoked,
-        )  # fmt: skip
-
-    def settings(self, model: BaseChatModel) -> dict[str, Any]:
-        """Return the request's settings with the cap, and with its HTTP timeout where the client takes one."""
-        made = {name: value for name, value in self._given.items() if name not in CAPS}
-        if not _has_cap(model):
-            made["max_tokens"] = self.cap
-        deadline = self._binding.deadline
-        if deadline is not None and hasattr(model, "root_async_client"):
-            made["timeout"] = max(0.001, deadline - self._binding.guard.desk.clock.monotonic())
-        return made
-
-    def _granted(self, amounts: Amounts) -> None:
-        self.cap = self.request.cap(amounts)
-
-
-def _held(request: Request, cap: int) -> Cost:
-    """Return the most that a request with this cap can have used: nothing was reported."""
-    output = cap * request.choices
-    nano = request.price.bound(request.inputs, output) if request.price is not None else 0
-    return Cost(tokens=request.inputs + output, usd=nano / 1e9)
-
-
-def _has_cap(model: BaseChatModel) -> bool:
-    """Say whether the cap is set on the model itself: OpenAI's clients take it with the request instead."""
-    return not hasattr(model, "root_client") and any(name in type(model).model_fields for name in CAPS)
-
-
-def _capped(model: BaseChatModel, sent: _Sent) -> BaseChatModel:
-    if not _has_cap(model):
-        return model
-    return model.model_copy(update={name: sent.cap for name in CAPS if name in type(model).model_fields})
-
-
-class _Stream:
-    """A stream on its way to whoever reads it."""
-
-    def __init__(self, sent: _Sent, pass_on: Callable[[ChatGenerationChunk], None]) -> None:
-        self._pass_on = pass_on
-        self._meter = Meter(sent.counter, sent.cap)
-        self._usage: Any = None
-        self._has_begun = self._is_cut = False
-
-    def takes(self, chunk: ChatGenerationChunk) -> bool:
-        """Pass a piece on; say whether the stream has to be cut after it."""
-        self._has_begun = True
-        usage = getattr(chunk.message, "usage_metadata", None)
-        if usage:
-            self._usage = usage if self._usage is None else add_usage(self._usage, usage)
-        self._is_cut = self._meter.is_over(chunk.text)
-        if self._is_cut:
-            end: Any = {"finish_reason": "length"}
-            chunk = ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=end), generation_info=end)
-        self._pass_on(chunk)
-        return self._is_cut
-
-    def ended(self) -> _Streamed:
-        """Return what it came to."""
-        return _Streamed(None if self._is_cut else self._usage)
-
-    def broken(self, error: Exception) -> Exception:
-        """Return the error of a stream that failed: another attempt can only begin one that nobody has seen."""
-        return StreamBroken(f"{type(error).__name__}: {error}") if self._has_begun else error
-
-
-def _usage_of(result: ChatResult | _Streamed) -> Any:
-    if isinstance(result, _Streamed):
+def _usage_of(result: ChatResult | Streamed) -> Any:
+    if isinstance(result, Streamed):
         return result.usage
     return next((u for one in result.generations if (u := getattr(one.message, "usage_metadata", None))), None)
 

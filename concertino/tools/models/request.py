@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from concertino.budgets import Amounts
 from concertino.budgets.amounts import NANO
+from concertino.tools.models.caps import refuse_unbounded
 from concertino.tools.models.prices import Price
 from concertino.tools.models.tokens import TokenCounter
 from concertino.tools.registry import Cost
@@ -18,6 +19,8 @@ LEAST_OUTPUT = 16
 """Output tokens below which a request is not worth sending. Source: the least that OpenAI's Responses API accepts."""
 CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 """What LangChain's models call their output cap."""
+NESTED = ("model_kwargs", "extra_body")
+"""Settings that hold further settings of a request."""
 IN_PROMPT = ("response_format", "functions", "text", "ls_structured_output_format")
 """Settings of a request that become input tokens, beside its tools."""
 CHARS_PER_TOKEN = 5
@@ -50,13 +53,12 @@ class Request:
         Raises:
             InputError: its input cannot be bounded.
         """
-        prompt = {name: settings[name] for name in IN_PROMPT if name in settings}
+        refuse_unbounded(settings)
+        prompt = {name: _schema(settings[name]) for name in IN_PROMPT if name in settings}
         inputs = counter.bound(messages, settings.get("tools"), **prompt)
         wanted = cap_of(model, settings)
-        choices = settings.get("n") or getattr(model, "n", None)
-        return cls(
-            inputs, OUTPUT_TOKENS if wanted is None else wanted, choices if isinstance(choices, int) else 1, price
-        )
+        choices = max(_whole(settings, ("n",)), default=0) or max(_whole(vars(model), ("n",)), default=1)
+        return cls(inputs, OUTPUT_TOKENS if wanted is None else wanted, choices, price)
 
     def cost(self) -> Cost:
         """Return the most it can use."""
@@ -73,13 +75,18 @@ class Request:
             tokens = min(tokens, self.price.most_output(self.inputs, granted.nano_usd))
         return max(1, min(self.wanted, tokens // self.choices))
 
+    def held(self, cap: int) -> Cost:
+        """Return the most that it can have used with this cap: nothing was reported."""
+        return self._cost(cap)
+
     def used(self, usage: Mapping[str, Any] | None) -> Cost | None:
-        """Return what a reported usage comes to; `None` where nothing was reported."""
+        """Return what a reported usage comes to; `None` where nothing was reported, or only zeros."""
         if not usage:
             return None
-        tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
-        usd = self.price.actual(usage) / NANO if self.price is not None else 0.0
-        return Cost(tokens=max(tokens, usage.get("total_tokens", 0)), usd=usd)
+        tokens = max(usage.get("input_tokens", 0) + usage.get("output_tokens", 0), usage.get("total_tokens", 0))
+        if not tokens:
+            return None
+        return Cost(tokens=tokens, usd=self.price.actual(usage) / NANO if self.price is not None else 0.0)
 
     def _cost(self, output: int) -> Cost:
         most = self._amounts(output)
@@ -92,12 +99,35 @@ class Request:
 
 
 def cap_of(model: Any, settings: Mapping[str, Any] | None = None) -> int | None:
-    """Return the output cap that a model or a request's settings set; `None` without one."""
-    found = [settings[name] for name in CAPS if settings and settings.get(name) is not None]
-    found += [value for name in CAPS if (value := getattr(model, name, None)) is not None]
-    return next(
-        (value for value in found if isinstance(value, int) and not isinstance(value, bool) and value > 0), None
-    )
+    """Return the output cap that a request's settings, else its model, set: the lowest; `None` without one."""
+    asked = min(_whole(settings or {}, CAPS), default=None)
+    return min(_whole(vars(model), CAPS), default=None) if asked is None else asked
+
+
+def without_caps(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without output caps, also of those inside."""
+    made = {name: value for name, value in settings.items() if name not in CAPS}
+    for name in NESTED:
+        if isinstance(inner := made.get(name), Mapping):
+            made[name] = without_caps(inner)
+    return made
+
+
+def _whole(settings: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:
+    """Yield the numbers from 1 that settings, and those inside, have under any of `names`."""
+    for name in names:
+        value = settings.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            yield value
+    for name in NESTED:
+        if isinstance(inner := settings.get(name), Mapping):
+            yield from _whole(inner, names)
+
+
+def _schema(value: Any) -> Any:
+    """Return a response format as what is sent: a class's schema."""
+    schema = getattr(value, "model_json_schema", None)
+    return schema() if isinstance(value, type) and callable(schema) else value
 
 
 class Meter:

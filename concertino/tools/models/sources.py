@@ -10,11 +10,12 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from concertino.contracts.errors import SetupError, quote
+from concertino.tools import threads
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -26,6 +27,14 @@ PROVIDERS = {"ChatOpenAI": "openai", "AzureChatOpenAI": "azure", "ChatAnthropic"
              "ChatGoogleGenerativeAI": "google", "ChatMistralAI": "mistral", "ChatGroq": "groq"}  # fmt: skip
 """genai-prices' providers of LangChain's classes."""
 NAME_CHARS = 200
+
+
+class _OnLoop(NamedTuple):
+    """A model with the connections of one event loop."""
+
+    model: BaseChatModel
+    closing: AsyncIterator[None] | None
+    """Closes them when it ends."""
 
 
 class ModelSource:
@@ -45,9 +54,7 @@ class ModelSource:
         self._lock = threading.Lock()
         self._built: BaseChatModel | None = None
         self._blocking: BaseChatModel | None = None
-        self._on_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, BaseChatModel] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._on_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OnLoop] = weakref.WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
@@ -82,14 +89,24 @@ class ModelSource:
                 self._built = made
             return self._built
 
-    def on_this_loop(self) -> BaseChatModel:
-        """Return the model for requests from the running event loop."""
+    async def on_this_loop(self) -> BaseChatModel:
+        """Return the model for requests from the running event loop.
+
+        A loop's connections are closed when `asyncio.run` (or a server, or pytest) ends the loop.
+        """
         loop = asyncio.get_running_loop()
+        known = self._on_loops.get(loop)
+        if known is not None:
+            return known.model
+        model, client = await threads.run(lambda: _with_own_connections(_unretried(self.built), self.built))
+        closing = None if client is None else _closed_with_the_loop(client)
+        if closing is not None:
+            await anext(closing)
         with self._lock:
-            made = self._on_loops.get(loop)
-            if made is None:
-                made = self._on_loops[loop] = _with_own_connections(_unretried(self.built), self.built)
-            return made
+            for ended in [one for one in self._on_loops if one.is_closed()]:
+                del self._on_loops[ended]
+            # Of two that came at once, one is dropped, and closed with its generator.
+            return self._on_loops.setdefault(loop, _OnLoop(model, closing)).model
 
     def in_thread(self) -> BaseChatModel:
         """Return the model for requests from plain threads."""
@@ -180,6 +197,8 @@ def _unretried(model: BaseChatModel) -> BaseChatModel:
         copy = model.model_copy()
     if "stream_usage" in type(model).model_fields:
         copy.stream_usage = True  # what a stream used is what settles it
+    if "streaming" in type(model).model_fields:
+        copy.streaming = False  # who calls says whether it streams
     for root, part in (("root_client", "client"), ("root_async_client", "async_client")):
         client = getattr(copy, root, None)
         if client is not None and hasattr(client, "with_options"):
@@ -193,12 +212,22 @@ def _unretried(model: BaseChatModel) -> BaseChatModel:
     return copy  # type: ignore[no-any-return]
 
 
-def _with_own_connections(copy: Any, given: Any) -> BaseChatModel:
-    """Give an OpenAI client connections of its own, unless the caller has set them."""
+def _with_own_connections(copy: Any, given: Any) -> tuple[BaseChatModel, Any]:
+    """Give an OpenAI client connections of its own, unless the caller has set them; return them too."""
     client = getattr(copy, "root_async_client", None)
-    if client is not None and hasattr(client, "copy") and getattr(given, "http_async_client", None) is None:
-        from openai import DefaultAsyncHttpxClient
+    if client is None or not hasattr(client, "copy") or getattr(given, "http_async_client", None) is not None:
+        return copy, None
+    from openai import DefaultAsyncHttpxClient
 
-        own = client.copy(http_client=DefaultAsyncHttpxClient(timeout=client.timeout))
-        copy.root_async_client, copy.async_client = own, own.chat.completions
-    return copy  # type: ignore[no-any-return]
+    connections = DefaultAsyncHttpxClient(timeout=client.timeout)
+    own = client.copy(http_client=connections)
+    copy.root_async_client, copy.async_client = own, own.chat.completions
+    return copy, connections
+
+
+async def _closed_with_the_loop(client: Any) -> AsyncIterator[None]:
+    """Close a client when the event loop ends its generators, which is just before it is closed."""
+    try:
+        yield
+    finally:
+        await client.aclose()

@@ -26,7 +26,7 @@ CARDS = {
         SpecialistCard("finance"),
         SpecialistCard("legal", authority=0.9, capabilities=frozenset({"law"})),
         SpecialistCard("market", authority=0.5),
-        SpecialistCard("market-b", variant_of="market"),
+        SpecialistCard("market-b", variant_of="market", authority=0.5),
         SpecialistCard("writer"),
         SpecialistCard("payer"),
     )

@@ -1,0 +1,33 @@
+"""By what LangChain's code can tell models and errors of ours from others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.exceptions import ModelError
+
+from concertino.contracts.errors import ConcertinoError
+
+GOVERNED = "concertino-governed"
+"""`_llm_type` of governed models, by which the guard of foreign models knows that it has nothing to do."""
+TOOL = "model"
+"""Name of the ledger's account, and of the tool in events."""
+
+
+def unretried(error: ConcertinoError) -> Exception:
+    """Return an error of ours as one that LangChain's own retries pass on: its class, and `ModelError`'s too.
+
+    They would make a request again that was refused or has been retried here, or turn its error into an answer.
+    """
+    if isinstance(error, ModelError):
+        return error
+    kind = type(error)
+    made = _made.get(kind) or _made.setdefault(
+        kind, type(kind.__name__, (kind, ModelError), {"__module__": kind.__module__, "__doc__": kind.__doc__})
+    )
+    said: Exception = made.__new__(made, *error.args)
+    vars(said).update(vars(error))
+    return said
+
+
+_made: dict[type[Exception], Any] = {}
