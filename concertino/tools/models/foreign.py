@@ -275,22 +275,13 @@ def bind(foreign: ForeignGuard) -> None:
 @contextmanager
 def guarding(foreign: ForeignGuard) -> Iterator[None]:
     """Guard the block, with the threads and tasks that copy its context; what it leaves open is charged in full."""
-    try:
-        with binding(foreign):
-            yield
-    finally:
-        foreign.close()
-
-
-@contextmanager
-def binding(foreign: ForeignGuard) -> Iterator[None]:
-    """Guard what is started in the block and copies its context; whoever made the guard closes it."""
     before = _awaiting.set(foreign.awaiting), _inline.set(foreign.inline)
     try:
         yield
     finally:
         _awaiting.reset(before[0])
         _inline.reset(before[1])
+        foreign.close()
 
 
 def _asked(serialized: Mapping[str, Any] | None, messages: list[Any], told: Mapping[str, Any]) -> Asked | None:
