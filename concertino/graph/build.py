@@ -18,13 +18,26 @@ from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.door.conductor import Conductor
 from concertino.graph.options import Aggregate, Options, Prepare
-from concertino.graph.setup import budgets, check_parts, count, journal_of, rules, staff
+from concertino.graph.runs.models import check_prices
+from concertino.graph.setup import (
+    budgets,
+    check_foreign,
+    check_parts,
+    count,
+    dollars_limited,
+    journal_of,
+    prices_of,
+    rules,
+    shares_of,
+    staff,
+)
 from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
 from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.workflows import Workflow
 from concertino.tools.breaker import Breakers
+from concertino.tools.models.roster import roster
 from concertino.tools.registry import collect
 
 MAX_REPLANS = 10
@@ -36,10 +49,14 @@ def create_planner(
     specialists: Sequence[Any],
     workflows: Sequence[str | Path | Mapping[str, Any] | Workflow] = (),
     tools: Sequence[Any] | Mapping[str, Any] = (),
-    model: None = None,
+    model: Any = None,
+    models: Mapping[str, Any] | None = None,
     budget: Budget | Mapping[str, Any] | None = None,
     node_budgets: Mapping[str, Budget] | None = None,
     floor: Budget | None = None,
+    shares: Mapping[str, float] | None = None,
+    prices: Mapping[str, Any] | None = None,
+    allow_uncapped: bool = False,
     concurrency: int | None = None,
     authority: Mapping[str, float] | None = None,
     limits: Limits | None = None,
@@ -63,10 +80,17 @@ def create_planner(
         specialists: Declared ones, functions, Runnables, agents or compiled graphs.
         workflows: Rules: YAML files or objects. Every specialist and capability in them must be here.
         tools: What every specialist may call through `brief.tools`: functions or LangChain tools.
-        model: Must be left out: this version plans by rules alone.
+        model: Chat model, `"provider:name"` or a LangChain one: plans what no rule covers, merges texts, and is every
+            specialist's `brief.model`. Every request of it is charged before it leaves. Rules alone need none.
+        models: Other models by role: `plan`, `synthesize`, a tier of subtasks (`simple`, `standard`, `complex`), or a specialist.
         budget: Bounds of one run.
-        node_budgets: Bounds of the ledger's nodes: `work` (all specialists together) and `synthesize`.
+        node_budgets: Bounds of the ledger's nodes: `plan`, `work` (all specialists together) and `synthesize`.
         floor: What is kept for synthesis from the start.
+        shares: Parts of the run's budget by specialist, 0-1, at most 1 together; `orchestrator` is planning, `synthesis`
+            the merging. Each is a cap, not a reservation. Source: document 004, token budget allocation.
+        prices: Prices of models that the offline snapshot has not, by model name: `{"input_usd_per_m", "output_usd_per_m"}`.
+        allow_uncapped: Let specialists call LangChain models of their own that set no output cap; what such a call uses
+            beyond what was held for it is then a recorded breach.
         concurrency: Subtasks that may run at the same time; unlimited where left out. A smaller `max_concurrency` in
             the config of an invocation goes first.
         authority: Trust by specialist name, 0-1; goes before what a specialist declares. A hierarchy may name more
@@ -94,8 +118,6 @@ def create_planner(
         SetupError: something cannot work as given.
         InputError: a workflow is faulty.
     """
-    if model is not None:
-        raise SetupError(field="model", value=model, rule="must be left out: this version plans by rules alone")
     if escalate not in ("flag", "ask"):
         raise SetupError(field="escalate", value=escalate, rule='must be "flag" or "ask"')
     if reallocate not in ("shares", "budgets", "nothing"):
@@ -104,6 +126,8 @@ def create_planner(
         checkpointer=checkpointer, name=name, aggregate=aggregate, prepare=prepare, on_event=on_event, replan=replan
     )
     named, given = staff(specialists, authority)
+    led = roster(model, models, ((who, one.model) for who, one in named.items()))
+    priced = prices_of(prices)
     now = clock or SystemClock()
     try:
         policy = Policy.model_validate(
@@ -124,6 +148,10 @@ def create_planner(
         authority=given,
         floor=kept,
         node_budgets=nodes,
+        shares=shares_of(shares, named),
+        models=led,
+        prices=priced,
+        allow_uncapped=allow_uncapped,
         aggregate=aggregate,
         prepare=prepare,
         escalate=escalate,
@@ -133,6 +161,8 @@ def create_planner(
         listeners=(on_event,) if on_event is not None else (),
         name=name,
     )
+    check_foreign(options)
+    check_prices(led, priced, are_limited=dollars_limited(options), field="model")
     compiled = wire(options).compile(checkpointer=checkpointer, name=name)
     parts = {key: value for key, value in compiled.__dict__.items() if key != "__orig_class__"}
     return PlannerGraph(conductor=Conductor(options), **parts)

@@ -18,6 +18,8 @@ from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.workflows import Workflow
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.breaker import Breakers
+from concertino.tools.models.prices import Price
+from concertino.tools.models.roster import Roster
 from concertino.tools.registry import Tool
 
 Aggregate = Callable[..., Any]
@@ -53,7 +55,13 @@ class Options:
     reallocate: str = "shares"
     """What of specialists that are done flows to the others: their `shares`, also their `budgets`, or `nothing`."""
     listeners: tuple[Callable[[Event], None], ...] = ()
-    model: Any = None
+    models: Roster = field(default_factory=Roster)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Prices of models by name, before those of the offline snapshot."""
+    allow_uncapped: bool = False
+    """Whether foreign models without an output cap may be called; what they use over their hold is a recorded breach."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Parts of the run's budget by node or specialist."""
     name: str = "concertino"
 
     @property

@@ -9,12 +9,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import BaseModel, ValidationError
 
 from concertino.budgets import Ledger
+from concertino.budgets.shares import allocate
 from concertino.contracts.budget import Budget
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import SetupError
 from concertino.contracts.journal import Journal
 from concertino.contracts.refinement import StandIn
 from concertino.contracts.task import input_error
+from concertino.graph.options import Options
 from concertino.graph.runs.money import WORK
 from concertino.journal.open import open_journal
 from concertino.nodes.planning.faults import Faults
@@ -22,10 +24,12 @@ from concertino.nodes.planning.routing import RESERVED_NAMES, capabilities
 from concertino.nodes.planning.workflows import SubtaskTemplate, Workflow, load_workflows
 from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
 from concertino.nodes.synthesis.authority import fraction
+from concertino.tools.models.caps import check_cap, find_models
+from concertino.tools.models.prices import Price, given_price
 
 Model = TypeVar("Model", bound=BaseModel)
 
-NODES = (WORK, "synthesize")
+NODES = ("plan", WORK, "synthesize")
 """Nodes of the ledger that may have a budget of their own."""
 
 
@@ -60,6 +64,64 @@ def budgets(
         if node not in NODES:
             raise SetupError(field="node_budgets", value=node, rule=f"must be one of: {', '.join(NODES)}")
     return kept, {node: model(Budget, bound, field=f"node_budgets.{node}") for node, bound in (nodes or {}).items()}
+
+
+def shares_of(shares: object, specialists: Mapping[str, Specialist]) -> dict[str, float]:
+    """Return shares of the run's budget, document 004's names of our own nodes turned into ours.
+
+    Raises:
+        SetupError: a share that is none, or of nobody.
+    """
+    if shares is None:
+        return {}
+    if not isinstance(shares, Mapping):
+        raise SetupError(field="shares", value=shares, rule="must be shares by name")
+    allocate(Budget(), shares)
+    given = {str(name): float(share) for name, share in shares.items()}
+    ours = {"orchestrator": "plan", "plan": "plan", "synthesis": "synthesize", "synthesize": "synthesize"}
+    for name in given:
+        if name not in ours and name not in specialists:
+            there = ", ".join((*specialists, "orchestrator", "synthesis"))
+            raise SetupError(field=f"shares.{name}", value=name, rule=f"must be one of: {there}")
+    return {name if name in specialists else ours[name]: share for name, share in given.items()}
+
+
+def prices_of(prices: object) -> dict[str, Price]:
+    """Return a caller's prices by model.
+
+    Raises:
+        SetupError: a faulty one.
+    """
+    if prices is not None and not isinstance(prices, Mapping):
+        raise SetupError(field="prices", value=prices, rule="must be prices by model")
+    return {str(name): given_price(given, field=f"prices.{name}") for name, given in (prices or {}).items()}
+
+
+def dollars_limited(options: Options, budget: Budget | None = None) -> bool:
+    """Say whether anything bounds a run's dollars; `budget` is the run's own, where it is not the planner's."""
+    bounds = [budget or options.policy.budget, *options.node_budgets.values()]
+    bounds += [known.card.budget for known in options.specialists.values()]
+    return any(bound.usd is not None for bound in bounds)
+
+
+def tokens_limited(options: Options) -> bool:
+    """Say whether anything bounds what a model's answers may cost: a run's tokens or dollars, a node's, a specialist's."""
+    bounds = [options.policy.budget, *options.node_budgets.values()]
+    bounds += [known.card.budget for known in options.specialists.values()]
+    return any(bound.tokens is not None or bound.usd is not None for bound in bounds)
+
+
+def check_foreign(options: Options) -> None:
+    """Refuse specialists with models of their own that set no output cap, where tokens or dollars are limited.
+
+    Raises:
+        SetupError: names the specialist and the model.
+    """
+    if options.allow_uncapped or not tokens_limited(options):
+        return
+    for name, known in options.specialists.items():
+        for found in find_models(known.body):
+            check_cap(found, f"specialists.{name}")
 
 
 def journal_of(given: object, *, clock: Clock) -> Journal:

@@ -92,7 +92,7 @@ class PlannerContext(BaseModel):
 
     require_approval: bool = Field(default=False, description="Ask for approval of the plan before anything runs.")
     model: str | None = Field(
-        default=None, description="Chat model as provider:name for specialists that use one; rules alone need none."
+        default=None, description="Chat model as provider:name, instead of the planner's own; rules alone need none."
     )
     tokens: Count | None = Field(default=None, description="Most tokens a run may use.")
     calls: Count | None = Field(default=None, description="Most outside calls a run may make.")

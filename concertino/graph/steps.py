@@ -17,6 +17,7 @@ from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
 from concertino.graph.dataflow.dispatch import Errand, lay_board, plan_of, standings
 from concertino.graph.dataflow.subtask import SubtaskWork
+from concertino.graph.planning import plan_by_model
 from concertino.graph.replanning import replan
 from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.entry import entry_of, live_run
@@ -58,13 +59,14 @@ def after_intake(state: PlannerState) -> Literal["new task", "known task"]:
 
 
 async def plan(state: PlannerState, config: RunnableConfig) -> Update:
-    """Adopt the plan that was made and validated at the door, and put it on the record."""
+    """Adopt the plan that was made and validated at the door, else have the model make it, and put it on the record."""
     entry, run = entry_of(config), live_run(config)
     if entry.plan is None:
-        raise RuntimeError(f"run {run.run_id} was let in without a plan")
+        entry.plan, entry.complexity = await plan_by_model(run)
     made, policy = entry.plan.model_dump(mode="json"), run.policy.model_dump(mode="json")
     payload: JsonObject = {"plan": made, "policy": policy, "complexity": entry.complexity}
     payload["input_schemas"] = input_schemas(entry.plan, run.options.cards)
+    payload["models"] = run.models.described()
     run.adopt_plan(entry.plan)
     await run.commit("RUN_PLANNED", state="planned", payload=payload)
     return {"plan": made, "policy": policy, "complexity": entry.complexity, **_own(state, run)}

@@ -101,6 +101,8 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
     facts: JsonObject = {
         "usage": run.usage().model_dump(),
         "limits": _limits(run.policy.budget),
+        "costs": run.money.costs(),
+        "models": run.models.described(),
         "budget": cast("Any", run.money.ledger.report()),
         "breakers": cast("Any", run.options.breakers.snapshot()),
         "leaked": run.leaks.total(),

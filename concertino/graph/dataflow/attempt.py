@@ -26,6 +26,7 @@ from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingB
 from concertino.nodes.specialists.declare import Specialist
 from concertino.nodes.specialists.process import run_in_process
 from concertino.tools.breaker import Permit
+from concertino.tools.models.foreign import binding
 
 LATE_S = 0.05
 """Seconds after its deadline by which an answer still counts; above what a loop takes to notice, chosen by hand."""
@@ -107,9 +108,7 @@ async def _run_body(order: Order) -> Outcome:
         until, kind = now + sla_s, "sla"
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
-    desk = AttemptDesk(
-        run, order.specialist, path=order.path, subtask_id=subtask.id, attempt=order.label, deadline=until
-    )
+    desk = AttemptDesk(run, order.specialist, path=order.path, subtask=subtask, attempt=order.label, deadline=until)
     facts = Assignment(
         task_id=run.task_id,
         run_id=run.run_id,
@@ -120,14 +119,13 @@ async def _run_body(order: Order) -> Outcome:
         upstream=run.upstream(subtask),
         task=run.task_json,
         deadline=until,
-        model=run.options.model,
     )
     watch = Watch(run.clock)
     work = within(
         order.config,
         order.replies,
         attempt=order.number,
-        start=lambda config: _start(order, facts, desk, config, watch),
+        start=lambda config: _held(order, facts, desk, config, watch),
     )
     run.at_work.add(work)
     timer: asyncio.TimerHandle | None = None
@@ -199,6 +197,14 @@ class Watch:
             return body()
         finally:
             self._ended_at = self._clock.monotonic()
+
+
+def _held(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig, watch: Watch) -> Work:
+    """Start a body with whatever models of its own it calls held by the guard of foreign ones."""
+    if order.specialist.kind == "process":  # LangChain code in a child is out of reach
+        return _start(order, facts, desk, config, watch)
+    with binding(desk.foreign()):
+        return _start(order, facts, desk, config, watch)
 
 
 def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig, watch: Watch) -> Work:

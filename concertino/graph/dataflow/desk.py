@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -13,12 +14,14 @@ from concertino.contracts.discovery import News
 from concertino.contracts.errors import DeadlineExceeded, InputError
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject, clean
+from concertino.contracts.plan import Subtask
 from concertino.graph.runs.discoveries import Reader
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number
+from concertino.tools.models.foreign import ForeignGuard
 
 MOST, MOST_USD = 10**15, 10**9
 """Largest amounts of one charge, as of a budget."""
@@ -33,17 +36,19 @@ class AttemptDesk:
         specialist: Specialist,
         *,
         path: tuple[str, ...],
-        subtask_id: str,
+        subtask: Subtask,
         attempt: str,
         deadline: float | None,
     ) -> None:
         self._run, self._path, self._specialist, self._deadline = run, path, specialist, deadline
-        self._subtask_id, self._attempt = subtask_id, attempt
+        self._subtask_id, self._tier, self._attempt = subtask.id, subtask.tier, attempt
         self._spent = 0
         self._is_closed = False
         self._lock = threading.Lock()
         self._tools: BoundTools | None = None
-        self._reader = Reader(run.discoveries, subtask_id, run.clock)
+        self._reader = Reader(run.discoveries, subtask.id, run.clock)
+        self._model: Any = None
+        self._foreign: ForeignGuard | None = None
 
     @property
     def tools(self) -> BoundTools:
@@ -64,10 +69,51 @@ class AttemptDesk:
                     self._tools.close(self._over())
             return self._tools
 
+    @property
+    def model(self) -> Any:
+        """The specialist's chat model, bound to this attempt; `None` where nobody gave one.
+
+        Raises:
+            SetupError: dollars are limited, and its price is not known.
+        """
+        source = self._run.models.roster.of_specialist(self._specialist.name, self._tier)
+        if source is None:
+            return None
+        with self._lock:
+            if self._model is None:
+                self._model = self._run.models.bind(
+                    source,
+                    self._path,
+                    key=f"{self._subtask_id}#{self._attempt}",
+                    deadline=self._deadline,
+                    caller="/".join(self._path),
+                    revoked=self._revoked,
+                )
+            return self._model
+
+    def foreign(self) -> ForeignGuard:
+        """Return the guard of models that the specialist calls on its own; closed with the attempt."""
+        with self._lock:
+            if self._foreign is None:
+                self._foreign = self._run.models.guard_foreign(
+                    self._path,
+                    key=f"{self._subtask_id}#{self._attempt}",
+                    deadline=self._deadline,
+                    caller="/".join(self._path),
+                )
+                if self._is_closed:
+                    self._foreign.close()
+            return self._foreign
+
+    def _revoked(self) -> Exception | None:
+        return self._over() if self._is_closed or self._run.is_over else None
+
     def close(self) -> None:
         """Refuse whatever an attempt that is over still wants, also from a thread that could not be stopped."""
         with self._lock:
             self._is_closed = True
+            if self._foreign is not None:
+                self._foreign.close()
             if self._tools is not None:
                 self._tools.close(self._over())
         self._reader.close()

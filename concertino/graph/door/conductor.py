@@ -124,7 +124,7 @@ class Conductor:
             return Entry(known=await self.known(row))
         history = await self._history(row)
         await self._check(in_force(values, history), history, lease)
-        run = self._live(row, task, policy, lease, history)
+        run = await self._live(row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
             run.records.setdefault(sid, await whole(self.options.journal, record))
         entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or history.complexity or {})
@@ -133,7 +133,8 @@ class Conductor:
             entry.plan = Plan.model_validate(made)
         else:
             entry.plan, entry.complexity = await draft(self.options, task, policy)
-        run.adopt_plan(entry.plan)
+        if entry.plan is not None:
+            run.adopt_plan(entry.plan)
         self.heart.keep(run)
         if row.run_id != parent:
             await self._take_after(run, parent, planned=bool(values.get("plan")) and history.plan is None)
@@ -143,8 +144,12 @@ class Conductor:
                 del run.records[sid]  # it was sent out again after this record
         # What review has closed already is not opened again.
         is_closed = "branch:to:synthesize" in values or "branch:to:deliver" in values
-        again = [] if is_closed else drop_outdated(run, entry.plan)
-        run.emit("RUN_RESUMED", state="running", payload={"active_s": history.active_s, "again": cast("Any", again)})
+        again = [] if is_closed or entry.plan is None else drop_outdated(run, entry.plan)
+        run.emit(
+            "RUN_RESUMED",
+            state="running" if entry.plan is not None else None,
+            payload={"active_s": history.active_s, "again": cast("Any", again)},
+        )
         if dispatch:
             # LangGraph may have kept what the nodes of those returned, and then does not run them again.
             lay_board(run, dispatch, absent=again)
@@ -216,7 +221,7 @@ class Conductor:
         history = await self._history(row)
         await self._check(history.plan, history, lease)
         policy, plan = Policy.model_validate(row.policy), Plan.model_validate(history.plan)
-        run = self._live(row, task, policy, lease, history)
+        run = await self._live(row, task, policy, lease, history)
         self.heart.keep(run)
         again = drop_outdated(run, plan)
         run.emit("RUN_RESUMED", state="running", payload={"again": cast("Any", again)})
@@ -230,8 +235,10 @@ class Conductor:
             raise InputError(field="restart", value=old_id, rule="no such run")
         past, policy = await self._history(old), Policy.model_validate(old.policy)
         if past.plan:
-            plan, complexity = Plan.model_validate(past.plan), past.complexity or {}
-            check_specialists(plan, past.records, self.options)
+            known = Plan.model_validate(past.plan)
+            check_specialists(known, past.records, self.options)
+            plan: Plan | None = known
+            complexity = past.complexity or {}
         else:
             plan, complexity = await draft(self.options, task, policy)
         token = f"restart:{old_id}:{thread_id}"
@@ -244,7 +251,7 @@ class Conductor:
         assert entry.run is not None
         entry.run.records.update(adopted)
         give_answers(entry.run, past.gates, only_rejects=False)
-        again = drop_outdated(entry.run, plan)
+        again = drop_outdated(entry.run, plan) if plan is not None else []
         entry.adopted = {sid: record for sid, record in adopted.items() if sid not in again}
         return entry
 
@@ -255,11 +262,11 @@ class Conductor:
         policy: Policy,
         lease: Lease,
         *,
-        plan: Plan,
+        plan: Plan | None,
         complexity: JsonObject,
         history: History | None = None,
     ) -> Entry:
-        run = self._live(row, task, policy, lease, history or History())
+        run = await self._live(row, task, policy, lease, history or History())
         self.heart.keep(run)
         run.emit(
             "RUN_ADMITTED",
@@ -296,16 +303,23 @@ class Conductor:
     async def _history(self, row: RunRow) -> History:
         return await history_of(self.options.journal, row)
 
-    def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease | None, history: History) -> Run:
-        return Run(
-            self.options,
-            row=row,
-            task=task,
-            policy=policy,
-            lease=lease,
-            loop=asyncio.get_running_loop(),
-            history=history,
-        )
+    async def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease, history: History) -> Run:
+        """Return the live run, its models ready; where one cannot be built the lease is given back."""
+        try:
+            run = Run(
+                self.options,
+                row=row,
+                task=task,
+                policy=policy,
+                lease=lease,
+                loop=asyncio.get_running_loop(),
+                history=history,
+            )
+            await run.models.ready()
+        except SetupError:
+            await wait(self.options.journal.release(lease))
+            raise
+        return run
 
     async def _check(self, plan: object, history: History, lease: Lease) -> None:
         """Give the lease back where the run needs a specialist that this planner does not have, and raise."""

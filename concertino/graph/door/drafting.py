@@ -14,11 +14,15 @@ from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.first_draft import first_draft
+from concertino.nodes.planning.rules import plan_by_rules
 from concertino.nodes.planning.validate import validate_draft
+from concertino.tools.models.roster import PLAN
 
 
-async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan, JsonObject]:
-    """Return the plan of a task and its complexity.
+async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan | None, JsonObject]:
+    """Return the plan of a task and its complexity; no plan where a model has to make it.
+
+    That happens inside the run, where its requests are charged and every step is on the record.
 
     Raises:
         InputError: a faulty plan.
@@ -26,6 +30,10 @@ async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan, Jso
     """
     known = standings(options, await wait(options.journal.record()), {})
     cards = options.cards
+    if task.plan is None and options.models.led_by(policy.model).of_node(PLAN) is not None:
+        ruled = plan_by_rules(task, options.workflows, limits=options.limits)
+        if ruled is None or ruled.holes:
+            return None, cast("JsonObject", assess(task, None, cards).model_dump(mode="json"))
     made = first_draft(task, options.workflows, cards, standings=known, limits=options.limits)
     plan = validate_draft(made, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known)
     check_names(plan)

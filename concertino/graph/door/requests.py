@@ -12,6 +12,8 @@ from concertino.budgets import Ledger
 from concertino.contracts.errors import InputError, SetupError
 from concertino.contracts.task import Task, input_error, read_task
 from concertino.graph.options import Options
+from concertino.graph.runs.models import check_prices
+from concertino.graph.setup import dollars_limited
 from concertino.graph.state import Policy
 
 TITLE_CHARS = 80
@@ -44,14 +46,14 @@ def allowed(context: object, config: Mapping[str, Any], options: Options) -> Pol
 
     Raises:
         InputError: an unknown or impossible setting.
-        SetupError: a model is asked for, and this planner has none.
+        SetupError: a model that cannot be had, or one without a price where dollars are limited.
     """
     try:
         policy = Policy.of(options.policy, context)
     except ValidationError as error:
         raise input_error(error, field="context") from error
-    if policy.model is not None:
-        raise SetupError(field="context.model", value=policy.model, rule="this planner was built without a model")
+    led = options.models.led_by(policy.model)
+    check_prices(led, options.prices, are_limited=dollars_limited(options, policy.budget), field="context.model")
     try:
         Ledger(policy.budget, floor=options.floor)
     except SetupError as error:  # the planner's own budget holds its floor: the context narrowed it

@@ -40,7 +40,7 @@ class Entry:
     known: JsonObject | None = None
     """Plan and status of a task that was submitted before."""
     plan: Plan | None = None
-    """The plan made at the door, for the plan node."""
+    """The plan made at the door, for the plan node; `None` where the run's model has to make it there."""
     complexity: JsonObject = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     adopted: dict[str, JsonObject] = field(default_factory=dict)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 from concertino.budgets import Account, Alert, Amounts, Ledger, amounts
+from concertino.budgets.shares import allocate
 from concertino.contracts.budget import Budget, Dimension, Usage
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
@@ -37,7 +38,7 @@ class Money:
         charges: Mapping[str, Charge],
         told: Collection[tuple[Dimension, int]],
     ) -> None:
-        self._options, self._emit = options, emit
+        self._options, self._emit, self._budget = options, emit, budget
         self._is_closed = False
         self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)
         self.guard = Guard(
@@ -62,11 +63,14 @@ class Money:
         nodes = dict(self._options.node_budgets)
         if plan is not None:
             nodes[WORK] = plan.within(nodes.get(WORK, Budget()))
-        for node, budget in nodes.items():
-            self.ledger.account((node,), limit=budget)
+        parts = allocate(self._budget, self._options.shares)
         for name, known in self._options.specialists.items():
-            if known.card.budget != Budget():
-                self.ledger.account((WORK, name), limit=known.card.budget)
+            bound = known.card.budget.within(parts.pop(name, Budget()))
+            if bound != Budget():
+                self.ledger.account((WORK, name), limit=bound)
+        for node in {**parts, **nodes}:
+            bound = parts.get(node, Budget()).within(nodes.get(node, Budget()))
+            self.ledger.account((node,), limit=bound)
 
     def account(self, path: tuple[str, ...], *, limit: Budget | None = None) -> Account:
         """Return the account at `path` below the run, with a limit of its own."""
@@ -84,6 +88,15 @@ class Money:
         """Return what one account has used, with seconds counted elsewhere."""
         return self.account(path).usage().model_copy(update={"seconds": round(seconds, 6)})
 
+    def costs(self) -> JsonObject:
+        """Return what each node and each specialist has used, attempts that failed included; money in dollars."""
+        tree = cast("Any", self.ledger.report())["children"]
+        work = tree.get(WORK, {"children": {}})
+        return {
+            "nodes": {name: below["settled"] for name, below in tree.items()},
+            "specialists": {name: below["settled"] for name, below in work["children"].items()},
+        }
+
     def close(self) -> None:
         """Settle in full, on the record too, whatever nobody settled; what is heard of it later does not count."""
         self._is_closed = True
@@ -98,8 +111,7 @@ class Money:
         )
 
     def _tool_event(self, kind: str, payload: JsonObject) -> None:
-        event: EventType = "BREAKER_CHANGED" if kind == "BREAKER_CHANGED" else "TOOL_CALLED"
-        self._emit(event, payload=payload)
+        self._emit(cast("EventType", kind), payload=payload)
 
     def _reserved(self, key: str, path: str, asked: Mapping[str, int | float]) -> Future[list[int]]:
         return self._emit("RESERVED", payload={"key": key, "path": path, "amounts": counted(asked)})

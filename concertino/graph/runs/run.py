@@ -22,6 +22,7 @@ from concertino.graph.runs.board import Board, Turn
 from concertino.graph.runs.discoveries import Discoveries
 from concertino.graph.runs.imprint import Imprint, imprint
 from concertino.graph.runs.lull import MANY, Lull
+from concertino.graph.runs.models import Models
 from concertino.graph.runs.money import Money
 from concertino.graph.runs.questions import Questions
 from concertino.graph.runs.record import Record
@@ -97,6 +98,7 @@ class Run:
         self.questions = Questions(history.gates, self.emit)
         self.discoveries = Discoveries(history.discoveries, most_bytes=options.limits.bytes)
         self.money = Money(options, budget=policy.budget, emit=self.emit, charges=history.charges, told=history.alerts)
+        self.models = Models(options, options.models.led_by(policy.model), self.money)
 
     # The record.
 

@@ -19,6 +19,8 @@ class Desk(Protocol):
 
     @property
     def tools(self) -> Tools: ...
+    @property
+    def model(self) -> Any: ...
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
     def spend_blocking(self, *, tokens: int, calls: int, usd: float, documents: int) -> None: ...
     async def publish(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
@@ -42,7 +44,6 @@ class Assignment:
     upstream: Mapping[str, Finding]
     task: JsonObject
     deadline: float | None
-    model: Any = None
 
     def effect_key(self, name: str) -> str:
         """Return `task_id:run:subtask_id:name`; no attempt in it, or a retry would act twice."""
@@ -139,7 +140,7 @@ class _Brief:
 
     @property
     def model(self) -> Any:
-        return self._facts.model
+        return self._desk.model
 
     @property
     def deadline(self) -> float | None:

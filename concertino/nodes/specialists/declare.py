@@ -21,6 +21,7 @@ from concertino.nodes.specialists.process import target_of
 from concertino.nodes.specialists.schema import check_schema
 from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS, fraction
 from concertino.tools.breaker import BreakerPolicy
+from concertino.tools.models.sources import ModelSource, as_model
 from concertino.tools.registry import Tool, collect, settings
 
 BodyKind = Literal["coroutine", "function", "process", "runnable", "graph"]
@@ -41,6 +42,8 @@ class Specialist:
     """Where given, attempts pass a circuit breaker of this policy."""
     target: str | None = None
     """`module:qualname` of a process body."""
+    model: ModelSource | None = None
+    """What its `brief.model` is, where it has one of its own."""
 
     @property
     def name(self) -> str:
@@ -71,6 +74,7 @@ def specialist(
     max_attempts: int = 3,
     tools: Sequence[Any] | Mapping[str, Any] = (),
     breaker: BreakerPolicy | Mapping[str, Any] | None = None,
+    model: Any = None,
 ) -> Callable[[Any], Specialist]:
     """Declare a function, Runnable, agent or compiled graph as a specialist.
 
@@ -92,6 +96,7 @@ def specialist(
         max_attempts: Attempts a subtask, 1-3.
         tools: Tools of its own.
         breaker: Policy of a circuit breaker around its attempts.
+        model: Its own chat model, `"provider:name"` or a LangChain one; the planner's where left out.
 
     Raises:
         SetupError: a value is out of its range, or the function cannot be run as asked.
@@ -126,6 +131,7 @@ def specialist(
             tools=tuple(collect(tools).values()),
             breaker=None if breaker is None else settings(BreakerPolicy, breaker, field=f"{place}.breaker"),
             target=target_of(body) if kind == "process" else None,
+            model=None if model is None else as_model(model, field=f"{place}.model"),
         )
 
     return declare

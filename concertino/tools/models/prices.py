@@ -83,6 +83,8 @@ def given_price(given: object, *, field: str) -> Price:
 @lru_cache(maxsize=256)
 def price_of(provider: str, model: str) -> Price | None:
     """Return a model's price from the snapshot, `None` for one that is not in it. Costs 0.2 s once."""
+    if not provider:
+        return None  # the same name may be another model's elsewhere
     from datetime import UTC, datetime
 
     from genai_prices import Usage, data_snapshot
