@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from concertino import Brief, Budget, Event, Finding, PlanInvalid, Planner, SetupError, specialist
 from tests.graph.plans import outputs, planner, states, subtask, task
@@ -377,3 +378,27 @@ async def test_a_plan_that_refines_passes_its_own_validation() -> None:
     kept = {key: plan[key] for key in ("subtasks", "refine")}
     result = await run({"task": {"task_id": "t", "plan": kept}}, desk)
     assert result["status"] == "success"
+
+
+async def test_the_guide_s_example_runs_as_it_says() -> None:
+    """The workflow of the guide: legal goes deep, market stops at its scan, and both make the answer."""
+    text = (Path(__file__).parents[2] / "docs/guide/refinement.md").read_text()
+    workflow = {"name": "guide", **yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])}
+
+    @specialist("legal")
+    async def legal(brief: Brief) -> Finding:
+        return Finding(output={"value": 0.9, "risk": 3}, confidence=0.8)
+
+    @specialist("market")
+    async def market(brief: Brief) -> Finding:
+        return Finding(output={"value": 0.1})
+
+    @specialist("writer")
+    async def writer(brief: Brief) -> list[str]:
+        return sorted(found.specialist or "" for found in brief.upstream.values())
+
+    app = planner(legal, market, writer, workflows=[workflow])
+    result = (await app.ainvoke({"task": {"task_id": "t", "title": "x"}}))["result"]
+    assert [one["name"] for one in result["ended_early"]] == ["market-issues"]
+    assert result["status"] == "success"
+    assert {one["specialist"] for one in result["weights"]} == {"legal", "market"}
