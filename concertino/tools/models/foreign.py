@@ -15,18 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
-
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import HumanMessage
-from langchain_core.outputs import LLMResult
-from langchain_core.tracers.context import register_configure_hook
 
 from concertino.contracts.errors import ConcertinoError, DeadlineExceeded, SetupError
 from concertino.contracts.json import JsonObject
@@ -36,8 +29,9 @@ from concertino.tools.guard import Guard
 from concertino.tools.models import wire
 from concertino.tools.models.caps import FIX
 from concertino.tools.models.foreign_call import ForeignCall, Terms, unretried
+from concertino.tools.models.foreign_callbacks import install, remove
 from concertino.tools.models.foreign_request import Asked, Bounds
-from concertino.tools.models.governed import GOVERNED, TOOL
+from concertino.tools.models.governed import TOOL
 from concertino.tools.models.prices import Price, price_of
 from concertino.tools.models.tokens import TokenCounter, counter_now
 
@@ -87,11 +81,12 @@ class ForeignGuard:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._open: dict[UUID, ForeignCall] = {}
-        self._decided: dict[UUID, BaseException | None] = {}
-        """Calls that were admitted (`None`) or refused, by LangChain's run id."""
+        self._decided: set[UUID] = set()
+        """Calls that were admitted or refused, by LangChain's run id."""
+        self._refused: dict[UUID, BaseException] = {}
+        """Why `start` refused a call, until `check` raises it."""
         self._prices: dict[tuple[str, str], Price | None] = {}
         self._over: ConcertinoError | None = None
-        self.awaiting, self.inline = _Awaiting(self), _ForeignInline(self)
 
     async def start(self, run_id: UUID, asked: Asked) -> None:
         """Admit a call, from a coroutine. What it raises is kept for `check`, and so is a cancellation."""
@@ -102,30 +97,33 @@ class ForeignGuard:
             call = self._prepared(run_id, asked)
             await call.admit()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below, nothing is lost
-            # Raised by the handler that follows: LangChain would leave the coroutines of all others behind unawaited.
-            self._decide(run_id, error)
+            # Raised by `_Refusing`, the last: LangChain would leave the coroutines of all other handlers unawaited.
+            self._decide(run_id)
+            self._refused[run_id] = error
         else:
             self._admitted(run_id, call, asked)
 
     def start_blocking(self, run_id: UUID, asked: Asked) -> None:
-        """Admit a call that was not admitted yet, from a plain thread, and raise why it was refused."""
-        if run_id not in self._decided:
-            try:
-                call = self._prepared(run_id, asked)
-                call.admit_blocking()
-            except Exception as error:
-                self._decide(run_id, error)
-                raise unretried(error) from error
-            self._admitted(run_id, call, asked)
-        refused = self._decided[run_id]
-        if isinstance(refused, Exception):
-            raise unretried(refused) from refused
-        if refused is not None:
-            raise refused
+        """Admit a call from a plain thread, or raise why it is refused."""
+        try:
+            call = self._prepared(run_id, asked)
+            call.admit_blocking()
+        except Exception as error:
+            self._decide(run_id)
+            raise unretried(error) from error
+        self._admitted(run_id, call, asked)
 
     def is_decided(self, run_id: UUID) -> bool:
         """Say whether a call was admitted or refused."""
         return run_id in self._decided
+
+    def check(self, run_id: UUID) -> None:
+        """Raise what `start` has kept, once."""
+        refused = self._refused.pop(run_id, None)
+        if isinstance(refused, Exception):
+            raise unretried(refused) from refused
+        if refused is not None:
+            raise refused
 
     def ended(self, run_id: UUID, usage: Mapping[str, Any] | None) -> None:
         """Settle a call that was answered."""
@@ -160,7 +158,11 @@ class ForeignGuard:
         if not bounds.is_capped and not self._allow_uncapped:
             raise SetupError(field="model", value=asked.model, rule=f"sets no output cap: {FIX}")
         key = f"{self._key}:foreign:{next(self._numbers)}"
-        call = ForeignCall(asked, bounds, self._terms, key=key, call=f"{self._caller}:{TOOL}:{asked.identity()}")
+        outer = wire.held(self)
+        call = ForeignCall(
+            asked, bounds, self._terms, key=key, call=f"{self._caller}:{TOOL}:{asked.identity()}",
+            within=outer if isinstance(outer, ForeignCall) else None,
+        )  # fmt: skip
         with self._lock:
             self._open[run_id] = call
         return call
@@ -172,11 +174,11 @@ class ForeignGuard:
         return self._prices[about]
 
     def _admitted(self, run_id: UUID, call: ForeignCall, asked: Asked) -> None:
-        self._decided[run_id] = None
-        wire.hold(call, batch=asked.batch)
+        self._decided.add(run_id)
+        wire.hold(call, owner=self, batch=asked.batch)
 
-    def _decide(self, run_id: UUID, error: BaseException) -> None:
-        self._decided[run_id] = error
+    def _decide(self, run_id: UUID) -> None:
+        self._decided.add(run_id)
         self._take(run_id)
 
     def _take(self, run_id: UUID) -> ForeignCall | None:
@@ -184,145 +186,29 @@ class ForeignGuard:
             return self._open.pop(run_id, None)
 
 
-class _ForeignInline(BaseCallbackHandler):
-    """Told in the caller's own thread, by either manager: admits for the blocking one, and settles for both."""
-
-    raise_error = True
-    run_inline = True
-
-    def __init__(self, foreign: ForeignGuard) -> None:
-        self._foreign = foreign
-
-    def on_chat_model_start(
-        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
-    ) -> None:
-        self._start(run_id, _asked(serialized, messages[0], kwargs))
-
-    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
-        self._start(run_id, _asked_of_text(serialized, prompts, kwargs))
-
-    def _start(self, run_id: UUID, asked: Asked | None) -> None:
-        if asked is None:
-            wire.let_go()
-        else:
-            self._foreign.start_blocking(run_id, asked)
-
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        self._foreign.ended(run_id, _usage(response))
-
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._foreign.failed(run_id, error)
-
-
-class _Awaiting(BaseCallbackHandler):
-    """Told before `_ForeignInline`: admits for coroutines, where waiting must not block the loop.
-
-    A blocking manager would drop what it raises, and comes to it only after `_ForeignInline` has decided.
-    """
-
-    raise_error = True
-    run_inline = True
-
-    def __init__(self, foreign: ForeignGuard) -> None:
-        self._foreign = foreign
-
-    @property
-    def ignore_chat_model(self) -> bool:
-        """Whether there is no event loop here, and so nobody to wait."""
-        return not _has_loop()
-
-    @property
-    def ignore_llm(self) -> bool:
-        """Likewise; how calls end is heard by `_ForeignInline`."""
-        return not _has_loop()
-
-    async def on_chat_model_start(
-        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
-    ) -> None:
-        asked = _asked(serialized, messages[0], kwargs)
-        if asked is not None and not self._foreign.is_decided(run_id):
-            await self._foreign.start(run_id, asked)
-
-    async def on_llm_start(
-        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
-    ) -> None:
-        asked = _asked_of_text(serialized, prompts, kwargs)
-        if asked is not None and not self._foreign.is_decided(run_id):
-            await self._foreign.start(run_id, asked)
-
-
-_awaiting: ContextVar[_Awaiting | None] = ContextVar("concertino_foreign_awaiting", default=None)
-_inline: ContextVar[_ForeignInline | None] = ContextVar("concertino_foreign_inline", default=None)
-# In this order handlers are told.
-register_configure_hook(_awaiting, inheritable=True)
-register_configure_hook(_inline, inheritable=True)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Say whether LangChain's log has something to tell: a refusal is raised, and no handler's mishap."""
-    return not (isinstance(record.args, tuple) and record.args[:1] == (_ForeignInline.__name__,))
-
-
-logging.getLogger("langchain_core.callbacks.manager").addFilter(_is_news)
-
-
 def bind(foreign: ForeignGuard) -> None:
     """Guard what is called from here on in this context and its copies, as in a context made for one attempt."""
-    _awaiting.set(foreign.awaiting)
-    _inline.set(foreign.inline)
+    install(foreign)
 
 
 @contextmanager
 def guarding(foreign: ForeignGuard) -> Iterator[None]:
     """Guard the block, with the threads and tasks that copy its context; what it leaves open is charged in full."""
-    before = _awaiting.set(foreign.awaiting), _inline.set(foreign.inline)
     try:
-        yield
+        with binding(foreign):
+            yield
     finally:
-        _awaiting.reset(before[0])
-        _inline.reset(before[1])
         foreign.close()
 
 
-def _asked(serialized: Mapping[str, Any] | None, messages: list[Any], told: Mapping[str, Any]) -> Asked | None:
-    settings = told.get("invocation_params") or {}
-    if settings.get("_type") == GOVERNED:
-        return None
-    return Asked(
-        serialized=serialized or {}, messages=messages, settings=settings, metadata=told.get("metadata") or {},
-        batch=told.get("batch_size") or 1,
-    )  # fmt: skip
-
-
-def _asked_of_text(serialized: Mapping[str, Any] | None, prompts: list[str], told: Mapping[str, Any]) -> Asked | None:
-    asked = _asked(serialized, [HumanMessage(text) for text in prompts], told)
-    if asked is None:
-        return None
-    return Asked(
-        serialized=asked.serialized, messages=asked.messages, settings=asked.settings, metadata=asked.metadata,
-        batch=asked.batch, shares_usage=True,
-    )  # fmt: skip
-
-
-def _usage(response: LLMResult) -> Mapping[str, Any] | None:
-    """Return the usage of an answer; every choice of one request tells that of the whole request."""
-    for choices in response.generations:
-        for one in choices:
-            usage: Mapping[str, Any] | None = getattr(getattr(one, "message", None), "usage_metadata", None)
-            if usage:
-                return usage
-    told = (response.llm_output or {}).get("token_usage") or {}
-    if not isinstance(told, Mapping) or "prompt_tokens" not in told:
-        return None
-    return {"input_tokens": told["prompt_tokens"], "output_tokens": told.get("completion_tokens", 0)}
-
-
-def _has_loop() -> bool:
+@contextmanager
+def binding(foreign: ForeignGuard) -> Iterator[None]:
+    """Guard what is started in the block and copies its context; whoever made the guard closes it."""
+    tokens = install(foreign)
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+        yield
+    finally:
+        remove(tokens)
 
 
 def _ignore(payload: JsonObject) -> None:

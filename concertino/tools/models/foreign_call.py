@@ -41,8 +41,14 @@ class Terms:
 class ForeignCall:
     """Holds one call. Every request that leaves has a reservation of its own, settled once; see `wire.Sender`."""
 
-    def __init__(self, asked: Asked, bounds: Bounds, terms: Terms, *, key: str, call: str) -> None:
+    def __init__(
+        self, asked: Asked, bounds: Bounds, terms: Terms, *, key: str, call: str, within: ForeignCall | None = None
+    ) -> None:
+        """Make it; `within` is a call of the same context that has not ended, and may be waiting for this one."""
         self._asked, self._bounds, self._terms, self._key, self._call = asked, bounds, terms, key, call
+        self._within = within
+        self.reservation: Reservation | None = None
+        """Its latest."""
         self._lock = threading.Lock()
         self._attempt: Attempt | None = None
         self._holding: AbstractContextManager[None] | None = None
@@ -62,7 +68,7 @@ class ForeignCall:
             ToolFailed: this very call has failed as often as it may.
             BudgetExceeded, DeadlineExceeded, BreakerOpen: as any guarded call.
         """
-        attempt = self._next(self._terms.account)
+        attempt = self._next(_Within(self._terms, self._within))
         self._hold(attempt, await attempt.reserve())
         try:
             committed = attempt.enter()
@@ -77,8 +83,7 @@ class ForeignCall:
     def admit_blocking(self) -> None:
         """Do as `admit`, in a plain thread; on an event loop what does not fit at once is refused."""
         on_loop = _is_on_loop()
-        account = _AtOnce(self._terms.account, self._terms) if on_loop else self._terms.account
-        attempt = self._next(account)
+        attempt = self._next(_AtOnce(self._terms, self._within) if on_loop else _Within(self._terms, self._within))
         self._hold(attempt, attempt.reserve_blocking())
         try:
             committed = attempt.enter()
@@ -125,7 +130,7 @@ class ForeignCall:
             # Nobody knows which of the requests were made and billed before the one that was answered.
             rest = self._bounds.cost(self._requests - 1)
             told = Cost(tokens=told.tokens + rest.tokens, calls=held.calls, usd=told.usd + rest.usd)
-        if told is not None and self._asked.shares_usage and self._asked.batch > 1:
+        if told is not None and self._asked.is_text and self._asked.batch > 1:
             told = Cost(tokens=min(told.tokens, held.tokens), usd=min(told.usd, held.usd))
         if self._close(None, told) and told is not None and (told.tokens > held.tokens or told.usd > held.usd):
             over: JsonObject = {"key": self._key, "model": self._asked.model, "held": {**shown(held)}}
@@ -157,7 +162,7 @@ class ForeignCall:
         holding = attempt.holding(reservation)
         holding.__enter__()
         with self._lock:
-            self._attempt, self._holding = attempt, holding
+            self._attempt, self._holding, self.reservation = attempt, holding, reservation
 
     def _is_again(self) -> bool:
         """Note a request; say whether another was made before it, and settle that one."""
@@ -214,28 +219,30 @@ class HttpFailure(RuntimeError):
         super().__init__(f"HTTP {status_code}")
 
 
-class _AtOnce:
-    """An account for who must not wait: what does not fit now is refused."""
+class _Within:
+    """The attempt's account, asked from inside another call that is held: so a wait for oneself is seen and refused."""
 
-    def __init__(self, account: Account, terms: Terms) -> None:
-        self._account, self._clock = account, terms.guard.desk.clock
+    def __init__(self, terms: Terms, outer: ForeignCall | None) -> None:
+        self._account: Any = terms.account
+        self._clock = terms.guard.desk.clock
+        around = outer.reservation if outer is not None else None
+        self._options = {} if around is None else {"within": around}
 
     async def acquire(self, asked: Amounts, /, **options: Any) -> Reservation:
-        return await self._account.acquire(asked, **options)
+        made: Reservation = await self._account.acquire(asked, **options, **self._options)
+        return made
 
-    def acquire_blocking(
-        self,
-        asked: Amounts,
-        /,
-        *,
-        key: str,
-        priority: int = 0,
-        deadline: float | None = None,
-        minimum: Amounts | None = None,
-    ) -> Reservation:
-        now = self._clock.monotonic()
+    def acquire_blocking(self, asked: Amounts, /, **options: Any) -> Reservation:
+        made: Reservation = self._account.acquire_blocking(asked, **options, **self._options)
+        return made
+
+
+class _AtOnce(_Within):
+    """The same for who must not wait: what does not fit now is refused."""
+
+    def acquire_blocking(self, asked: Amounts, /, **options: Any) -> Reservation:
         try:
-            return self._account.acquire_blocking(asked, key=key, priority=priority, deadline=now, minimum=minimum)
+            return super().acquire_blocking(asked, **{**options, "deadline": self._clock.monotonic()})
         except DeadlineExceeded as error:
             raise InputError(
                 field="model.invoke",

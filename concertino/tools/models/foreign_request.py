@@ -28,6 +28,8 @@ SEEN_KINDS = (
     "perplexity",
 )
 """Parts of `_llm_type` whose requests leave through httpx, where their SDK's retries are held one by one."""
+SDK_RETRIES = 2
+"""Retries of such an SDK where nobody says. LangChain tells of models of texts in another context, where none is seen."""
 IN_PROMPT = ("response_format", "functions", "text", "instructions", "system", "prediction", "extra_body", "format")
 """Settings that become input tokens, beside the tools."""
 
@@ -42,8 +44,8 @@ class Asked:
     metadata: Mapping[str, Any]
     batch: int = 1
     """Calls told of together."""
-    shares_usage: bool = False
-    """Whether the usage of the whole batch is told with its first call."""
+    is_text: bool = False
+    """Whether it is a model of texts: the usage of a whole batch is told with its first call."""
 
     @property
     def model(self) -> str:
@@ -72,10 +74,13 @@ class Asked:
     @property
     def unseen_retries(self) -> int:
         """Retries that its SDK may make where nobody sees them."""
-        if any(kind in self.kind for kind in SEEN_KINDS):
+        is_known = any(kind in self.kind for kind in SEEN_KINDS)
+        if is_known and not self.is_text:
             return 0
         given = (self.serialized.get("kwargs") or {}).get("max_retries")
-        return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else 0
+        if isinstance(given, int) and not isinstance(given, bool):
+            return max(0, given)
+        return SDK_RETRIES if is_known else 0
 
     def identity(self) -> str:
         """Return what is the same whenever the same call is made again."""

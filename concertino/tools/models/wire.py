@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -37,55 +38,54 @@ class Sender(Protocol):
 
 
 class Sending:
-    """Calls of one request to LangChain, which leave in any order; mostly one."""
+    """Calls of one guard that LangChain tells of together, and that leave in any order; mostly one."""
 
-    def __init__(self, expected: int) -> None:
-        self.expected = expected
-        self._calls: list[Sender] = []
+    def __init__(self, owner: object, expected: int) -> None:
+        self.owner, self.expected = owner, expected
+        self.calls: list[Sender] = []
         self._left: list[Sender] = []
-
-    @property
-    def is_full(self) -> bool:
-        """Whether every call has joined."""
-        return len(self._calls) >= self.expected
 
     @property
     def is_over(self) -> bool:
         """Whether all of them have ended."""
-        return all(call.is_over for call in self._calls)
-
-    def join(self, call: Sender) -> None:
-        """Add a call."""
-        self._calls.append(call)
+        return all(call.is_over for call in self.calls)
 
     def next(self) -> Sender | None:
         """Return the call whose request this is: one that has not sent any yet, else the one that tries again."""
-        for call in self._calls:
+        for call in self.calls:
             if call not in self._left and not call.is_over:
                 self._left.append(call)
                 return call
         return next((call for call in self._left if not call.is_over), None)
 
 
-_sending: ContextVar[Sending | None] = ContextVar("concertino_sending", default=None)
+_sending: ContextVar[tuple[Sending, ...]] = ContextVar("concertino_sending", default=())
+"""Of each guard the latest calls in this context; a planner inside another's specialist brings a second guard."""
 _lock = threading.Lock()
 _wrapped: set[str] = set()
 
 
-def hold(call: Sender, *, batch: int) -> None:
+def hold(call: Sender, *, owner: object, batch: int) -> None:
     """Hold the requests that leave in this context to `call`, one of `batch` that are told of together."""
     _wrap()
-    before = _sending.get()
-    if before is None or batch == 1 or before.expected != batch or before.is_full:
-        before = Sending(batch)
-        _sending.set(before)
-    before.join(call)
+    known = [one for one in _sending.get() if not one.is_over]
+    latest = next((one for one in known if one.owner is owner), None)
+    if latest is None or batch == 1 or latest.expected != batch or len(latest.calls) >= batch:
+        latest = Sending(owner, batch)
+        _sending.set((*(one for one in known if one.owner is not owner), latest))
+    latest.calls.append(call)
+
+
+def held(owner: object) -> Sender | None:
+    """Return the latest call of `owner` in this context that has not ended."""
+    of_owner = (one for one in _sending.get() if one.owner is owner)
+    return next((call for one in of_owner for call in reversed(one.calls) if not call.is_over), None)
 
 
 def let_go() -> None:
     """Hold nothing in this context: what leaves next is not a foreign model's."""
-    if _sending.get() is not None:
-        _sending.set(None)
+    if _sending.get():
+        _sending.set(())
 
 
 def _wrap() -> None:
@@ -100,12 +100,12 @@ def _wrap() -> None:
                 _wrapped.add(name)
 
 
-def _sender(request: Any) -> Sender | None:
-    """Return the call that a request belongs to; tokens are fetched with forms and tools use other verbs."""
-    sending = _sending.get()
-    if sending is None or request.method != "POST" or sending.is_over:
-        return None
-    return sending.next() if "json" in request.headers.get("content-type", "") else None
+def _senders(request: Any) -> list[Sender]:
+    """Return the calls that a request belongs to; tokens are fetched with forms, and tools use other verbs."""
+    known = _sending.get()
+    if not known or request.method != "POST" or "json" not in request.headers.get("content-type", ""):
+        return []
+    return [call for one in known if not one.is_over and (call := one.next()) is not None]
 
 
 def _bound(request: Any, seconds: float | None) -> None:
@@ -117,35 +117,41 @@ def _bound(request: Any, seconds: float | None) -> None:
 
 def _blocking(send: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(send)
-    def held(client: Any, request: Any, **options: Any) -> Any:
-        call = _sender(request)
-        if call is None:
-            return send(client, request, **options)
-        _bound(request, call.leave_blocking())
-        try:
+    def guarded(client: Any, request: Any, **options: Any) -> Any:
+        calls = _senders(request)
+        for call in calls:
+            _bound(request, call.leave_blocking())
+        with _telling(calls) as returned:
             response = send(client, request, **options)
-        except BaseException as error:
-            call.broke(error)
-            raise
-        call.returned(response.status_code)
+            returned(response.status_code)
         return response
 
-    return held
+    return guarded
 
 
 def _awaiting(send: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(send)
-    async def held(client: Any, request: Any, **options: Any) -> Any:
-        call = _sender(request)
-        if call is None:
-            return await send(client, request, **options)
-        _bound(request, await call.leave())
-        try:
+    async def guarded(client: Any, request: Any, **options: Any) -> Any:
+        calls = _senders(request)
+        for call in calls:
+            _bound(request, await call.leave())
+        with _telling(calls) as returned:
             response = await send(client, request, **options)
-        except BaseException as error:
-            call.broke(error)
-            raise
-        call.returned(response.status_code)
+            returned(response.status_code)
         return response
 
-    return held
+    return guarded
+
+
+@contextmanager
+def _telling(calls: list[Sender]) -> Iterator[Callable[[int], None]]:
+    def returned(status: int) -> None:
+        for call in calls:
+            call.returned(status)
+
+    try:
+        yield returned
+    except BaseException as error:
+        for call in calls:
+            call.broke(error)
+        raise

@@ -1,0 +1,209 @@
+"""What LangChain tells of models' calls, and how the guard is put among those who are told.
+
+LangChain has two managers of callbacks. The blocking one calls handlers in the caller's thread, and drops what a coroutine
+handler raises; the awaiting one awaits coroutine handlers and calls the others on the event loop, which must not be
+blocked. So there are three handlers, told in this order: one waits for budget in coroutines, one does so in threads and
+hears of every end, one raises what the first has met. When an inline handler raises, the awaiting manager leaves the
+coroutines of all others unawaited; the third is therefore told beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from dataclasses import replace
+from typing import Any, Protocol
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import HumanMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.tracers.context import register_configure_hook
+
+from concertino.tools.models import wire
+from concertino.tools.models.foreign_request import Asked
+from concertino.tools.models.governed import GOVERNED
+
+
+class Admission(Protocol):
+    """Who decides on calls, by LangChain's run id."""
+
+    async def start(self, run_id: UUID, asked: Asked) -> None:
+        """Admit a call from a coroutine; what it raises, cancellation too, is kept for `check`."""
+        ...
+
+    def start_blocking(self, run_id: UUID, asked: Asked) -> None:
+        """Admit a call from a plain thread, or raise why it is refused."""
+        ...
+
+    def is_decided(self, run_id: UUID) -> bool:
+        """Say whether a call was admitted or refused."""
+        ...
+
+    def check(self, run_id: UUID) -> None:
+        """Raise what `start` has kept, once."""
+        ...
+
+    def ended(self, run_id: UUID, usage: Mapping[str, Any] | None) -> None:
+        """Settle a call that was answered."""
+        ...
+
+    def failed(self, run_id: UUID, error: BaseException) -> None:
+        """Settle a call that failed."""
+        ...
+
+
+class _Awaiting(BaseCallbackHandler):
+    """Told before `_ForeignInline`: admits for coroutines, where waiting must not block the loop.
+
+    A blocking manager would drop what it raises, and comes to it only after `_ForeignInline` has decided.
+    """
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """Whether there is no event loop here, and so nobody to wait."""
+        return not _has_loop()
+
+    @property
+    def ignore_llm(self) -> bool:
+        """Likewise; how calls end is heard by `_ForeignInline`."""
+        return not _has_loop()
+
+    async def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        asked = _asked(serialized, messages[0], kwargs)
+        if asked is not None and not self._admission.is_decided(run_id):
+            await self._admission.start(run_id, asked)
+
+    async def on_llm_start(
+        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        asked = _asked_of_text(serialized, prompts, kwargs)
+        if asked is not None and not self._admission.is_decided(run_id):
+            await self._admission.start(run_id, asked)
+
+
+class _ForeignInline(BaseCallbackHandler):
+    """Told in the caller's own thread, by either manager: admits for the blocking one, and settles for both."""
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        self._start(run_id, _asked(serialized, messages[0], kwargs))
+
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
+        self._start(run_id, _asked_of_text(serialized, prompts, kwargs))
+        # Of a model of texts nobody else is told where there are inline handlers.
+        self._admission.check(run_id)
+
+    def _start(self, run_id: UUID, asked: Asked | None) -> None:
+        if asked is None:
+            wire.let_go()
+        elif not self._admission.is_decided(run_id):
+            self._admission.start_blocking(run_id, asked)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        self._admission.ended(run_id, _usage(response))
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._admission.failed(run_id, error)
+
+
+class _Refusing(BaseCallbackHandler):
+    """Told last, and beside the handlers of others: raises what `_Awaiting` has met, so that nothing leaves."""
+
+    raise_error = True
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """Whether there is no event loop here, and so nothing was met."""
+        return not _has_loop()
+
+    async def on_chat_model_start(self, *told: Any, run_id: UUID, **kwargs: Any) -> None:
+        self._admission.check(run_id)
+
+
+_bound: tuple[ContextVar[BaseCallbackHandler | None], ...] = tuple(
+    ContextVar(f"concertino_foreign_{name}", default=None) for name in ("awaiting", "inline", "refusing")
+)
+for _var in _bound:
+    register_configure_hook(_var, inheritable=True)
+
+Tokens = tuple[Token[BaseCallbackHandler | None], ...]
+
+
+def install(admission: Admission) -> Tokens:
+    """Put an admission among those who are told, wherever callbacks are configured in this context."""
+    handlers = _Awaiting(admission), _ForeignInline(admission), _Refusing(admission)
+    return tuple(var.set(handler) for var, handler in zip(_bound, handlers, strict=True))
+
+
+def remove(tokens: Tokens) -> None:
+    """Take back what `install` did, in the same context."""
+    for var, token in zip(_bound, tokens, strict=True):
+        var.reset(token)
+
+
+_RAISING = ((_ForeignInline.__name__,), (_Refusing.__name__,))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Say whether LangChain's log has something to tell: a refusal is raised, and no handler's mishap."""
+    return not (isinstance(record.args, tuple) and record.args[:1] in _RAISING)
+
+
+logging.getLogger("langchain_core.callbacks.manager").addFilter(_is_news)
+
+
+def _asked(serialized: Mapping[str, Any] | None, messages: list[Any], told: Mapping[str, Any]) -> Asked | None:
+    settings = told.get("invocation_params") or {}
+    if settings.get("_type") == GOVERNED:
+        return None
+    return Asked(
+        serialized=serialized or {}, messages=messages, settings=settings, metadata=told.get("metadata") or {},
+        batch=told.get("batch_size") or 1,
+    )  # fmt: skip
+
+
+def _asked_of_text(serialized: Mapping[str, Any] | None, prompts: list[str], told: Mapping[str, Any]) -> Asked | None:
+    asked = _asked(serialized, [HumanMessage(text) for text in prompts], told)
+    return None if asked is None else replace(asked, is_text=True)
+
+
+def _usage(response: LLMResult) -> Mapping[str, Any] | None:
+    """Return the usage of an answer; every choice of one request tells that of the whole request."""
+    for choices in response.generations:
+        for one in choices:
+            usage: Mapping[str, Any] | None = getattr(getattr(one, "message", None), "usage_metadata", None)
+            if usage:
+                return usage
+    told = (response.llm_output or {}).get("token_usage") or {}
+    if not isinstance(told, Mapping) or "prompt_tokens" not in told:
+        return None
+    return {"input_tokens": told["prompt_tokens"], "output_tokens": told.get("completion_tokens", 0)}
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
