@@ -19,17 +19,21 @@ from tests.loopback.openai_wire import (
     Fail,
     Hang,
     Malformed,
+    Pour,
     Received,
     Refuse,
     Reply,
     Say,
+    Slow,
     chat,
     chat_stream,
     response,
     response_stream,
 )
 
-__all__ = ["Billed", "Cut", "Fail", "Hang", "Malformed", "OpenAIServer", "Received", "Refuse", "Reply", "Say"]
+__all__ = [
+    "Billed", "Cut", "Fail", "Hang", "Malformed", "OpenAIServer", "Pour", "Received", "Refuse", "Reply", "Say", "Slow",
+]  # fmt: skip
 
 
 @dataclass
@@ -126,6 +130,21 @@ class OpenAIServer:
                     for event in list(chat_stream(reply.text, 2, None, None))[:-1]:
                         await _event(writer, event)
                 await asyncio.Event().wait()
+                return False
+            case Slow():
+                self._bill(received, None, reply.billed)
+                await _head(writer, "text/event-stream" if received.is_stream else "application/json")
+                while True:
+                    await _piece(writer, b":\n\n" if received.is_stream else b" ")
+                    await asyncio.sleep(reply.tick_s)
+            case Pour():
+                self._bill(received, None, 0)
+                await _head(writer)
+                for event in chat_stream("word" * reply.most, reply.most, None, None):
+                    with self.lock:
+                        self.billed.output_tokens += 1
+                    await _event(writer, event)
+                    await asyncio.sleep(reply.tick_s)
                 return False
             case Cut():
                 return await self._cut(received, reply, writer)
@@ -225,8 +244,8 @@ async def _send(writer: asyncio.StreamWriter, status: int, body: str, headers: M
     await writer.drain()
 
 
-async def _head(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+async def _head(writer: asyncio.StreamWriter, kind: str = "text/event-stream") -> None:
+    writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
     await writer.drain()
 
 
@@ -235,6 +254,9 @@ async def _event(writer: asyncio.StreamWriter, event: Any) -> None:
     if event == "":
         return
     name = f"event: {event['type']}\n" if isinstance(event, dict) and "type" in event else ""
-    line = f"{name}data: {'[DONE]' if event is None else json.dumps(event)}\n\n".encode()
-    writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+    await _piece(writer, f"{name}data: {'[DONE]' if event is None else json.dumps(event)}\n\n".encode())
+
+
+async def _piece(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
     await writer.drain()

@@ -86,6 +86,23 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class Slow:
+    """Bytes that mean nothing, one at a time, until the client goes away: no read of it ever times out."""
+
+    tick_s: float = 0.005
+    billed: int = 0
+    """Output tokens billed all the same."""
+
+
+@dataclass(frozen=True)
+class Pour:
+    """A stream of one token a piece that heeds no cap, billed as it is sent, until the client goes away."""
+
+    most: int = 100_000
+    tick_s: float = 0.001
+
+
+@dataclass(frozen=True)
 class Refuse:
     """The model's refusal, in the protocol's own field."""
 
@@ -99,7 +116,7 @@ class Malformed:
     raw: str = '{"choices": [{"mess'
 
 
-Reply = Say | Fail | Cut | Hang | Refuse | Malformed
+Reply = Say | Fail | Cut | Hang | Slow | Pour | Refuse | Malformed
 
 
 def _usage(tokens: tuple[int, int], cached: int = 0) -> dict[str, Any]:
