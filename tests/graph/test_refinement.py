@@ -155,6 +155,22 @@ async def test_a_fast_path_goes_deep_while_a_slow_one_is_still_broad() -> None:
     assert set(states(result).values()) == {"completed"}
 
 
+async def test_a_path_that_ends_early_ends_within_its_dispatch() -> None:
+    """Whoever builds on it hears so at once: nothing is put off to another superstep."""
+    desk, events = Desk(), list[Event]()
+    made = [
+        subtask("scan", "legal", inputs={"value": 0.1}),
+        subtask("dig", "legal", "scan", continue_when="value > 0.5"),
+        subtask("deeper", "legal", "dig"),
+        subtask("report", "market", "deeper", "scan"),
+    ]
+    result = await run(task("t", *made), desk, on_event=events.append)
+    assert desk.calls == ["scan", "report"]
+    assert result["status"] == "success"
+    kinds = [event.type for event in events]
+    assert (kinds.count("RUN_DISPATCHED"), kinds.count("TASK_SUSPENDED")) == (1, 0)
+
+
 async def test_inputs_from_a_path_that_ended_are_left_out() -> None:
     """A join gets what is left; an entry of a list falls out of the list."""
     desk = Desk()
