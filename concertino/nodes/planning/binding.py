@@ -182,13 +182,13 @@ def _forbid(sketch: Sketch, combination: Combination, finder: Finder) -> None:
     members = [finder.find(step, closely=True) for step in combination.steps]
     if not all(members):
         return
-    chosen = _distinct(members) if combination.on == "plan" else _on_path(sketch, members)
+    chosen = _distinct(members) if combination.within == "plan" else _on_path(sketch, members)
     if chosen:
         names, ids = " and ".join(map(str, combination.steps)), [sketch.id(at) for at in chosen]
-        where = "in one plan" if combination.on == "plan" else "on one path"
+        where = "in one plan" if combination.within == "plan" else "on one path"
         sketch.faults.add(
             "forbidden_combination", sketch.places[chosen[-1]], ids[-1], f"{names} must not come together {where}: {', '.join(ids)}",
-            "leave one of them out" if combination.on == "plan" else "remove the needs that join them, or leave one out",
+            "leave one of them out" if combination.within == "plan" else "remove the needs that join them, or leave one out",
             subtasks=ids,
         )  # fmt: skip
 

@@ -97,7 +97,7 @@ class Combination(_Conditional):
     """Steps that must not all come together. A bare list is the steps."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=2, max_length=COMBINED)]
-    on: Literal["plan", "path"] = "plan"
+    within: Literal["plan", "path"] = "plan"
     """Together in one plan, or one after another on one path of it."""
 
     @model_validator(mode="before")

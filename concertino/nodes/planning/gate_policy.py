@@ -32,12 +32,12 @@ class GatePolicy(BaseModel):
     `domain`, `authority`, `delivery`, `isolation`, `version`, `variant_of`); on a plan, `plan`."""
     question: Annotated[str, StringConstraints(min_length=1, max_length=QUESTION_CHARS)] = "Approve?"
     """Placeholders allowed, such as `${subtask.objective}`."""
-    on: Literal["subtask", "plan"] = "subtask"
+    about: Literal["subtask", "plan"] = "subtask"
     """Whether each subtask is looked at by itself, or the plan as a whole."""
 
     @model_validator(mode="after")
     def _is_sound(self) -> GatePolicy:
-        names = SUBTASK_VARIABLES if self.on == "subtask" else PLAN_VARIABLES
+        names = SUBTASK_VARIABLES if self.about == "subtask" else PLAN_VARIABLES
         try:
             conditions.check(self.when, names=names)
         except ValueError as error:
@@ -58,14 +58,14 @@ def place_gates(plan: Plan, policies: Sequence[GatePolicy], *, task: Task, cards
     data: JsonObject = {"task": task.model_dump(mode="json", exclude={"plan"}), "payload": task.payload}
     notes: list[str] = []
     changes: dict[str, object] = {}
-    whole = [policy for policy in policies if policy.on == "plan"]
+    whole = [policy for policy in policies if policy.about == "plan"]
     if whole and plan.gate is None:
         value: JsonObject = plan.model_dump(mode="json")
         scope.bind("plan", value)
         question = _first(whole, scope, {**data, "plan": value}, "the plan", notes)
         if question is not None:
             changes["gate"] = Gate(question=question)
-    single = [policy for policy in policies if policy.on == "subtask"]
+    single = [policy for policy in policies if policy.about == "subtask"]
     if single:
         subtasks = [_gated(subtask, single, scope, data, cards, notes) for subtask in plan.subtasks]
         if any(after is not before for after, before in zip(subtasks, plan.subtasks, strict=True)):
@@ -83,7 +83,7 @@ def question_about(
     For whoever takes a subtask over while the plan runs.
     """
     data: JsonObject = {"task": task.model_dump(mode="json", exclude={"plan"}), "payload": task.payload}
-    single = [policy for policy in policies if policy.on == "subtask"]
+    single = [policy for policy in policies if policy.about == "subtask"]
     scope = conditions.Scope(task.model_dump(mode="json", exclude={"plan"}))
     return _about(subtask, card, single, scope, data, [])
 

@@ -77,7 +77,7 @@ def without_forbidden(
 
     for combination in constraints.forbidden:
         # Side by side nobody shares a path.
-        if combination.on == "plan" and holds(combination.when):
+        if combination.within == "plan" and holds(combination.when):
             why = f"{' and '.join(map(str, combination.steps))} must not come together"
             while met := _met([[name for name in kept if does(step, name, cards)] for step in combination.steps]):
                 if not go(met, why):

@@ -104,7 +104,7 @@ def test_what_is_forbidden_looks_at_all_that_a_named_specialist_can() -> None:
 
 def test_what_must_not_come_together_on_a_path_may_stand_side_by_side() -> None:
     """A path may be long and go through others."""
-    found = rules(forbidden=[{"steps": ["legal", "finance", "writer"], "on": "path"}])
+    found = rules(forbidden=[{"steps": ["legal", "finance", "writer"], "within": "path"}])
     planned(found, sub("a", "legal"), sub("b", "finance"), sub("c", "writer", "a"), sub("d", "writer", "b"))
     long = [sub("a", "finance"), sub("b", "market", "a"), sub("c", "writer", "b"), sub("d", "legal", "c")]
     (fault,) = faults(found, *long)
@@ -289,7 +289,7 @@ def test_a_plan_that_passes_keeps_what_binds_it(
     subtasks: list[dict[str, Any]], step: str, after: str, ends: list[str], is_path: bool
 ) -> None:
     """Judged by a second, plain reading of the plan; and nothing but edges is added."""
-    combination = {"steps": [step, after], "on": "path" if is_path else "plan"}
+    combination = {"steps": [step, after], "within": "path" if is_path else "plan"}
     for found in (rules(prerequisites=[{"step": step, "after": after}], ends=ends), rules(forbidden=[combination])):
         try:
             plan = planned(found, *subtasks)

@@ -84,7 +84,7 @@ def test_a_subtask_is_asked_about_when_its_stand_in_would_be() -> None:
 
 def test_a_policy_on_the_plan_looks_at_it_as_a_whole() -> None:
     """One question for all of it."""
-    gates = policies({"on": "plan", "when": "size(plan.subtasks) > 1", "question": "All of ${task.title}?"})
+    gates = policies({"about": "plan", "when": "size(plan.subtasks) > 1", "question": "All of ${task.title}?"})
     one = {"id": "a", "specialist": "reader"}
     assert planned(one, gates=gates).gate is None
     asked = planned(one, {**one, "id": "b"}, gates=gates).gate
@@ -108,7 +108,7 @@ def test_policies_of_workflow_and_planner_are_both_applied() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"when": "1 +"}, {"when": "plan.x"}, {"on": "plan", "when": "card.x"}, {"question": "${secret}"}, {"x": 1}],
+    [{"when": "1 +"}, {"when": "plan.x"}, {"about": "plan", "when": "card.x"}, {"question": "${secret}"}, {"x": 1}],
 )
 def test_a_faulty_policy_is_refused(given: Any) -> None:
     """When it is read: conditions compile, and speak of what there is."""
