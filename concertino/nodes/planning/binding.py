@@ -16,6 +16,9 @@ from concertino.nodes.planning.steps import Finder
 EDGES = 100_000
 """Most edges that the prerequisites of one plan may derive, chosen by hand; a plan of every size that people write stays far below."""
 
+LATE_SHOWN = 20
+"""Pairs the wrong way round that are shown for one prerequisite, chosen by hand."""
+
 
 def bind(sketch: Sketch, constraints: Constraints, parts: Mapping[str, Sequence[str]]) -> None:
     """Refuse a plan that breaks `constraints`; every edge derived to keep them leaves a note.
@@ -151,21 +154,26 @@ def _derive(sketch: Sketch, step: Step, found: Sequence[int], after: Step, befor
     if behind is None:
         return
     bit = {at: 1 << number for number, at in enumerate(watched)}
-    # Whoever stands before another of `others` is reached through it.
+    # What stands before one of `others`: of these themselves it is reached through that one, of `found` it comes too early.
     inner = 0
     for at in others:
         inner |= behind[at]
     last = [at for at in others if not bit[at] & inner]
-    derived = 0
+    every = 0
+    for at in last:
+        every |= bit[at]
+    derived, shown = 0, 0
     for at in found:
-        late = [need for need in others if behind[need] & bit[at]]
-        for need in late:
-            sketch.faults.add(
-                "missing_prerequisite", f"{sketch.places[need]}.needs", sketch.id(need),
-                f"{after} ({sketch.id(need)}) comes after {step} ({sketch.id(at)}), which must wait for it",
-                "turn the needs between them round", subtasks=(sketch.id(at), sketch.id(need)),
-            )  # fmt: skip
-        missing = [] if late else [need for need in last if not behind[at] & bit[need]]
+        if bit[at] & inner:
+            for need in islice((need for need in others if behind[need] & bit[at]), LATE_SHOWN - shown):
+                shown += 1
+                sketch.faults.add(
+                    "missing_prerequisite", f"{sketch.places[need]}.needs", sketch.id(need),
+                    f"{after} ({sketch.id(need)}) comes after {step} ({sketch.id(at)}), which must wait for it",
+                    "turn the needs between them round", subtasks=(sketch.id(at), sketch.id(need)),
+                )  # fmt: skip
+            continue
+        missing = [need for need in last if not behind[at] & bit[need]] if every & ~behind[at] else []
         derived += len(missing)
         if derived > EDGES:
             sketch.faults.add(
