@@ -46,6 +46,28 @@ async def test_who_has_work_left_uses_what_others_left() -> None:
     assert result["usage"]["tokens"] == 160
 
 
+def unbounded(name: str, *, own: int | None = None) -> Any:
+    """Return a specialist that spends what its subtask says, within its share and, where given, a budget of its own."""
+
+    @specialist(name, max_attempts=1, budget=Budget(tokens=own))
+    async def spend(brief: Brief) -> int:
+        await brief.spend(tokens=int(str(brief.inputs["tokens"])))
+        return 1
+
+    return spend
+
+
+async def test_shares_of_the_run_s_budget_flow_by_default() -> None:
+    """Of 250, quick's 40 % leave 80, which all go to hungry, as modest may have no more than it declared."""
+    staff = [unbounded("quick"), unbounded("hungry"), unbounded("modest", own=50)]
+    shares = {"quick": 0.4, "hungry": 0.4, "modest": 0.2}
+    made = (*THREE[:1], {**THREE[1], "inputs": {"tokens": 180}}, {**THREE[2], "inputs": {"tokens": 51}})
+    result = (await planner(*staff, budget=Budget(tokens=250), shares=shares).ainvoke(task("t", *made)))["result"]
+    assert states(result) == {"a": "completed", "b": "completed", "c": "failed"}
+    app = planner(*staff, budget=Budget(tokens=250), shares=shares, reallocate="nothing")
+    assert states((await app.ainvoke(task("t", *made)))["result"])["b"] == "failed"
+
+
 @pytest.mark.parametrize("mode", ["shares", "nothing"])
 async def test_a_declared_budget_is_a_promise_by_default(mode: Any) -> None:
     """Only `reallocate="budgets"` moves what specialists declare as their own."""
