@@ -109,9 +109,10 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
             made.plan, made.by = other, ["rule"]
             made.replaced.append(root)
     left = [root for root in roots if root not in made.replaced]
-    if not left or run.options.replan is None:
+    replanner = replanner_of(run)
+    if not left or replanner is None:
         return made
-    proposed = await _drafted(run, run.options.replan, made.plan, left, made.refusals)
+    proposed = await _drafted(run, replanner, made.plan, left, made.refusals)
     if proposed is not None:
         approved = run.policy.require_approval or plan.gate is not None or bool(run.questions.book.answer_of(PLAN_GATE))
         try:
@@ -124,6 +125,11 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
             if _is_sound(other, made.refusals):
                 made.plan, made.by, made.replaced = other, [*made.by, "model"], [*made.replaced, *left]
     return made
+
+
+def replanner_of(run: Run) -> Replan | None:
+    """Return who drafts what takes the place of a cone that no rule replaces."""
+    return run.options.replan
 
 
 def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | None) -> Means:
