@@ -158,7 +158,8 @@ def test_a_plan_with_stages_ends_in_its_last() -> None:
     """What nobody needs in an earlier stage is no end."""
     found = rules(ends=["writer", "legal"])
     early, late = {"stage": "one"}, {"stage": "two"}
-    planned(found, sub("a", "market", **early), sub("w", "writer", **late))
+    plan = planned(found, sub("a", "market", **early), sub("w", "writer", **late))
+    assert needs_of(plan, "w") == ()
     assert faults(found, sub("w", "writer", **early), sub("a", "market", **late))[0].code == "no_termination"
 
 
@@ -261,6 +262,13 @@ def test_the_fallback_keeps_the_planners_constraints() -> None:
     assert plan.subtasks[2].needs == (plan.subtasks[1].id,)
     whole = validate_draft(first_draft(task(), (), CARDS, constraints=own), task=task(), cards=CARDS)
     assert not {"market", "market-b"} & {subtask.specialist for subtask in whole.subtasks}
+
+
+def test_the_fallback_keeps_one_who_could_do_both() -> None:
+    """One subtask alone is no forbidden combination."""
+    own = rules(forbidden=[["audit", "pay"]])
+    draft = first_draft(task(), (), {"finance": CARDS["finance"]}, constraints=own)
+    assert len(validate_draft(draft, task=task(), cards=CARDS).subtasks) == 1
 
 
 def test_the_fallback_keeps_to_the_number_allowed() -> None:

@@ -145,6 +145,31 @@ def test_a_hole_is_held_to_its_bounds(subtasks: list[Any], found: FaultCode) -> 
     assert found in codes(fill_holes(draft, {"dig": subtasks}), of=of)
 
 
+def test_criteria_of_a_hole_that_nobody_there_covers_are_refused() -> None:
+    """Also where nobody in the whole plan says anything of criteria."""
+    of = task(acceptance_criteria=["one"])
+    draft = fill_holes(opened({"covers": "all"}, of=of), {"dig": [{"id": "a", "specialist": "legal"}]})
+    assert codes(draft, of=of) == ["uncovered_criterion"]
+
+
+def test_what_needs_only_the_rest_of_the_plan_needs_what_the_hole_needs_too() -> None:
+    """A model cannot put its subtask before what must come first."""
+    source = workflow({})
+    source["plan"]["subtasks"].append({"id": "aside", "specialist": "finance"})
+    draft = plan_by_rules(task(), load_workflows([source]))
+    assert draft is not None
+    plan = planned(fill_holes(draft, {"dig": [{"id": "a", "specialist": "legal", "needs": ["aside"]}]}))
+    assert edges(plan)["dig-1"] == {"aside", "screen"}
+
+
+def test_a_criterion_that_rests_on_an_optional_subtask_is_noted() -> None:
+    """It is covered, and yet the run may end well without it."""
+    of = task(acceptance_criteria=["one"])
+    given: list[Any] = [{"id": "a", "specialist": "legal", "covers": ["c1"], "required": False}]
+    plan = planned(fill_holes(opened({"covers": "all"}, of=of), {"dig": given}), of=of)
+    assert any("c1 rests on dig-1 alone" in note for note in plan.notes)
+
+
 def test_a_subtask_that_is_of_no_template_and_no_hole_is_refused() -> None:
     """However it came into a rule's plan."""
     draft = fill_holes(opened(), {"dig": [{"id": "a", "specialist": "legal"}]})
