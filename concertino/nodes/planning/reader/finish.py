@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject, clean
 from concertino.contracts.task import Requirements
+from concertino.nodes.planning import references
 from concertino.nodes.planning.reader.shape import CHAINED, Reading, Shape
 
 MARKS = re.compile(
@@ -33,10 +34,13 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
             names.setdefault(element.id, made)
     if not names:  # then they can only be meant by their number
         names = {str(number): made for number, made in enumerate(ids, 1)}
+    nodes = Nodes(shape, ids)
+    if nodes.first:
+        told.append("nodes are counted from 1: so they agree with the links")
     subtasks: list[Any] = []
     for position, (element, made) in enumerate(zip(shape.elements, ids, strict=True)):
         meant: list[str] = []
-        inputs = _linked(element.inputs, made, ids, names, meant)
+        inputs = _linked(element.inputs, position, nodes, names, meant)
         needs = [_meant(name, ids, names) or name for name in element.needs or ()]
         if shape.in_order and position and element.needs is None:
             needs = [ids[position - 1]]
@@ -56,6 +60,56 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
     except ValueError as error:
         return Reading(None, notes=(*told, f"the plan cannot be read: {error}"))
     return Reading(cleaned, form, tuple(told), _requirements(shape.asked))
+
+
+class Nodes:
+    """Subtasks by their position in the list, as `<node-0>` speaks of them.
+
+    Some models count from 1: whichever agrees better with the links counts. A mark that contradicts the links, because its
+    node comes after the one it stands in, is no reference but text.
+    """
+
+    def __init__(self, shape: Shape, ids: list[str]) -> None:
+        self.ids = ids
+        self._after = _reach(shape)
+        marks = [
+            (own, int(mark["position"]))
+            for own, element in enumerate(shape.elements)
+            for mark in MARKS.finditer(str(element.inputs))
+            if mark["position"] is not None and mark.group(0).startswith("<node")
+        ]
+        fits = [sum(own in self._after.get(position - first, ()) for own, position in marks) for first in (0, 1)]
+        self.first = int(fits[1] > fits[0])
+
+    def id_of(self, position: int, own: int) -> str | None:
+        """Return the id of a node that a mark in the subtask at `own` speaks of; `None` where it can mean none."""
+        at = position - self.first
+        if not 0 <= at < len(self.ids) or at == own or at in self._after.get(own, ()):
+            return None
+        return self.ids[at]
+
+
+def _reach(shape: Shape) -> dict[int, set[int]]:
+    """Return, for every position, those that come after it by the links."""
+    places: dict[str, list[int]] = {}
+    for at, element in enumerate(shape.elements):
+        for name in {element.id, element.worker} - {None}:
+            places.setdefault(str(name), []).append(at)
+    following: dict[int, set[int]] = {}
+    for link in shape.links:
+        if isinstance(link, tuple):
+            for before in places.get(str(link[0]), ()):
+                following.setdefault(before, set()).update(at for at in places.get(str(link[1]), ()) if at != before)
+    reached: dict[int, set[int]] = {}
+    for start in following:
+        left, seen = [start], set[int]()
+        while left:
+            for at in following.get(left.pop(), ()):
+                if at not in seen:
+                    seen.add(at)
+                    left.append(at)
+        reached[start] = seen
+    return reached
 
 
 def _ids(shape: Shape, notes: list[str]) -> list[str]:
@@ -101,33 +155,43 @@ def _meant(name: str, ids: list[str], names: Mapping[str, str]) -> str | None:
     return None
 
 
-def _linked(value: Any, own: str, ids: list[str], names: Mapping[str, str], meant: list[str], level: int = 0) -> Any:
+def _linked(value: Any, own: int, nodes: Nodes, names: Mapping[str, str], meant: list[str], level: int = 0) -> Any:
     """Return an argument with whole-value references in the plan's form; `meant` gathers every id that is referred to."""
     if level > NESTING:
         return None
     if isinstance(value, Mapping):
         if set(value) <= {"$from", "path"} and isinstance(value.get("$from"), str):
-            target = _meant(value["$from"], ids, names)
+            target = _meant(value["$from"], nodes.ids, names)
             return {**value, "$from": target} if target is not None else dict(value)
-        return {str(key): _linked(inner, own, ids, names, meant, level + 1) for key, inner in value.items()}
+        return {str(key): _linked(inner, own, nodes, names, meant, level + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_linked(inner, own, ids, names, meant, level + 1) for inner in value]
+        return [_linked(inner, own, nodes, names, meant, level + 1) for inner in value]
     if not isinstance(value, str):
         return value
     found = [
-        (match, target) for match in MARKS.finditer(value) if (target := _target(match, ids, names)) and target != own
+        (match, target)
+        for match in MARKS.finditer(value)
+        if (target := _target(match, own, nodes, names)) and target != nodes.ids[own]
     ]
     if len(found) == 1 and found[0][0].group(0) == value.strip():
         return {"$from": found[0][1]}
     meant += [target for _, target in found]
-    return value
+    own_form = references.read(value)
+    if own_form is None:
+        return value
+    if (
+        isinstance(own_form, references.Reference)
+        and (target := _meant(own_form.subtask, nodes.ids, names)) is not None
+    ):
+        return references.reference_to(target, own_form.path)
+    return references.literal(value)  # a placeholder that nothing fills: it is text
 
 
-def _target(match: re.Match[str], ids: list[str], names: Mapping[str, str]) -> str | None:
+def _target(match: re.Match[str], own: int, nodes: Nodes, names: Mapping[str, str]) -> str | None:
     if (position := match["position"]) is not None:
         if position in names and not match.group(0).startswith("<node"):
             return names[position]
-        return ids[int(position)] if int(position) < len(ids) else None
+        return nodes.id_of(int(position), own)
     written = match["evidence"] or match["number"] or match["name"]
     return names.get(written)
 
