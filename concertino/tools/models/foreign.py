@@ -81,8 +81,6 @@ class ForeignGuard:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._open: dict[UUID, ForeignCall] = {}
-        self._decided: set[UUID] = set()
-        """Calls that were admitted or refused, by LangChain's run id."""
         self._refused: dict[UUID, BaseException] = {}
         """Why `start` refused a call, until `check` raises it."""
         self._prices: dict[tuple[str, str], Price | None] = {}
@@ -90,7 +88,8 @@ class ForeignGuard:
 
     async def start(self, run_id: UUID, asked: Asked) -> None:
         """Admit a call, from a coroutine. What it raises is kept for `check`, and so is a cancellation."""
-        call: ForeignCall | None = None
+        if run_id in self._open:
+            return
         try:
             if (asked.provider, asked.model) not in self._prices:
                 await threads.run(self._price, asked)
@@ -98,24 +97,22 @@ class ForeignGuard:
             await call.admit()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below, nothing is lost
             # Raised by `_Refusing`, the last: LangChain would leave the coroutines of all other handlers unawaited.
-            self._decide(run_id)
+            self._take(run_id)
             self._refused[run_id] = error
         else:
-            self._admitted(run_id, call, asked)
+            wire.hold(call, owner=self, batch=asked.batch)
 
     def start_blocking(self, run_id: UUID, asked: Asked) -> None:
         """Admit a call from a plain thread, or raise why it is refused."""
+        if run_id in self._open:
+            return
         try:
             call = self._prepared(run_id, asked)
             call.admit_blocking()
         except Exception as error:
-            self._decide(run_id)
+            self._take(run_id)
             raise unretried(error) from error
-        self._admitted(run_id, call, asked)
-
-    def is_decided(self, run_id: UUID) -> bool:
-        """Say whether a call was admitted or refused."""
-        return run_id in self._decided
+        wire.hold(call, owner=self, batch=asked.batch)
 
     def check(self, run_id: UUID) -> None:
         """Raise what `start` has kept, once."""
@@ -172,14 +169,6 @@ class ForeignGuard:
         if about not in self._prices:
             self._prices[about] = self._price_of(PRICED_AS.get(asked.provider, asked.provider), asked.model)
         return self._prices[about]
-
-    def _admitted(self, run_id: UUID, call: ForeignCall, asked: Asked) -> None:
-        self._decided.add(run_id)
-        wire.hold(call, owner=self, batch=asked.batch)
-
-    def _decide(self, run_id: UUID) -> None:
-        self._decided.add(run_id)
-        self._take(run_id)
 
     def _take(self, run_id: UUID) -> ForeignCall | None:
         with self._lock:

@@ -2,18 +2,18 @@
 
 LangChain has two managers of callbacks. The blocking one calls handlers in the caller's thread, and drops what a coroutine
 handler raises; the awaiting one awaits coroutine handlers and calls the others on the event loop, which must not be
-blocked. So there are three handlers, told in this order: one waits for budget in coroutines, one does so in threads and
-hears of every end, one raises what the first has met. When an inline handler raises, the awaiting manager leaves the
-coroutines of all others unawaited; the third is therefore told beside them.
+blocked. So there are three handlers: one waits for budget in coroutines, one does so in threads and hears of every end,
+one raises what the first has met: when an inline handler raises, the awaiting manager leaves the coroutines of all
+others unawaited, so this one is told beside them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from dataclasses import replace
+from inspect import CO_COROUTINE, currentframe
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -38,10 +38,6 @@ class Admission(Protocol):
         """Admit a call from a plain thread, or raise why it is refused."""
         ...
 
-    def is_decided(self, run_id: UUID) -> bool:
-        """Say whether a call was admitted or refused."""
-        ...
-
     def check(self, run_id: UUID) -> None:
         """Raise what `start` has kept, once."""
         ...
@@ -56,10 +52,7 @@ class Admission(Protocol):
 
 
 class _Awaiting(BaseCallbackHandler):
-    """Told before `_ForeignInline`: admits for coroutines, where waiting must not block the loop.
-
-    A blocking manager would drop what it raises, and comes to it only after `_ForeignInline` has decided.
-    """
+    """Admits for coroutines: waits without blocking the loop. Of chat models, `_Refusing` raises what it meets."""
 
     raise_error = True
     run_inline = True
@@ -69,31 +62,33 @@ class _Awaiting(BaseCallbackHandler):
 
     @property
     def ignore_chat_model(self) -> bool:
-        """Whether there is no event loop here, and so nobody to wait."""
-        return not _has_loop()
+        """Whether a blocking manager asks."""
+        return not _is_awaited()
 
     @property
     def ignore_llm(self) -> bool:
         """Likewise; how calls end is heard by `_ForeignInline`."""
-        return not _has_loop()
+        return not _is_awaited()
 
     async def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
     ) -> None:
         asked = _asked(serialized, messages[0], kwargs)
-        if asked is not None and not self._admission.is_decided(run_id):
+        if asked is None:
+            wire.let_go()
+        else:
             await self._admission.start(run_id, asked)
 
     async def on_llm_start(
         self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        asked = _asked_of_text(serialized, prompts, kwargs)
-        if asked is not None and not self._admission.is_decided(run_id):
-            await self._admission.start(run_id, asked)
+        await self._admission.start(run_id, _asked_of_text(serialized, prompts, kwargs))
+        # Of a model of texts nobody is told beside the inline handlers, where there are any.
+        self._admission.check(run_id)
 
 
 class _ForeignInline(BaseCallbackHandler):
-    """Told in the caller's own thread, by either manager: admits for the blocking one, and settles for both."""
+    """Admits for threads, and hears of every end."""
 
     raise_error = True
     run_inline = True
@@ -104,18 +99,17 @@ class _ForeignInline(BaseCallbackHandler):
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        self._start(run_id, _asked(serialized, messages[0], kwargs))
-
-    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
-        self._start(run_id, _asked_of_text(serialized, prompts, kwargs))
-        # Of a model of texts nobody else is told where there are inline handlers.
-        self._admission.check(run_id)
-
-    def _start(self, run_id: UUID, asked: Asked | None) -> None:
+        if _is_awaited():
+            return
+        asked = _asked(serialized, messages[0], kwargs)
         if asked is None:
             wire.let_go()
-        elif not self._admission.is_decided(run_id):
+        else:
             self._admission.start_blocking(run_id, asked)
+
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
+        if not _is_awaited():
+            self._admission.start_blocking(run_id, _asked_of_text(serialized, prompts, kwargs))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         self._admission.ended(run_id, _usage(response))
@@ -125,7 +119,7 @@ class _ForeignInline(BaseCallbackHandler):
 
 
 class _Refusing(BaseCallbackHandler):
-    """Told last, and beside the handlers of others: raises what `_Awaiting` has met, so that nothing leaves."""
+    """Told beside the handlers of others, after all inline ones: raises what `_Awaiting` has met, so nothing leaves."""
 
     raise_error = True
 
@@ -134,11 +128,22 @@ class _Refusing(BaseCallbackHandler):
 
     @property
     def ignore_chat_model(self) -> bool:
-        """Whether there is no event loop here, and so nothing was met."""
-        return not _has_loop()
+        """Whether a blocking manager asks."""
+        return not _is_awaited()
 
     async def on_chat_model_start(self, *told: Any, run_id: UUID, **kwargs: Any) -> None:
         self._admission.check(run_id)
+
+
+def _is_awaited() -> bool:
+    """Say whether the handler that asks is called by the awaiting manager, which does so from a coroutine.
+
+    Nothing else tells, on an event loop, which of the two it is. Nor does the order of handlers, which is a set's where
+    LangGraph merges managers.
+    """
+    frame = currentframe()
+    caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
+    return caller is not None and bool(caller.f_code.co_flags & CO_COROUTINE)
 
 
 _bound: tuple[ContextVar[BaseCallbackHandler | None], ...] = tuple(
@@ -162,7 +167,7 @@ def remove(tokens: Tokens) -> None:
         var.reset(token)
 
 
-_RAISING = ((_ForeignInline.__name__,), (_Refusing.__name__,))
+_RAISING = tuple((kind.__name__,) for kind in (_Awaiting, _ForeignInline, _Refusing))
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -174,6 +179,7 @@ logging.getLogger("langchain_core.callbacks.manager").addFilter(_is_news)
 
 
 def _asked(serialized: Mapping[str, Any] | None, messages: list[Any], told: Mapping[str, Any]) -> Asked | None:
+    """Return what is asked of a foreign model; `None` of one of ours."""
     settings = told.get("invocation_params") or {}
     if settings.get("_type") == GOVERNED:
         return None
@@ -183,9 +189,10 @@ def _asked(serialized: Mapping[str, Any] | None, messages: list[Any], told: Mapp
     )  # fmt: skip
 
 
-def _asked_of_text(serialized: Mapping[str, Any] | None, prompts: list[str], told: Mapping[str, Any]) -> Asked | None:
+def _asked_of_text(serialized: Mapping[str, Any] | None, prompts: list[str], told: Mapping[str, Any]) -> Asked:
     asked = _asked(serialized, [HumanMessage(text) for text in prompts], told)
-    return None if asked is None else replace(asked, is_text=True)
+    assert asked is not None  # ours are chat models
+    return replace(asked, is_text=True)
 
 
 def _usage(response: LLMResult) -> Mapping[str, Any] | None:
@@ -199,11 +206,3 @@ def _usage(response: LLMResult) -> Mapping[str, Any] | None:
     if not isinstance(told, Mapping) or "prompt_tokens" not in told:
         return None
     return {"input_tokens": told["prompt_tokens"], "output_tokens": told.get("completion_tokens", 0)}
-
-
-def _has_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
