@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from concertino.nodes.planning.reader.texts import CALLED
+from concertino.nodes.planning.reader.literals import CALLED
 
 ID_KEYS = (
     "id",
@@ -148,7 +148,7 @@ def _is_name(key: str, flat: Mapping[str, Any]) -> bool:
         isinstance(flat.get(other), str) for other in OBJECTIVE_KEYS if other not in (key, "task", "name", "action")
     )
     takes = any(other in flat for other in INPUT_KEYS)
-    return len(value) <= 64 and len(value.split()) <= 5 and (takes or (others and key != "name")) and key != "model"
+    return len(value) <= 64 and len(value.split()) <= 8 and (takes or (others and key != "name")) and key != "model"
 
 
 def _id(flat: Mapping[str, Any], used: set[str]) -> str | None:
@@ -217,8 +217,10 @@ def _names(given: Any) -> list[str]:
     """Return names however they are listed."""
     if given is None or isinstance(given, bool):
         return []
-    if isinstance(given, int | float):
-        return [str(int(given))]
+    if isinstance(given, int):
+        return [str(given)]
+    if isinstance(given, float):
+        return [f"{given:g}"]
     if isinstance(given, str):
         parts = re.split(r"\s*[,;]\s*|\s+and\s+", given.strip().strip("[]"))
         return [part.strip(" '\"#$") for part in parts if part.strip(" '\"#$")]

@@ -33,7 +33,10 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
         if element.id is not None:
             names.setdefault(element.id, made)
     if not names:  # then they can only be meant by their number
-        names = {str(number): made for number, made in enumerate(ids, 1)}
+        first = _first_number(shape, len(ids))
+        names = {str(number): made for number, made in enumerate(ids, first)}
+        if not first:
+            told.append("subtasks are counted from 0: so their links do")
     nodes = Nodes(shape, ids)
     if nodes.first:
         told.append("nodes are counted from 1: so they agree with the links")
@@ -60,6 +63,13 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
     except ValueError as error:
         return Reading(None, notes=(*told, f"the plan cannot be read: {error}"))
     return Reading(cleaned, form, tuple(told), _requirements(shape.asked))
+
+
+def _first_number(shape: Shape, count: int) -> int:
+    """Return 0 where needs and links count the subtasks from 0, else 1."""
+    named = {need for element in shape.elements for need in element.needs or ()}
+    named |= {str(end) for link in shape.links if isinstance(link, tuple) for end in link}
+    return 0 if "0" in named and str(count) not in named else 1
 
 
 class Nodes:

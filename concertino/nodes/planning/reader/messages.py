@@ -24,6 +24,13 @@ def as_calls(given: object) -> list[dict[str, Any]]:
     return found
 
 
+def messages_of(given: object) -> list[Any]:
+    """Return what is to be read, the last message of a conversation first; anything else is one message."""
+    if isinstance(given, list | tuple) and given and all(_message(item) is not None for item in given):
+        return list(reversed(given))
+    return [given]
+
+
 def texts_of(given: object) -> Iterator[Any]:
     """Yield the texts of a message, or what was given where it is none."""
     if isinstance(given, bytes):
@@ -32,13 +39,7 @@ def texts_of(given: object) -> Iterator[Any]:
     message = _message(given)
     if message is None:
         if given is not None:
-            yield (
-                given
-                if isinstance(given, str | Mapping | list)
-                else list(given)
-                if isinstance(given, tuple)
-                else str(given)
-            )
+            yield given
         return
     content = _get(message, "content")
     if isinstance(content, str):
@@ -71,7 +72,7 @@ def _message(given: object) -> Any:
         return given if is_message else None
     if isinstance(given, str | list | tuple | bytes) or given is None:
         return None
-    return given if hasattr(given, "content") else None
+    return given if _get(given, "content") is not None or _get(given, "tool_calls") else None
 
 
 def _call(call: object) -> dict[str, Any] | None:
@@ -95,5 +96,8 @@ def _text(block: object) -> str:
 def _get(held: object, name: str) -> Any:
     if isinstance(held, Mapping):
         return held.get(name)
-    value = getattr(held, name, None)
+    try:
+        value = getattr(held, name, None)
+    except Exception:  # noqa: BLE001 - a foreign object's property: what cannot be had is not there
+        return None
     return None if callable(value) else value

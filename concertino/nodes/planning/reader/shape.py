@@ -28,6 +28,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of the plans that stand in an answer."""
+
+    shape: Shape
+    form: str
+    """What it came as, its own kind left out."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was read."""
 
@@ -37,3 +47,4 @@ class Reading:
     """What it came as, e.g. `json`, `fenced python`, `rewoo`."""
     notes: tuple[str, ...] = ()
     requirements: Requirements | None = None
+    """Objectives, constraints and criteria that stand beside the plan; they are not in `plan`."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, element_of
 from concertino.nodes.planning.reader.lines import shape_of_lines
+from concertino.nodes.planning.reader.literals import CALLED
 from concertino.nodes.planning.reader.shape import Shape
-from concertino.nodes.planning.reader.texts import CALLED, values
+from concertino.nodes.planning.reader.texts import values
 
 LIST_KEYS = (
     "subtasks", "sub_tasks", "task_nodes", "tasks", "nodes", "steps", "plan_steps", "plan", "actions", "workflow", "todos",
@@ -92,6 +93,12 @@ def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: i
 
 def _inside(inner: Any, key: str, specialists: Collection[str], level: int) -> Shape | None:
     if isinstance(inner, list):
+        if key == "task_nodes":  # TaskBench: the task is the tool
+            inner = [
+                {"tool": item["task"], **{name: value for name, value in item.items() if name != "task"}}
+                if isinstance(item, Mapping) and isinstance(item.get("task"), str) and "tool" not in item else item
+                for item in inner
+            ]  # fmt: skip
         return _of_list(inner, specialists, key=key)
     if isinstance(inner, str):
         found = shape_of(inner, specialists, level=level + 1)
@@ -208,13 +215,13 @@ def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
     inner = given.get("requirements")
     held = inner if isinstance(inner, Mapping) else given
     names = {
-        "objectives": ("objectives", "goals"),
+        "objectives": ("objectives", "goals", "objective", "goal"),
         "constraints": ("constraints",),
         "acceptance_criteria": ("acceptance_criteria", "criteria", "success_criteria"),
     }
     found = {}
     for name, keys in names.items():
-        value = next((held[key] for key in keys if isinstance(held.get(key), list) and held[key]), None)
+        value = next((held[key] for key in keys if isinstance(held.get(key), list | str) and held[key]), None)
         if value is not None:
-            found[name] = value
+            found[name] = value if isinstance(value, list) else [value]
     return found

@@ -1,0 +1,140 @@
+"""Brackets and quotes in a text: where a value ends, and where one that never ends can be closed without inventing anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+NESTING = 64
+"""Levels of brackets beyond which nothing is parsed; above any plan's. Chosen by hand."""
+CLOSING = {"{": "}", "[": "]", "(": ")"}
+
+_TOKEN = re.compile(
+    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""'
+    r"|'''(?:[^'\\]++|\\.|'(?!''))*+'''"
+    r'|"(?:[^"\\]++|\\.)*+"'
+    r"|(?<![A-Za-z0-9)\]}])'(?:[^'\\]++|\\.)*+'"
+    r"|(?P<comment>(?:(?<=[\s,\[{(])#|(?<!:)//)[^\n\"'{}\[\]]*+(?=\n|\Z))"
+    r"|(?P<open>[\[{(])|(?P<close>[\]})])|(?P<comma>,)"
+    r"|(?P<quote>\"|(?<![A-Za-z0-9)\]}])')",
+    re.DOTALL,
+)
+"""Whole strings first, so that nothing inside them counts; a single quote inside a word begins none."""
+_KEY = re.compile(r"([A-Za-z_]\w*)[\"']?\s*[:=]\s*\Z")
+
+
+@dataclass(slots=True)
+class Bracket:
+    """One bracket that is still open."""
+
+    mark: str
+    at: int
+    element: int
+    """Where the element that is being written begins: after the bracket or the last comma."""
+    elements: int = 0
+    """Elements before that one."""
+
+
+@dataclass(slots=True)
+class Span:
+    """A value from its first bracket on."""
+
+    start: int
+    end: int
+    """Past its last bracket, or where reading stopped."""
+    stack: list[Bracket] = field(default_factory=list)
+    """Brackets left open, the outermost first; empty for a value that is closed."""
+    closed_at: int = 0
+    """Past the last bracket that was closed inside, 0 without one."""
+    closed_stack: str = ""
+    """The brackets that were open there."""
+    in_text: bool = False
+    """Whether the end stands inside a string."""
+    too_deep: bool = False
+
+
+class Closing(NamedTuple):
+    """A way to close what was cut off."""
+
+    kept: str
+    """With the element that was being written, where no more than brackets may be missing; empty where more is."""
+    whole: str
+    """Without it."""
+
+
+def span(text: str, start: int) -> Span:
+    """Return the value that begins with the bracket at `start`."""
+    found = Span(start, len(text))
+    stack = found.stack
+    for token in _TOKEN.finditer(text, start):
+        kind, at = token.lastgroup, token.start()
+        if kind == "open":
+            stack.append(Bracket(token[0], at, at + 1))
+            if len(stack) > NESTING:
+                found.end, found.too_deep = at, True
+                return found
+        elif kind == "close":
+            stack.pop()
+            if not stack:
+                found.end = at + 1
+                return found
+            found.closed_at = at + 1
+            found.closed_stack = "".join(bracket.mark for bracket in stack)
+        elif kind == "comma":
+            stack[-1].element = at
+            stack[-1].elements += 1
+        elif kind == "quote":
+            found.in_text = True
+            return found
+    return found
+
+
+def closings(text: str, found: Span, lists: frozenset[str]) -> list[Closing]:
+    """Return how a value that was cut off can be closed, the way that keeps most first.
+
+    What is given up is a whole element: of the outermost list that stands under one of `lists`, else of the outermost list,
+    else of the innermost mapping that has others.
+
+    Args:
+        text: the text that `found` is a span of.
+        found: a span with brackets left open.
+        lists: names of the fields that hold subtasks or links.
+    """
+    level = _level(text, found, lists)
+    bracket = found.stack[level]
+    whole = text[found.start : bracket.element] + _closed(bracket.mark for bracket in found.stack[: level + 1])
+    kept = []
+    inner = level + 2
+    """Brackets that are open where nothing but the last element's own and those around it is missing."""
+    if not found.in_text and len(found.stack) <= inner:
+        piece = text[found.start : found.end].rstrip()
+        if piece[-1:] in ("}", "]", ")", '"', "'"):
+            kept.append(piece + _closed(bracket.mark for bracket in found.stack))
+    if found.closed_at > bracket.element and len(found.closed_stack) <= inner:
+        kept.append(text[found.start : found.closed_at] + _closed(found.closed_stack))
+    return [*(Closing(one, whole) for one in dict.fromkeys(kept)), Closing("", whole)]
+
+
+def _level(text: str, found: Span, lists: frozenset[str]) -> int:
+    stack = found.stack
+    named = [at for at, bracket in enumerate(stack) if bracket.mark == "[" and _is_under(text, found, at, lists)]
+    if named:
+        level = named[0]
+        while not stack[level].elements and level + 2 in named:  # a list of one plan with its own list
+            level += 2
+        return level
+    rows = [at for at, bracket in enumerate(stack) if bracket.mark == "["]
+    if rows:
+        return rows[0]
+    return next((at for at in range(len(stack) - 1, -1, -1) if stack[at].elements), len(stack) - 1)
+
+
+def _is_under(text: str, found: Span, at: int, lists: frozenset[str]) -> bool:
+    key = _KEY.search(text, max(found.start, found.stack[at].at - 80), found.stack[at].at)
+    return key is not None and key[1].lower() in lists
+
+
+def _closed(marks: Iterable[str]) -> str:
+    return "".join(CLOSING[mark] for mark in reversed(list(marks)))
