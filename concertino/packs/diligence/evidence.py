@@ -38,7 +38,7 @@ class Checked:
         So all found leaves it as it is, one wrong of two takes a third of it, and nothing found leaves half at most. Laplace's rule of
         succession over the citations, relative to a perfect record; chosen by hand.
         """
-        return stated * (self.found + 1) / (max(1, self.cited) + 1)
+        return stated * min(1.0, (self.found + 1) / (max(1, self.cited) + 1))
 
 
 def check(citations: Sequence[Citation], library: Library) -> Checked:
