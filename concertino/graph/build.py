@@ -23,8 +23,10 @@ from concertino.graph.setup import (
     budgets,
     check_foreign,
     check_parts,
+    constraints_of,
     count,
     dollars_limited,
+    gates_of,
     journal_of,
     prices_of,
     rules,
@@ -35,6 +37,8 @@ from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
 from concertino.nodes.planning.cone import Replan
+from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.workflows import Workflow
 from concertino.tools.breaker import Breakers
 from concertino.tools.models.roster import roster
@@ -57,6 +61,8 @@ def create_planner(
     shares: Mapping[str, float] | None = None,
     prices: Mapping[str, Any] | None = None,
     allow_uncapped: bool = False,
+    constraints: Constraints | Mapping[str, Any] | None = None,
+    gates: Sequence[GatePolicy | Mapping[str, Any]] = (),
     concurrency: int | None = None,
     authority: Mapping[str, float] | None = None,
     limits: Limits | None = None,
@@ -90,7 +96,9 @@ def create_planner(
             the merging. Each is a cap, not a reservation. Source: document 004, token budget allocation.
         prices: Prices of models that the offline snapshot has not, by model name: `{"input_usd_per_m", "output_usd_per_m"}`.
         allow_uncapped: Let specialists call LangChain models of their own that set no output cap; what such a call uses
-            beyond what was held for it is then a recorded breach.
+            beyond what was held for it is then a recorded breach. Where neither tokens nor dollars are limited, they may.
+        constraints: What holds for every plan, a model's too: required steps, forbidden combinations, prerequisites, ends.
+        gates: Policies that place gates: `{"when": CEL over subtask, card and task, "question"}`.
         concurrency: Subtasks that may run at the same time; unlimited where left out. A smaller `max_concurrency` in
             the config of an invocation goes first.
         authority: Trust by specialist name, 0-1; goes before what a specialist declares. A hierarchy may name more
@@ -151,6 +159,8 @@ def create_planner(
         shares=shares_of(shares, named),
         models=led,
         prices=priced,
+        constraints=constraints_of(constraints, named),
+        gates=gates_of(gates),
         allow_uncapped=allow_uncapped,
         aggregate=aggregate,
         prepare=prepare,

@@ -15,6 +15,8 @@ from concertino.contracts.specialist import SpecialistCard
 from concertino.contracts.task import Task
 from concertino.graph.state import Policy
 from concertino.nodes.planning.cone import Replan
+from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.workflows import Workflow
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.breaker import Breakers
@@ -58,6 +60,10 @@ class Options:
     models: Roster = field(default_factory=Roster)
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Prices of models by name, before those of the offline snapshot."""
+    constraints: Constraints | None = None
+    """What holds for every plan, beside a workflow's own."""
+    gates: tuple[GatePolicy, ...] = ()
+    """Policies that place gates in every plan."""
     allow_uncapped: bool = False
     """Whether foreign models without an output cap may be called; what they use over their hold is a recorded breach."""
     shares: Mapping[str, float] = field(default_factory=dict)

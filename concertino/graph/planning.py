@@ -48,7 +48,15 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
     cards, bounds = options.cards, options.limits
 
     def fallback() -> Draft:
-        return first_draft(task, options.workflows, cards, standings=known, limits=bounds)
+        return first_draft(
+            task,
+            options.workflows,
+            cards,
+            standings=known,
+            limits=bounds,
+            constraints=options.constraints,
+            gates=options.gates,
+        )
 
     def on_step(kind: EventType, payload: JsonObject) -> None:
         run.emit(kind, payload=payload)
@@ -66,7 +74,9 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
     )
     check_names(drafted.plan)
     run.check()
-    return drafted.plan, cast("JsonObject", assess(task, drafted.plan, cards).model_dump(mode="json"))
+    return drafted.plan, cast(
+        "JsonObject", assess(task, drafted.plan, cards, budget=run.policy.budget).model_dump(mode="json")
+    )
 
 
 def _deadline(run: Run) -> float | None:

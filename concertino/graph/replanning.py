@@ -23,6 +23,7 @@ from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots, replaced_by_draft, replaced_by_rule
 from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.first_draft import under
 from concertino.nodes.planning.rules import plan_by_rules
 
 TIME_SHARE = 0.5
@@ -147,14 +148,14 @@ def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | Non
     )
 
 
-def _bound_by(run: Run, plan: Plan) -> Draft | None:
-    """Return what the plan's workflow binds every plan of the task by; `None` where it is of no workflow.
+def _bound_by(run: Run, plan: Plan) -> Draft:
+    """Return what binds every plan of the task: the planner's own constraints and gates, and those of the plan's workflow.
 
     Raises:
         Refused: the workflow is not what it was.
     """
     if plan.workflow is None or plan.origin == "caller":  # a caller may call his plan what he likes
-        return None
+        return _under_own(run, Draft({}, plan.origin))
     found = [one for one in run.options.workflows if one.name == plan.workflow]
     try:
         ruled = plan_by_rules(run.task, found, limits=run.options.limits)
@@ -162,7 +163,11 @@ def _bound_by(run: Run, plan: Plan) -> Draft | None:
         raise Refused(f"workflow {plan.workflow} does not fit its task any more: {error}") from error
     if ruled is None:
         raise Refused(f"workflow {plan.workflow}, which binds the plan, is not here or does not match any more")
-    return ruled
+    return _under_own(run, ruled)
+
+
+def _under_own(run: Run, draft: Draft) -> Draft:
+    return under(draft, constraints=run.options.constraints, gates=run.options.gates)
 
 
 def _is_sound(plan: Plan, refusals: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -14,14 +14,15 @@ from concertino.contracts.budget import Budget
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import SetupError
 from concertino.contracts.journal import Journal
-from concertino.contracts.refinement import StandIn
 from concertino.contracts.task import input_error
 from concertino.graph.options import Options
 from concertino.graph.runs.money import WORK
 from concertino.journal.open import open_journal
-from concertino.nodes.planning.faults import Faults
-from concertino.nodes.planning.routing import RESERVED_NAMES, capabilities
-from concertino.nodes.planning.workflows import SubtaskTemplate, Workflow, load_workflows
+from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.gate_policy import GatePolicy
+from concertino.nodes.planning.routing import RESERVED_NAMES
+from concertino.nodes.planning.spoken import refuse_subtask_steps, refuse_unknown, spoken_in, spoken_of
+from concertino.nodes.planning.workflows import Workflow, load_workflows
 from concertino.nodes.specialists.declare import Specialist, as_specialist, with_authority
 from concertino.nodes.synthesis.authority import fraction
 from concertino.tools.models.caps import check_cap, find_models
@@ -196,19 +197,33 @@ def rules(sources: Sequence[Any], specialists: Mapping[str, Specialist]) -> tupl
     """
     found = load_workflows(sources)
     cards = {name: one.card for name, one in specialists.items()}
-    able = {skill for name in cards for skill in capabilities(name, cards)}
     for workflow in found:
-        for at, template in enumerate(workflow.plan.subtasks):
-            place = f"workflow {workflow.name}: plan.subtasks[{at}]"
-            _check_staff(template, place, cards, able)
-            if template.on_failure is not None:
-                _check_staff(template.on_failure, f"{place}.on_failure", cards, able)
+        refuse_unknown(spoken_of(workflow), cards)
     return found
 
 
-def _check_staff(asked: SubtaskTemplate | StandIn, place: str, cards: Collection[str], able: Collection[str]) -> None:
-    kind = "specialist" if asked.specialist is not None else "capability"
-    wanted, known = asked.specialist or asked.capability, cards if kind == "specialist" else able
-    if wanted is not None and wanted not in known:
-        whose = f"no such {kind} here" if kind == "specialist" else "no specialist here has it"
-        raise SetupError(field=f"{place}.{kind}", value=wanted, rule=f"{whose}; {Faults().nearest(wanted, known)}")
+def constraints_of(given: object, specialists: Mapping[str, Specialist]) -> Constraints | None:
+    """Return the planner's own constraints.
+
+    Raises:
+        InputError: faulty ones.
+        SetupError: they speak of a workflow's subtasks, or of whom nobody is.
+    """
+    if given is None:
+        return None
+    found = model(Constraints, given, field="constraints")
+    refuse_subtask_steps(found, field="constraints")
+    refuse_unknown(spoken_in(found, place="constraints"), {name: one.card for name, one in specialists.items()})
+    return found
+
+
+def gates_of(given: object) -> tuple[GatePolicy, ...]:
+    """Return the planner's own gate policies.
+
+    Raises:
+        SetupError: no list.
+        InputError: a faulty one.
+    """
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise SetupError(field="gates", value=given, rule="must be a list of policies")
+    return tuple(model(GatePolicy, one, field=f"gates[{at}]") for at, one in enumerate(given))

@@ -41,7 +41,7 @@ class AttemptDesk:
         deadline: float | None,
     ) -> None:
         self._run, self._path, self._specialist, self._deadline = run, path, specialist, deadline
-        self._subtask_id, self._tier, self._attempt = subtask.id, subtask.tier, attempt
+        self._subtask_id, self._attempt = subtask.id, attempt
         self._spent = 0
         self._is_closed = False
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class AttemptDesk:
         Raises:
             SetupError: dollars are limited, and its price is not known.
         """
-        source = self._run.models.roster.of_specialist(self._specialist.name, self._tier)
+        source = self._run.models.of_specialist(self._specialist.name, self._run.plan, self._subtask_id)
         if source is None:
             return None
         with self._lock:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 
-from concertino.contracts.errors import InputError, RunBusy, SetupError, TaskConflict
+from concertino.contracts.errors import InputError, RunBusy, TaskConflict
 from concertino.contracts.event import TERMINAL
 from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Lease, RunRow
@@ -22,6 +21,7 @@ from concertino.graph.door.drafting import draft
 from concertino.graph.door.forks import FORK, announce, give_answers, is_begun, origin_of
 from concertino.graph.door.heart import Heart
 from concertino.graph.door.lineage import outer_line
+from concertino.graph.door.live import check_staff, live
 from concertino.graph.door.past import EVENTS, history_of, in_force, whole
 from concertino.graph.door.requests import allowed, prepared, requested
 from concertino.graph.door.tenure import is_free, take, take_unless_over
@@ -123,8 +123,8 @@ class Conductor:
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
-        await self._check(in_force(values, history), history, lease)
-        run = await self._live(row, task, policy, lease, history)
+        await check_staff(self.options, in_force(values, history), history, lease)
+        run = await live(self.options, row, task, policy, lease, history)
         for sid, record in cast("dict[str, JsonObject]", values.get("records") or {}).items():
             run.records.setdefault(sid, await whole(self.options.journal, record))
         entry = Entry(run=run, policy=policy, complexity=values.get("complexity") or history.complexity or {})
@@ -219,9 +219,9 @@ class Conductor:
         if lease is None:
             return Entry(known=await self.known(row))
         history = await self._history(row)
-        await self._check(history.plan, history, lease)
+        await check_staff(self.options, history.plan, history, lease)
         policy, plan = Policy.model_validate(row.policy), Plan.model_validate(history.plan)
-        run = await self._live(row, task, policy, lease, history)
+        run = await live(self.options, row, task, policy, lease, history)
         self.heart.keep(run)
         again = drop_outdated(run, plan)
         run.emit("RUN_RESUMED", state="running", payload={"again": cast("Any", again)})
@@ -266,7 +266,7 @@ class Conductor:
         complexity: JsonObject,
         history: History | None = None,
     ) -> Entry:
-        run = await self._live(row, task, policy, lease, history or History())
+        run = await live(self.options, row, task, policy, lease, history or History())
         self.heart.keep(run)
         run.emit(
             "RUN_ADMITTED",
@@ -302,33 +302,6 @@ class Conductor:
 
     async def _history(self, row: RunRow) -> History:
         return await history_of(self.options.journal, row)
-
-    async def _live(self, row: RunRow, task: Task, policy: Policy, lease: Lease, history: History) -> Run:
-        """Return the live run, its models ready; where one cannot be built the lease is given back."""
-        try:
-            run = Run(
-                self.options,
-                row=row,
-                task=task,
-                policy=policy,
-                lease=lease,
-                loop=asyncio.get_running_loop(),
-                history=history,
-            )
-            await run.models.ready()
-        except SetupError:
-            await wait(self.options.journal.release(lease))
-            raise
-        return run
-
-    async def _check(self, plan: object, history: History, lease: Lease) -> None:
-        """Give the lease back where the run needs a specialist that this planner does not have, and raise."""
-        try:
-            if plan:
-                check_specialists(Plan.model_validate(plan), history.records, self.options)
-        except SetupError:
-            await wait(self.options.journal.release(lease))
-            raise
 
     async def _lease(self, row: RunRow) -> Lease:
         return await take(self.options.journal, row)

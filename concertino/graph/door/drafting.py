@@ -33,8 +33,11 @@ async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan | No
     if task.plan is None and options.models.led_by(policy.model).of_node(PLAN) is not None:
         ruled = plan_by_rules(task, options.workflows, limits=options.limits)
         if ruled is None or ruled.holes:
-            return None, cast("JsonObject", assess(task, None, cards).model_dump(mode="json"))
-    made = first_draft(task, options.workflows, cards, standings=known, limits=options.limits)
+            return None, cast("JsonObject", assess(task, None, cards, budget=policy.budget).model_dump(mode="json"))
+    made = first_draft(
+        task, options.workflows, cards, standings=known, limits=options.limits, constraints=options.constraints,
+        gates=options.gates,
+    )  # fmt: skip
     plan = validate_draft(made, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known)
     check_names(plan)
-    return plan, cast("JsonObject", assess(task, plan, cards).model_dump(mode="json"))
+    return plan, cast("JsonObject", assess(task, plan, cards, budget=policy.budget).model_dump(mode="json"))

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 
 from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject
+from concertino.contracts.plan import Plan, SubtaskTier
 from concertino.graph.options import Options
 from concertino.graph.runs.money import Money
+from concertino.nodes.planning.tiers import tiers_of
 from concertino.tools.models.foreign import ForeignGuard
 from concertino.tools.models.governed import TOOL, GovernedModel, govern
 from concertino.tools.models.prices import Price, price_of, snapshot
@@ -27,6 +29,8 @@ class Models:
         self.roster = roster
         self.prompts: dict[str, str] = {}
         """Hashes of the prompts that were used, by name."""
+        self._sized: Plan | None = None
+        self._tiers: dict[str, SubtaskTier] = {}
 
     async def ready(self) -> None:
         """Build what is there, off this loop: importing a provider takes seconds, fetching an encoding may take some.
@@ -40,6 +44,12 @@ class Models:
         for source in self.roster:
             await load_counter(source.provider, source.model)
             await asyncio.to_thread(price, source, self._options.prices)
+
+    def of_specialist(self, name: str, plan: Plan | None, subtask_id: str) -> ModelSource | None:
+        """Return whose model a specialist takes for a subtask: its own, else that of the subtask's tier, else the default."""
+        if plan is not None and plan is not self._sized:
+            self._sized, self._tiers = plan, tiers_of(plan)
+        return self.roster.of_specialist(name, self._tiers.get(subtask_id))
 
     def of_node(self, node: str, *, deadline: float | None) -> GovernedModel | None:
         """Return the model of one of our own nodes, charged to it; `None` where there is none.
