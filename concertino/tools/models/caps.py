@@ -11,6 +11,7 @@ from typing import Any
 
 from concertino.contracts.errors import InputError, SetupError
 from concertino.tools.models.own import GOVERNED
+from concertino.tools.models.tokens import refuse_provider_tools
 
 CAPS = frozenset({
     "max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample", "max_new_tokens", "num_predict",
@@ -54,18 +55,7 @@ def refuse_unbounded(settings: Mapping[str, Any]) -> None:
                 raise InputError(
                     field=f"model.{name}", value=part[name], rule="reads what is not in the request; cannot be bounded"
                 )
-        for tool in part.get("tools") or ():
-            if isinstance(tool, Mapping) and not _is_callers(tool):
-                raise InputError(
-                    field="model.tools", value=tool.get("type", tool), rule="runs at the provider; cannot be bounded"
-                )
-
-
-def _is_callers(tool: Mapping[str, Any]) -> bool:
-    """Say whether a tool is run by the caller: OpenAI's, Anthropic's, Google's and Bedrock's forms."""
-    if tool.get("type") in ("function", "custom") or "input_schema" in tool or "parameters" in tool:
-        return True
-    return set(tool) <= {"function", "function_declarations", "toolSpec", "cachePoint"}
+        refuse_provider_tools(part.get("tools") or ())
 
 
 def _whole(settings: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:

@@ -28,10 +28,10 @@ from concertino.tools.attempt import Account
 from concertino.tools.guard import Guard
 from concertino.tools.models import wire
 from concertino.tools.models.caps import FIX
-from concertino.tools.models.foreign_call import ForeignCall, Terms, unretried
+from concertino.tools.models.foreign_call import ForeignCall, Terms, refusal
 from concertino.tools.models.foreign_callbacks import install, remove
 from concertino.tools.models.foreign_request import Asked, Bounds
-from concertino.tools.models.governed import TOOL
+from concertino.tools.models.own import TOOL
 from concertino.tools.models.prices import Price, price_of
 from concertino.tools.models.tokens import TokenCounter, counter_now
 
@@ -111,14 +111,14 @@ class ForeignGuard:
             call.admit_blocking()
         except Exception as error:
             self._take(run_id)
-            raise unretried(error) from error
+            raise refusal(error) from error
         wire.hold(call, owner=self, batch=asked.batch)
 
     def check(self, run_id: UUID) -> None:
         """Raise what `start` has kept, once."""
         refused = self._refused.pop(run_id, None)
         if isinstance(refused, Exception):
-            raise unretried(refused) from refused
+            raise refusal(refused) from refused
         if refused is not None:
             raise refused
 

@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.exceptions import ModelError
-
 from concertino.budgets import Amounts
 from concertino.contracts.errors import ConcertinoError, DeadlineExceeded, InputError, ToolFailed
 from concertino.contracts.json import JsonObject
@@ -18,7 +16,7 @@ from concertino.journal.awaiting import wait
 from concertino.tools.attempt import Account, Attempt, Order, Reservation, shown
 from concertino.tools.guard import Guard
 from concertino.tools.models.foreign_request import Asked, Bounds
-from concertino.tools.models.governed import TOOL
+from concertino.tools.models.own import TOOL, unretried
 from concertino.tools.outcome import reason
 from concertino.tools.registry import Cost, Tool
 from concertino.tools.retry import MAX_ATTEMPTS
@@ -53,7 +51,6 @@ class ForeignCall:
         self._attempt: Attempt | None = None
         self._holding: AbstractContextManager[None] | None = None
         self._number = 0
-        self._has_left = False
         self._was_seen = False
         """Whether its requests pass the wire, one by one."""
         self._end: BaseException | None = None
@@ -75,7 +72,6 @@ class ForeignCall:
             if committed is not None:
                 await wait(committed)
             attempt.send()
-            self._has_left = True
         except BaseException as error:
             self._close(error)
             raise
@@ -90,7 +86,6 @@ class ForeignCall:
             if committed is not None:
                 committed.result(COMMIT_S if on_loop else None)
             attempt.send()
-            self._has_left = True
         except BaseException as error:
             self._close(error)
             raise
@@ -101,7 +96,7 @@ class ForeignCall:
             try:
                 await self.admit()
             except Exception as error:
-                raise unretried(error) from error
+                raise refusal(error) from error
         return self._left_s()
 
     def leave_blocking(self) -> float | None:
@@ -110,7 +105,7 @@ class ForeignCall:
             try:
                 self.admit_blocking()
             except Exception as error:
-                raise unretried(error) from error
+                raise refusal(error) from error
         return self._left_s()
 
     def returned(self, status: int) -> None:
@@ -148,7 +143,6 @@ class ForeignCall:
             text = f"the same request has failed {made} times already" if made else f"may send {self._requests}{why}"
             raise ToolFailed(tool=TOOL, attempts=made, reason=text)
         self._number += 1
-        self._has_left = False
         tool = Tool(
             name=TOOL, fn=_nothing, endpoint=self._asked.endpoint, cost=self._bounds.cost(self._requests),
             timeout_s=None, used=lambda told: told,
@@ -182,10 +176,11 @@ class ForeignCall:
         if attempt is None or holding is None:
             return False
         if error is None:
+            self._terms.guard.forget(self._call)
             attempt.answered(told)
             holding.__exit__(None, None, None)
             return True
-        if self._has_left:
+        if attempt.has_left:
             self._terms.guard.note_vain(self._call, self._requests)
         holding.__exit__(type(error), error, error.__traceback__)
         return True
@@ -195,20 +190,9 @@ class ForeignCall:
         return None if deadline is None else max(0.001, deadline - self._terms.guard.desk.clock.monotonic())
 
 
-def unretried(error: Exception) -> Exception:
-    """Return an error of ours as one that LangChain's own retries pass on: its class, and `ModelError`'s too."""
-    if isinstance(error, ModelError) or not isinstance(error, ConcertinoError):
-        return error
-    kind = type(error)
-    made = _unretried.get(kind) or _unretried.setdefault(
-        kind, type(kind.__name__, (kind, ModelError), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    )
-    said: Exception = made.__new__(made, *error.args)
-    said.__dict__.update(error.__dict__)
-    return said
-
-
-_unretried: dict[type[Exception], Any] = {}
+def refusal(error: Exception) -> Exception:
+    """Return an error as LangChain's own retries pass it on, if it is ours."""
+    return unretried(error) if isinstance(error, ConcertinoError) else error
 
 
 class HttpFailure(RuntimeError):

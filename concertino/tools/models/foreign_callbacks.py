@@ -24,7 +24,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from concertino.tools.models import wire
 from concertino.tools.models.foreign_request import Asked
-from concertino.tools.models.governed import GOVERNED
+from concertino.tools.models.own import GOVERNED
 
 
 class Admission(Protocol):

@@ -113,7 +113,8 @@ class Bounds:
         prompt = {name: value for name in IN_PROMPT if (value := asked.settings.get(name))}
         inputs = counter.bound(asked.messages, asked.settings.get("tools"), **prompt)
         cap = cap_of(asked.settings)
-        return cls(inputs, (cap or OUTPUT_TOKENS) * choices_of(asked.settings), price, cap is not None)
+        tier = None if price is None else price.tier(asked.settings.get("service_tier"))
+        return cls(inputs, (cap or OUTPUT_TOKENS) * choices_of(asked.settings), tier, cap is not None)
 
     def cost(self, requests: int = 1) -> Cost:
         """Return the most that so many requests can use."""

@@ -1,14 +1,15 @@
 """What a request costs: genai-prices' snapshot, as it was installed, or prices that a caller gives.
 
-Money is whole nano-dollars. A bound takes the dearest rate that a request of that size can meet; the bill is what
-the snapshot makes of the usage that was reported.
+Money is whole nano-dollars. A bound takes the dearest rate that a request of that size can meet within a day; the bill is
+what the snapshot makes of the usage that was reported.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import lru_cache
 from importlib import metadata
 from typing import Any
@@ -16,10 +17,19 @@ from typing import Any
 from concertino.contracts.errors import SetupError
 from concertino.tools.breaker import is_number
 
+NANO = 10**9
 NANO_PER_MILLION = 1_000
 """Nano-dollars a token, for one dollar a million tokens."""
-INPUT_RATES = ("input_mtok", "cache_write_mtok", "cache_write_1h_mtok")
-OUTPUT_RATES = ("output_mtok", "output_reasoning_mtok")
+INPUT_RATES = ("input_mtok", "cache_write_mtok", "cache_write_5m_mtok", "cache_write_1h_mtok")
+"""What an input token may cost. Not pictures and sounds: no request with them is bounded."""
+OUTPUT_RATES = (
+    "output_mtok", "output_reasoning_mtok", "output_audio_mtok", "output_image_mtok", "output_video_mtok",
+    "output_citation_mtok",
+)  # fmt: skip
+TIERS = ("priority", "flex", "fast")
+"""Service tiers with prices of their own. LangChain names the one that was used in the details of a usage."""
+SNAPSHOT_HOURS = range(25)
+"""Hours from now at which prices are looked up for a bound: some change with the time of day."""
 
 
 def snapshot() -> str:
@@ -33,19 +43,25 @@ class Price:
 
     source: str
     """Where they come from: the snapshot's id, or `caller`."""
-    input_rate: Callable[[int], float]
+    input_rate: Callable[[int], Fraction]
     """Dollars a million input tokens, the dearest for a request of that many."""
-    output_rate: Callable[[int], float]
+    output_rate: Callable[[int], Fraction]
     """Dollars a million output tokens, for a request of that many input tokens."""
-    bill: Callable[[Mapping[str, Any]], float]
+    bill: Callable[[Mapping[str, Any]], Fraction]
     """Dollars of a reported usage."""
-    request_usd: float = 0.0
+    request_usd: Fraction = Fraction(0)
     """Dollars of each request beside its tokens."""
+    tiers: Mapping[str, Price] = field(default_factory=dict)
+    """Prices of service tiers that have their own."""
+
+    def tier(self, name: object) -> Price:
+        """Return the prices of the service tier that a request asks for; these, where it has none of its own."""
+        return self.tiers.get(name, self) if isinstance(name, str) else self
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """Return the most that a request of at most so many tokens can cost, in nano-dollars, rounded up."""
         tokens = input_tokens * self.input_rate(input_tokens) + output_tokens * self.output_rate(input_tokens)
-        return math.ceil(tokens * NANO_PER_MILLION + self.request_usd * 1e9)
+        return math.ceil(tokens * NANO_PER_MILLION + self.request_usd * NANO)
 
     def most_output(self, input_tokens: int, nano_usd: int) -> int:
         """Return how many output tokens so many nano-dollars pay for, after the input; below 0 where they do not."""
@@ -54,8 +70,17 @@ class Price:
         return left if left < 0 else 10**15 if rate == 0 else math.floor(left / rate)
 
     def actual(self, usage: Mapping[str, Any]) -> int:
-        """Return what a reported usage (LangChain's `usage_metadata`) costs, in nano-dollars, rounded up."""
-        return math.ceil(round((self.bill(usage) + self.request_usd) * 1e9, 3))
+        """Return what a reported usage (LangChain's `usage_metadata`) costs, in nano-dollars, rounded up.
+
+        A usage that contradicts itself is charged at the dearest rates.
+        """
+        details = usage.get("output_token_details") or {}
+        used = next((self.tiers[name] for name in TIERS if details.get(name) and name in self.tiers), self)
+        try:
+            usd = used.bill(usage)
+        except ValueError:
+            return used.bound(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0)
+        return math.ceil((usd + used.request_usd) * NANO)
 
 
 def given_price(given: object, *, field: str) -> Price:
@@ -72,55 +97,94 @@ def given_price(given: object, *, field: str) -> Price:
     for name in sorted(names):
         if not is_number(given[name]) or not 0 <= given[name] <= 1e6:
             raise SetupError(field=f"{field}.{name}", value=given[name], rule="must be dollars from 0 to 1,000,000")
-    into, out = float(given["input_usd_per_m"]), float(given["output_usd_per_m"])
+    into, out = (Fraction(repr(given[name])) for name in ("input_usd_per_m", "output_usd_per_m"))
 
-    def bill(usage: Mapping[str, Any]) -> float:
-        return float(usage.get("input_tokens", 0) * into + usage.get("output_tokens", 0) * out) / 1e6
+    def bill(usage: Mapping[str, Any]) -> Fraction:
+        return ((usage.get("input_tokens") or 0) * into + (usage.get("output_tokens") or 0) * out) / 10**6
 
     return Price("caller", lambda _: into, lambda _: out, bill)
 
 
-@lru_cache(maxsize=256)
 def price_of(provider: str, model: str) -> Price | None:
     """Return a model's price from the snapshot, `None` for one that is not in it. Costs 0.2 s once."""
-    if not provider:
-        return None  # the same name may be another model's elsewhere
     from datetime import UTC, datetime
 
-    from genai_prices import Usage, data_snapshot
+    # Without its provider the same name may be another model's elsewhere. Prices change from day to day, too.
+    return _price_of(provider, model, datetime.now(UTC).toordinal()) if provider else None
+
+
+@lru_cache(maxsize=256)
+def _price_of(provider: str, model: str, day: int) -> Price | None:
+    from genai_prices import data_snapshot
 
     try:
-        _, info = data_snapshot.get_snapshot().find_provider_model(model, None, provider or None, None)
-        prices = info.get_prices(datetime.now(UTC))
+        _, info = data_snapshot.get_snapshot().find_provider_model(model, None, provider, None)
     except LookupError:
         return None
+    standard = _priced(info, {})
+    if standard is None:
+        return None
+    tiers = {name: _priced(info, {"service_tier": name}) for name in TIERS}
+    return replace(standard, tiers={name: price for name, price in tiers.items() if price is not None})
+
+
+def _priced(info: Any, context: Mapping[str, str]) -> Price | None:
+    """Return a model's price in a context of the request; `None` where input or output has none."""
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    prices = [info.get_prices(now + timedelta(hours=hours), context) for hours in SNAPSHOT_HOURS]
     into, out = (_rate(prices, names) for names in (INPUT_RATES, OUTPUT_RATES))
     if into is None or out is None:
         return None
-    per_thousand = getattr(prices, "requests_kcount", None)
+    requests = [Fraction(price.requests_kcount or 0) / 1_000 for price in prices]
 
-    def bill(usage: Mapping[str, Any]) -> float:
-        details = usage.get("input_token_details") or {}
-        known = {
-            "input_tokens": usage.get("input_tokens", 0),
-            "output_tokens": usage.get("output_tokens", 0),
-            "cache_read_tokens": details.get("cache_read") or None,
-            "cache_write_tokens": details.get("cache_creation") or None,
-        }
-        return float(prices.calc_price(Usage(**known))["total_price"])
+    def bill(usage: Mapping[str, Any]) -> Fraction:
+        from genai_prices import Usage
 
-    return Price(snapshot(), into, out, bill, float(per_thousand) / 1_000 if per_thousand else 0.0)
+        return Fraction(info.get_prices(datetime.now(UTC), context).calc_price(Usage(**_known(usage)))["total_price"])
+
+    # `calc_price` counts the request itself, so it is only part of the bound.
+    return Price(snapshot(), into, out, bill) if not any(requests) else _per_request(into, out, bill, max(requests))
 
 
-def _rate(prices: Any, names: tuple[str, ...]) -> Callable[[int], float] | None:
+def _per_request(
+    into: Callable[[int], Fraction],
+    out: Callable[[int], Fraction],
+    bill: Callable[[Mapping[str, Any]], Fraction],
+    usd: Fraction,
+) -> Price:
+    return Price(snapshot(), into, out, lambda usage: bill(usage) - usd, usd)
+
+
+def _known(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Return a usage under the snapshot's names; LangChain puts a service tier's name before those of its details."""
+    into, out = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
+
+    def total(details: Mapping[str, Any], name: str) -> int:
+        return sum(value for key, value in details.items() if key.endswith(name) and isinstance(value, int))
+
+    known = {
+        "cache_read_tokens": total(into, "cache_read"),
+        "cache_write_tokens": total(into, "cache_creation") + total(into, "ephemeral_5m_input_tokens"),
+        "cache_write_1h_tokens": total(into, "ephemeral_1h_input_tokens"),
+        "output_audio_tokens": total(out, "audio"),
+    }
+    known["cache_write_tokens"] += known["cache_write_1h_tokens"]  # of which these are a part
+    counts = {"input_tokens": usage.get("input_tokens") or 0, "output_tokens": usage.get("output_tokens") or 0}
+    return {**counts, **{name: value for name, value in known.items() if value}}
+
+
+def _rate(prices: list[Any], names: tuple[str, ...]) -> Callable[[int], Fraction] | None:
     """Return the dearest of the named rates by the input's size; `None` where the first is not priced."""
-    steps: list[tuple[int, float]] = []
+    steps: set[tuple[int, Fraction]] = set()
     for name in names:
-        price = getattr(prices, name, None)
-        if price is None:
-            if name == names[0]:
-                return None
-            continue
-        steps.append((0, float(getattr(price, "base", price))))
-        steps += [(tier.start, float(tier.price)) for tier in getattr(price, "tiers", ())]
-    return lambda tokens: max(rate for start, rate in steps if start <= tokens)
+        for price in prices:
+            rate = getattr(price, name)
+            if rate is not None:
+                steps.add((0, Fraction(getattr(rate, "base", rate))))
+                steps |= {(tier.start, Fraction(tier.price)) for tier in getattr(rate, "tiers", ())}
+        if name == names[0] and not steps:
+            return None
+    ordered = sorted(steps)
+    return lambda tokens: max(rate for start, rate in ordered if start <= tokens)

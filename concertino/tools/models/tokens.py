@@ -11,10 +11,13 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent import futures
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from concertino.contracts.errors import InputError
+from concertino.journal.awaiting import wait
 from concertino.tools import threads
 
 PER_MESSAGE, PER_REQUEST, PER_TOOL = 8, 16, 16
@@ -27,10 +30,8 @@ BYTES = "bytes"
 COUNTED_BLOCKS = frozenset({"text", "input_text", "output_text", "refusal", "reasoning", "thinking", "tool_use",
                             "tool_call", "tool_result", "function_call", "non_standard"})  # fmt: skip
 """Content blocks that are text, whatever their key; the tokens of pictures, sounds and files follow no public rule."""
-
-_encodings: dict[str, Callable[[str], int] | None] = {}
-"""Counting functions by encoding; `None` where one could not be had."""
-_lock = threading.Lock()
+OWN_TOOLS = frozenset({"function", "function_declarations", "toolSpec", "cachePoint"})
+"""Keys of a caller's own tools that have neither a type nor a schema beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ class TokenCounter:
         """Return an upper bound of the input tokens of LangChain messages, tool schemas and response formats.
 
         Raises:
-            InputError: a message has a picture, sound or file, whose tokens nobody can bound.
+            InputError: a picture, sound or file, or a tool of the provider's own: nobody can bound their tokens.
         """
+        refuse_provider_tools(tools or ())
         tokens = PER_REQUEST
         for message in messages:
             tokens += PER_MESSAGE + self._content(message.content)
@@ -87,49 +89,79 @@ class TokenCounter:
         return tokens
 
 
+def refuse_provider_tools(tools: Iterable[Any]) -> None:
+    """Refuse tools that run at the provider: what they read is on the bill, and not in the request.
+
+    Raises:
+        InputError: one is not of the form in which OpenAI, Anthropic, Google or Bedrock are told of a caller's own tool.
+    """
+    for tool in tools:
+        if not isinstance(tool, Mapping) or tool.get("type") in ("function", "custom"):
+            continue
+        if "input_schema" in tool or "parameters" in tool or set(tool) <= OWN_TOOLS:
+            continue
+        raise InputError(
+            field="model.tools", value=tool.get("type", tool), rule="runs at the provider; its tokens cannot be bounded"
+        )
+
+
 def _size(value: Any) -> int:
     """Return the bytes of anything written as JSON."""
     return len(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass"))
 
 
+class Encodings:
+    """Counting functions by encoding, each fetched once, in a thread that nobody has to wait for."""
+
+    def __init__(self, fetch: Callable[[str], Callable[[str], int] | None]) -> None:
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._fetched: dict[str, futures.Future[Callable[[str], int] | None]] = {}
+
+    def get(self, name: str) -> Callable[[str], int] | None:
+        """Return an encoding that is here; `None` where it could not be had, or is still on its way."""
+        call = self._fetched.get(name)
+        return call.result() if call is not None and call.done() else None
+
+    def fetch(self, name: str) -> futures.Future[Callable[[str], int] | None] | None:
+        """Begin to fetch an encoding; `None` when that was begun before, however it went or still goes."""
+        with self._lock:
+            if name in self._fetched:
+                return None
+            self._fetched[name] = threads.submit(self._fetch, name)
+            return self._fetched[name]
+
+
 async def load_counter(provider: str, model: str) -> TokenCounter:
-    """Return a model's counter; an encoding is fetched once, in a thread, for at most `PATIENCE_S`."""
+    """Return a model's counter. Whoever asks first waits for its encoding, for at most `PATIENCE_S`.
+
+    What could not be had in time is counted by bytes; what comes later, as from a slow network, serves later runs.
+    """
     name = _encoding_of(provider, model)
-    if name is not None and name not in _encodings:
-        call = threads.submit(lambda: _fetch(name))
-        waiting = asyncio.wrap_future(call)
-        done, _ = await asyncio.wait({waiting}, timeout=PATIENCE_S)
-        if not done:
-            waiting.cancel()
-            threads.abandon(call)
-        _keep(name, waiting.result() if done else None)
+    call = encodings.fetch(name) if name is not None else None
+    if call is not None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wait(call), PATIENCE_S)
     return counter_now(provider, model)
 
 
 def load_counter_blocking(provider: str, model: str) -> TokenCounter:
     """Do as `load_counter`, in a plain thread."""
     name = _encoding_of(provider, model)
-    if name is not None and name not in _encodings:
-        call = threads.submit(lambda: _fetch(name))
+    call = encodings.fetch(name) if name is not None else None
+    if call is not None:
         futures.wait((call,), PATIENCE_S)
-        if not call.done():
-            threads.abandon(call)
-        _keep(name, call.result() if call.done() else None)
     return counter_now(provider, model)
 
 
 def counter_now(provider: str, model: str) -> TokenCounter:
     """Return a model's counter with what has been fetched so far; never waits."""
     name = _encoding_of(provider, model)
-    count = _encodings.get(name) if name is not None else None
+    count = encodings.get(name) if name is not None else None
     return TokenCounter(f"tiktoken:{name}", count) if count is not None else TokenCounter()
 
 
-def _keep(name: str, count: Callable[[str], int] | None) -> None:
-    with _lock:
-        _encodings.setdefault(name, count)
-
-
+@lru_cache(maxsize=256)
 def _encoding_of(provider: str, model: str) -> str | None:
     """Return the encoding of an OpenAI model; `None` for others, and without tiktoken."""
     if provider != "openai":
@@ -151,3 +183,6 @@ def _fetch(name: str) -> Callable[[str], int] | None:
     except Exception:  # noqa: BLE001 - network, cache folder, checksum: bytes are counted instead, and the record says so
         return None
     return lambda text: len(encoding.encode(text, disallowed_special=()))
+
+
+encodings = Encodings(_fetch)

@@ -4,17 +4,18 @@ import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.exceptions import ModelError
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
 from concertino.contracts.errors import (
     BreakerOpen,
     BudgetExceeded,
-    ConcertinoError,
     DeadlineExceeded,
     InputError,
     SetupError,
 )
 from concertino.tools.models.foreign import guarding
+from concertino.tools.models.foreign_call import refusal
 from concertino.tools.models.prices import given_price
 from concertino.tools.models.tokens import TokenCounter
 from tests.loopback.openai_server import Cut, Fail, Hang, Malformed, OpenAIServer, Reply, Say
@@ -265,19 +266,14 @@ async def test_governed_models_are_not_held_twice() -> None:
 
 
 def test_refusals_are_ours() -> None:
-    """They keep their class and their data, and are no reason for LangChain to try again."""
-    from langchain_core.exceptions import ModelError
-
-    from concertino.tools.models.foreign_call import unretried
-
-    made = unretried(BudgetExceeded(scope="run", dimension="tokens", asked=2, left=1))
+    """They keep their class and their data, and are no reason for LangChain to try again; others' errors are theirs."""
+    made = refusal(BudgetExceeded(scope="run", dimension="tokens", asked=2, left=1))
     assert isinstance(made, BudgetExceeded)
-    assert isinstance(made, ConcertinoError)
     assert isinstance(made, ModelError)
     assert not made.is_retryable
     assert (made.asked, str(made)) == (2, "run budget: asked 2 tokens, 1 left")
     other = ValueError("theirs")
-    assert unretried(other) is other
+    assert refusal(other) is other
 
 
 @pytest.mark.parametrize("limit", [150, 100_000])
