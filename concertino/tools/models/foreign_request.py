@@ -11,7 +11,7 @@ from concertino.budgets.amounts import NANO
 from concertino.contracts.json import digest
 from concertino.tools.models.caps import cap_of, choices_of, refuse_unbounded
 from concertino.tools.models.prices import Price
-from concertino.tools.models.request import OUTPUT_TOKENS
+from concertino.tools.models.request import OUTPUT_TOKENS, schema_of
 from concertino.tools.models.tokens import TokenCounter
 from concertino.tools.registry import Cost
 
@@ -110,7 +110,7 @@ class Bounds:
             InputError: its input cannot be bounded.
         """
         refuse_unbounded(asked.settings)
-        prompt = {name: value for name in IN_PROMPT if (value := asked.settings.get(name))}
+        prompt = {name: schema_of(value) for name in IN_PROMPT if (value := asked.settings.get(name))}
         inputs = counter.bound(asked.messages, asked.settings.get("tools"), **prompt)
         cap = cap_of(asked.settings)
         tier = None if price is None else price.tier(asked.settings.get("service_tier"))
@@ -127,6 +127,8 @@ class Bounds:
             return None
         try:
             tokens = int(usage.get("input_tokens") or 0) + int(usage.get("output_tokens") or 0)
+            if not tokens:
+                return None
             nano = self.price.actual(usage) if self.price is not None else 0
             return Cost(tokens=max(tokens, int(usage.get("total_tokens") or 0)), usd=nano / NANO)
         except (TypeError, ValueError):

@@ -54,11 +54,13 @@ class Request:
             InputError: its input cannot be bounded.
         """
         refuse_unbounded(settings)
-        prompt = {name: _schema(settings[name]) for name in IN_PROMPT if name in settings}
+        prompt = {name: schema_of(settings[name]) for name in IN_PROMPT if name in settings}
         inputs = counter.bound(messages, settings.get("tools"), **prompt)
         wanted = cap_of(model, settings)
         choices = max(_whole(settings, ("n",)), default=0) or max(_whole(vars(model), ("n",)), default=1)
-        return cls(inputs, OUTPUT_TOKENS if wanted is None else wanted, choices, price)
+        tier = settings.get("service_tier") or getattr(model, "service_tier", None)
+        priced = None if price is None else price.tier(tier)
+        return cls(inputs, OUTPUT_TOKENS if wanted is None else wanted, choices, priced)
 
     def cost(self) -> Cost:
         """Return the most it can use."""
@@ -124,7 +126,7 @@ def _whole(settings: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:
             yield from _whole(inner, names)
 
 
-def _schema(value: Any) -> Any:
+def schema_of(value: Any) -> Any:
     """Return a response format as what is sent: a class's schema."""
     schema = getattr(value, "model_json_schema", None)
     return schema() if isinstance(value, type) and callable(schema) else value
