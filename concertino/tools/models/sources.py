@@ -10,12 +10,13 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from concertino.contracts.errors import SetupError, quote
 from concertino.tools import threads
+from concertino.tools.models import connections
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -27,14 +28,6 @@ PROVIDERS = {"ChatOpenAI": "openai", "AzureChatOpenAI": "azure", "ChatAnthropic"
              "ChatGoogleGenerativeAI": "google", "ChatMistralAI": "mistral", "ChatGroq": "groq"}  # fmt: skip
 """genai-prices' providers of LangChain's classes."""
 NAME_CHARS = 200
-
-
-class _OnLoop(NamedTuple):
-    """A model with the connections of one event loop."""
-
-    model: BaseChatModel
-    closing: AsyncIterator[None] | None
-    """Closes them when it ends."""
 
 
 class ModelSource:
@@ -54,7 +47,9 @@ class ModelSource:
         self._lock = threading.Lock()
         self._built: BaseChatModel | None = None
         self._blocking: BaseChatModel | None = None
-        self._on_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OnLoop] = weakref.WeakKeyDictionary()
+        self._on_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, BaseChatModel] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
@@ -90,23 +85,16 @@ class ModelSource:
             return self._built
 
     async def on_this_loop(self) -> BaseChatModel:
-        """Return the model for requests from the running event loop.
-
-        A loop's connections are closed when `asyncio.run` (or a server, or pytest) ends the loop.
-        """
+        """Return the model for requests from the running event loop, with connections of that loop's own."""
         loop = asyncio.get_running_loop()
         known = self._on_loops.get(loop)
-        if known is not None:
-            return known.model
-        model, client = await threads.run(lambda: _with_own_connections(_unretried(self.built), self.built))
-        closing = None if client is None else _closed_with_the_loop(client)
-        if closing is not None:
-            await anext(closing)
-        with self._lock:
-            for ended in [one for one in self._on_loops if one.is_closed()]:
-                del self._on_loops[ended]
-            # Of two that came at once, one is dropped, and closed with its generator.
-            return self._on_loops.setdefault(loop, _OnLoop(model, closing)).model
+        if known is None:
+            made = await _with_own_connections(await threads.run(_unretried, self.built), self.built)
+            with self._lock:
+                for ended in [one for one in self._on_loops if one.is_closed()]:
+                    del self._on_loops[ended]
+                known = self._on_loops.setdefault(loop, made)
+        return known
 
     def in_thread(self) -> BaseChatModel:
         """Return the model for requests from plain threads."""
@@ -212,22 +200,16 @@ def _unretried(model: BaseChatModel) -> BaseChatModel:
     return copy  # type: ignore[no-any-return]
 
 
-def _with_own_connections(copy: Any, given: Any) -> tuple[BaseChatModel, Any]:
-    """Give an OpenAI client connections of its own, unless the caller has set them; return them too."""
+async def _with_own_connections(copy: Any, given: Any) -> BaseChatModel:
+    """Give an OpenAI client the running loop's connections, unless the caller has set his own."""
     client = getattr(copy, "root_async_client", None)
-    if client is None or not hasattr(client, "copy") or getattr(given, "http_async_client", None) is not None:
-        return copy, None
-    from openai import DefaultAsyncHttpxClient
+    if client is not None and hasattr(client, "copy") and getattr(given, "http_async_client", None) is None:
 
-    connections = DefaultAsyncHttpxClient(timeout=client.timeout)
-    own = client.copy(http_client=connections)
-    copy.root_async_client, copy.async_client = own, own.chat.completions
-    return copy, connections
+        def make() -> Any:
+            from openai import DefaultAsyncHttpxClient
 
+            return DefaultAsyncHttpxClient(timeout=client.timeout)
 
-async def _closed_with_the_loop(client: Any) -> AsyncIterator[None]:
-    """Close a client when the event loop ends its generators, which is just before it is closed."""
-    try:
-        yield
-    finally:
-        await client.aclose()
+        own = client.copy(http_client=await connections.on_this_loop(str(client.base_url), make))
+        copy.root_async_client, copy.async_client = own, own.chat.completions
+    return copy  # type: ignore[no-any-return]

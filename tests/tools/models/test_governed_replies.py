@@ -10,7 +10,19 @@ from langchain_core.messages import HumanMessage
 from concertino.contracts.budget import Budget
 from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded, ToolFailed
 from concertino.tools.models.tokens import TokenCounter
-from tests.loopback.openai_server import Cut, Fail, Hang, Malformed, OpenAIServer, Pour, Refuse, Reply, Say, Slow
+from tests.loopback.openai_server import (
+    Cut,
+    Fail,
+    Hang,
+    Malformed,
+    OpenAIServer,
+    Pour,
+    Received,
+    Refuse,
+    Reply,
+    Say,
+    Slow,
+)
 from tests.tools.models.governing import Governing, client
 
 HI = TokenCounter().bound([HumanMessage("hi")])
@@ -90,8 +102,16 @@ async def test_breaker_opens_for_server_and_model() -> None:
 
 async def test_throttling_opens_no_breaker() -> None:
     """Eight callers that are all told to come back do, and are answered."""
-    replies: list[Reply] = [*[Fail(429, retry_after="1")] * 8, FINE]
-    with OpenAIServer(replies) as server:
+    seen: set[str] = set()
+
+    def answer(received: Received) -> Reply:
+        """Throttle every caller once."""
+        if received.text in seen:
+            return FINE
+        seen.add(received.text)
+        return Fail(429, retry_after="1")
+
+    with OpenAIServer(answer) as server:
         run = Governing()
         model = run.model(client(server))
         assert await asyncio.gather(*(ask(model, "ainvoke", f"question {n}") for n in range(8))) == ["fine"] * 8
