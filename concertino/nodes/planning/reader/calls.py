@@ -56,6 +56,22 @@ def _input(text: str, mark: str) -> str | None:
     return text[:last] if last >= 0 else None
 
 
+def printed(text: str, specialists: Collection[str]) -> Shape | None:
+    """Return the plan that LLMCompiler's planner prints as it streams: a tool and its arguments, `---` between them."""
+    blocks = re.split(r"^---[ \t]*$", text, flags=re.MULTILINE)
+    elements: list[Element] = []
+    for number, block in enumerate(blocks if len(blocks) > 1 else (), 1):
+        head, brace, rest = block.strip().rpartition(" {")
+        name = re.search(r"\bname='([^']{1,100})'", head) or re.search(
+            r"\bdescription=['\"]([A-Za-z_][\w.-]{0,99})\(", head
+        )
+        name = name or re.fullmatch(r"([A-Za-z_][\w.-]{0,99})", head)
+        parsed = read_python(f"{{{rest}") if brace else None
+        if name is not None and parsed is not None and isinstance(parsed.value, dict):
+            elements.append(Element(str(number), name[1], "", named(parsed.value)))
+    return Shape(elements, form="llm-compiler") if elements else None
+
+
 def calls(text: str, specialists: Collection[str]) -> Shape | None:
     """Return the plan that calls on lines of their own are; without a number only those of known specialists."""
     known = {name.lower(): name for name in specialists}

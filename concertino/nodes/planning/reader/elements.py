@@ -41,6 +41,8 @@ OBJECTIVE_KEYS = (
 COVER_KEYS = ("covers", "acceptance_criteria", "criteria")
 AS_IT_IS = ("estimate_s", "required", "capability", "tier", "stage", "gate", "budget", "sla_s", "max_attempts")
 """Fields of our own that are read where they stand; what they may say is for others to judge."""
+NOT_MISSED = frozenset({*AS_IT_IS, CALLED, "expected_output", "type", "status", "state"})
+"""Fields that are read elsewhere, or say nothing of what is to be done."""
 DONE = frozenset({"join", "finish", "end", "final_answer"})
 """Calls that say that a plan is over; none of them is work."""
 
@@ -59,6 +61,8 @@ class Element:
     needs: list[str] | None = None
     """`None` where nothing was said of what comes before."""
     more: dict[str, Any] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+    """Names of its fields that a plan has no place for."""
 
 
 def element_of(given: Any, specialists: Collection[str]) -> Element | None:
@@ -83,8 +87,16 @@ def element_of(given: Any, specialists: Collection[str]) -> Element | None:
     for key in COVER_KEYS:
         if key in flat:
             made.more["covers"] = _names(flat[key])
+            used.add(key)
             break
     made.more |= {key: flat[key] for key in AS_IT_IS if flat.get(key) is not None}
+    expected = flat.get("expected_output")
+    if isinstance(expected, str) and expected.strip():
+        made.objective = f"{made.objective}\nExpected output: {expected.strip()}".strip()
+    made.left = tuple(
+        key for key, value in flat.items()
+        if key not in used and key not in NOT_MISSED and value not in (None, "", [], {})
+    )  # fmt: skip
     if made.worker is None and made.objective:
         made.worker = mentioned(made.objective, specialists)
     if made.worker is None and not made.objective and "capability" not in made.more:
@@ -171,6 +183,7 @@ def _objective(flat: Mapping[str, Any], used: set[str]) -> str:
         value = flat.get(key)
         if key not in used and isinstance(value, str) and value.strip():
             parts.append(value.strip())
+            used.add(key)
             break
     return "\n".join(parts)[:OBJECTIVE_CHARS]
 
@@ -178,6 +191,7 @@ def _objective(flat: Mapping[str, Any], used: set[str]) -> str:
 def _inputs(flat: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
     for key in INPUT_KEYS:
         if key in flat and flat[key] not in (None, "", [], {}):
+            used.add(key)
             return named(flat[key])
     return {}
 
@@ -209,6 +223,7 @@ def _parsed(text: str) -> Any:
 def _needs(flat: Mapping[str, Any], used: set[str]) -> list[str] | None:
     for key in NEED_KEYS:
         if key in flat and key not in used:
+            used.add(key)
             return [name for name in _names(flat[key]) if name not in ("-1", "none", "None", "null", "n/a", "N/A")]
     return None
 

@@ -21,6 +21,8 @@ MARKS = re.compile(
     r"|\{\{\s*(?:steps?\.)?(?P<name>[A-Za-z0-9][\w-]{0,63})(?:\.(?:output|result))?\s*\}\}"
 )
 """How models refer to an earlier result inside an argument."""
+NAMED = re.compile(r"\$\{([^{}]{1,100})\}")
+"""A reference in the plan's own form to an id that may be none."""
 NESTING = 24
 
 
@@ -55,6 +57,9 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
         subtasks.append(row)
     if shape.in_order and len(subtasks) > 1:
         told.append(CHAINED)
+    left = dict.fromkeys(name[:64] for element in shape.elements for name in element.left)
+    if left:
+        told.append(f"fields that a plan has no place for were not read: {', '.join(list(left)[:10])}")
     plan: JsonObject = {"subtasks": subtasks, **shape.header}
     if shape.links:
         plan["links"] = [_link(link, ids, names) for link in shape.links]
@@ -186,6 +191,9 @@ def _linked(value: Any, own: int, nodes: Nodes, names: Mapping[str, str], meant:
     if len(found) == 1 and found[0][0].group(0) == value.strip():
         return {"$from": found[0][1]}
     meant += [target for _, target in found]
+    named = NAMED.fullmatch(value.strip())
+    if named is not None and named[1] in names and not is_id(named[1]):
+        return references.reference_to(names[named[1]])
     own_form = references.read(value)
     if own_form is None:
         return value

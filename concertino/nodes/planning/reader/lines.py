@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 
 from concertino.nodes.planning.reader.arrows import arrow_links, arrows
-from concertino.nodes.planning.reader.calls import calls, rewoo
+from concertino.nodes.planning.reader.calls import calls, printed, rewoo
 from concertino.nodes.planning.reader.elements import Element, element_of, mentioned, named
 from concertino.nodes.planning.reader.shape import Shape
 
@@ -39,12 +39,12 @@ LINE_CHARS = 20_000
 
 def shape_of_calls(text: str, specialists: Collection[str]) -> Shape | None:
     """Return the plan that lines in the form of calls are: nothing else looks like them."""
-    return _first(text, specialists, rewoo, calls)
+    return _first(text, specialists, rewoo, calls, printed)
 
 
 def shape_of_lines(text: str, specialists: Collection[str]) -> Shape | None:
     """Return the plan that a text's lines are; `None` without one."""
-    return _first(text, specialists, rewoo, calls, _graph, arrows, _steps, _bullets)
+    return _first(text, specialists, rewoo, calls, printed, _graph, arrows, _table, _steps, _bullets)
 
 
 def _first(text: str, specialists: Collection[str], *forms: Form) -> Shape | None:
@@ -98,7 +98,7 @@ def _numbered(text: str, specialists: Collection[str]) -> Shape:
         match = STEP_LINE.match(line)
         if match is not None and (int(match[1]) == wanted or (not elements and int(match[1]) == 0)):
             wanted = int(match[1]) + 1
-            elements.append(element_of(match[2].strip(" *"), specialists) or Element())
+            elements.append(element_of(match[2].replace("**", "").strip(" *"), specialists) or Element())
             elements[-1].id = match[1]
             any_said = _add_needs(elements[-1], match[2]) or any_said
         elif elements and line.strip() and line[:1] in " \t":
@@ -113,6 +113,28 @@ def _add_needs(element: Element, line: str) -> bool:
         return False
     element.needs = list(dict.fromkeys([*(element.needs or []), *said]))
     return True
+
+
+def _table(text: str, specialists: Collection[str]) -> Shape | None:
+    """Read a table of Markdown whose columns are named as a subtask's fields are."""
+    rows = [
+        [cell.strip(" *`") for cell in line.strip().strip("|").split("|")]
+        for line in text.splitlines()
+        if line.count("|") > 1
+    ]
+    if len(rows) < 3 or not all(set(cell) <= set("-: ") for cell in rows[1]):
+        return None
+    names = ["id" if cell == "#" else re.sub(r"\W+", "_", cell.lower()) for cell in rows[0]]
+    if not {"id", "step", "task", "objective", "description"} & set(names):
+        return None
+    elements = []
+    for row in rows[2:]:
+        given = {name: cell for name, cell in zip(names, row, strict=False) if cell not in ("", "-", "–", "—")}
+        if "depends_on" in names:
+            given.setdefault("depends_on", "")
+        element = element_of(given, specialists)
+        elements += [element] if element is not None else []
+    return Shape(elements, form="table", in_order=all(element.needs is None for element in elements))
 
 
 def _bullets(text: str, specialists: Collection[str]) -> Shape | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+CALL_BLOCKS = ("tool_use", "tool_call", "function_call", "invalid_tool_call")
 BLOCK_KEYS = ("text", "content", "output_text", "arguments")
 
 
 def as_calls(given: object) -> list[dict[str, Any]]:
     """Return tool calls as `{"id", "tool", "args"}`; arguments that are no JSON stay text, for the reader to mend."""
-    message = _message(given)
+    message = message_in(given)
     if message is None:
         return []
     more = _get(message, "additional_kwargs") or {}
@@ -21,12 +22,14 @@ def as_calls(given: object) -> list[dict[str, Any]]:
     single = _get(more, "function_call") or _get(message, "function_call")
     if single and (made := _call(single)):
         found.append(made)
-    return found
+    content = _get(message, "content")
+    blocks = [block for block in content if _get(block, "type") in CALL_BLOCKS] if isinstance(content, list) else []
+    return found or [made for block in blocks if (made := _call(block))]
 
 
 def messages_of(given: object) -> list[Any]:
     """Return what is to be read, the last message of a conversation first; anything else is one message."""
-    if isinstance(given, list | tuple) and given and all(_message(item) is not None for item in given):
+    if isinstance(given, list | tuple) and given and all(message_in(item) is not None for item in given):
         return list(reversed(given))
     return [given]
 
@@ -36,7 +39,7 @@ def texts_of(given: object) -> Iterator[Any]:
     if isinstance(given, bytes):
         yield given.decode("utf-8", "replace")
         return
-    message = _message(given)
+    message = message_in(given)
     if message is None:
         if given is not None:
             yield given
@@ -54,8 +57,8 @@ def texts_of(given: object) -> Iterator[Any]:
         yield parsed
 
 
-def _message(given: object) -> Any:
-    """Return what has content or tool calls; the first choice of an API's answer."""
+def message_in(given: object) -> Any:
+    """Return what has content or tool calls, the first choice of an API's answer; `None` for what is no message."""
     if isinstance(given, Mapping):
         choices = given.get("choices")
         if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
@@ -80,8 +83,8 @@ def _call(call: object) -> dict[str, Any] | None:
     held = inner if isinstance(inner, Mapping) else call
     name = _get(held, "name")
     args = _get(held, "args")
-    if args is None:
-        args = _get(held, "arguments")
+    for name_of_args in ("arguments", "input"):
+        args = args if args is not None else _get(held, name_of_args)
     if not isinstance(name, str):
         return None
     return {"id": _get(call, "id"), "tool": name, "args": args if args is not None else {}}

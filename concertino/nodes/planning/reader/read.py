@@ -41,7 +41,9 @@ def read_plan(given: object, *, specialists: Collection[str] = ()) -> Reading:
 
 def _read(given: object, specialists: Collection[str], plain: Plain) -> Reading:
     calls = [{key: plain.of(value) for key, value in call.items()} for call in as_calls(given)]
-    inside = [Candidate(shape, "tool call") for call in calls if (shape := shape_of(call["args"], specialists))]
+    inside = _joined(
+        [Candidate(shape, "tool call") for call in calls if (shape := shape_of(call["args"], specialists))]
+    )
     called = shape_of(calls, specialists) if calls else None
     if called is not None and called.elements:
         called.form = called.form if called.form != "list" else ""
@@ -83,7 +85,7 @@ def _in_text(text: str, specialists: Collection[str], plain: Plain) -> tuple[lis
         inside = _valued(values(block, language), specialists, plain, notes)
         if not inside and (shape := shape_of_lines(block, specialists)) is not None:
             inside = [Candidate(shape, "text")]
-        found += [Candidate(one.shape, f"fenced {one.form}", one.notes) for one in inside]
+        found += [Candidate(one.shape, f"fenced {one.form}", one.notes, is_part=one.is_part) for one in inside]
     found = _joined(found)
     if not found and said.lstrip()[:1] not in ("{", "[") and (shape := shape_of_calls(said, specialists)) is not None:
         found = [Candidate(shape, "text")]
@@ -99,7 +101,7 @@ def _valued(given: list[Found], specialists: Collection[str], plain: Plain, note
     for one in given:
         shape = shape_of(plain.of(one.value), specialists)
         if shape is not None and shape.elements:
-            found.append(Candidate(shape, one.form, one.notes))
+            found.append(Candidate(shape, one.form, one.notes, is_part=one.is_part))
         elif one.value is None:
             notes += one.notes
     return found
@@ -122,8 +124,9 @@ def _finished(found: list[Candidate], plain: Plain, notes: tuple[str, ...]) -> R
     most = max(len(one.shape.elements) for one in found)
     chosen = [one for one in found if 2 * len(one.shape.elements) >= most][-1]
     told = [*notes, *chosen.notes, *plain.notes]
-    if len(found) > 1:
-        told.append(f"the answer holds {len(found)} plans; one of {len(chosen.shape.elements)} subtasks was taken")
+    plans = sum(not one.is_part for one in found)
+    if plans > 1:
+        told.append(f"the answer holds {plans} plans; one of {len(chosen.shape.elements)} subtasks was taken")
     shape = chosen.shape
     form = f"{chosen.form} {shape.form}" if shape.form not in ("", "list", "one", chosen.form) else chosen.form
     return finished(shape, form, tuple(dict.fromkeys(told)))

@@ -35,6 +35,8 @@ class Candidate:
     form: str
     """What it came as, its own kind left out."""
     notes: tuple[str, ...] = ()
+    is_part: bool = False
+    """Whether it stands inside something broken that is a candidate, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, element_of
+from concertino.contracts.ids import is_id
+from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, Element, element_of
 from concertino.nodes.planning.reader.lines import shape_of_lines
 from concertino.nodes.planning.reader.literals import CALLED
+from concertino.nodes.planning.reader.messages import as_calls, message_in, texts_of
 from concertino.nodes.planning.reader.shape import Shape
 from concertino.nodes.planning.reader.texts import values
 
@@ -26,6 +29,8 @@ ENDS = (
 )
 ORDERED_KEYS = frozenset({"steps", "plan_steps", "task_steps", "todos", "todo"})
 """Lists whose order is what they say, where no dependency is named anywhere."""
+FORWARD_KEYS = frozenset({"graph", "dag", "adjacency", "adjacency_list", "edges", "successors", "next"})
+"""Mappings from a name to what comes after it; any other is to what it needs."""
 HEADER_KEYS = ("gate", "answer", "stop_when", "budget")
 LEVELS = 6
 """Wrappers around a plan that are looked into."""
@@ -37,7 +42,12 @@ def shape_of(value: Any, specialists: Collection[str], *, level: int = 0) -> Sha
         return None
     if isinstance(value, str):
         inner = values(value) if value.lstrip()[:1] in ("{", "[") else []
-        return next((found for one in inner if (found := shape_of(one.value, specialists, level=level + 1))), None)
+        for one in inner:
+            found = shape_of(one.value, specialists, level=level + 1)
+            if found is not None:
+                found.notes += one.notes
+                return found
+        return None
     if isinstance(value, list):
         return _of_list(value, specialists)
     return _of_mapping(value, specialists, level) if isinstance(value, Mapping) else None
@@ -50,6 +60,10 @@ def _of_list(given: list[Any], specialists: Collection[str], *, key: str = "") -
         return None if is_code and key not in LIST_KEYS else Shape(elements, form="steps", in_order=True)
     if any(_is_message(item) for item in given):
         return _of_messages(given, specialists)
+    if given and all(_is_evidence(item) for item in given):
+        return Shape([Element(row[1].strip(" #"), row[2], row[0], {"input": row[3]}) for row in given], form="rewoo")
+    if (staged := _of_stages(given, specialists)) is not None:
+        return staged
     rows = [item for item in given if isinstance(item, Mapping | str)]
     if not any(_looks_like_work(item, specialists) for item in rows if isinstance(item, Mapping)):
         nested = [
@@ -65,8 +79,41 @@ def _of_list(given: list[Any], specialists: Collection[str], *, key: str = "") -
     return Shape(elements, form="list", in_order=key in ORDERED_KEYS and not says_needs)
 
 
+def _is_evidence(item: Any) -> bool:
+    """Say whether a row is one of ReWOO's steps: what for, `#E1`, tool, input."""
+    is_row = isinstance(item, list) and len(item) == 4 and all(isinstance(part, str) for part in item)
+    return is_row and re.fullmatch(r"#?E\d{1,4}", item[1].strip()) is not None
+
+
+def _of_stages(given: list[Any], specialists: Collection[str]) -> Shape | None:
+    """Read a list of stages that each have a list of subtasks; stages run one after another."""
+    parts: list[tuple[str, Shape]] = []
+    for number, item in enumerate(given, 1):
+        key = next((key for key in LIST_KEYS if isinstance(item, Mapping) and isinstance(item.get(key), list)), None)
+        if key is None or any(isinstance(item.get(name), str) for name in WORKER_KEYS[:15]):
+            return None
+        shape = _of_list(item[key], specialists, key=key)
+        if shape is None or not shape.elements:
+            return None
+        name = next(
+            (item[name] for name in ("stage", "id", "name", "phase") if is_id(item.get(name))), f"stage-{number}"
+        )
+        parts.append((name, shape))
+    if len(parts) < 2:
+        return parts[0][1] if parts else None
+    for name, shape in parts:
+        for element in shape.elements:
+            element.more.setdefault("stage", name)
+    elements = [element for _, shape in parts for element in shape.elements]
+    return Shape(elements, form="stages", links=[link for _, shape in parts for link in shape.links])
+
+
 def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: int) -> Shape | None:
     found: Shape | None = None
+    if _is_message(given):
+        return _of_messages([given], specialists)
+    if (message := message_in(given)) is not None and level < LEVELS:
+        return _of_message(message, specialists, level)
     for key in LIST_KEYS:
         inner = given.get(key)
         if inner is None or inner in ("", [], {}) or (key == "task_steps" and found is not None):
@@ -107,15 +154,39 @@ def _inside(inner: Any, key: str, specialists: Collection[str], level: int) -> S
         return shape_of_lines(inner, specialists)
     if isinstance(inner, Mapping):
         made = _of_mapping(inner, specialists, level + 1)
-        return made if made is not None else _by_id(inner, specialists)
+        return made if made is not None else _by_id(inner, specialists, key=key)
     return None
 
 
-def _without_list(given: Mapping[str, Any], specialists: Collection[str], level: int) -> Shape | None:
+def _of_message(message: Any, specialists: Collection[str], level: int) -> Shape | None:
+    made = [shape_of(call, specialists, level=level + 1) for call in as_calls(message)]
+    made += [_inside(text, "plan", specialists, level + 1) for text in texts_of(message)]
+    return max((shape for shape in made if shape is not None), key=lambda shape: len(shape.elements), default=None)
+
+
+def _by_needs(given: Mapping[str, Any], specialists: Collection[str], *, forward: bool) -> Shape | None:
+    """Read `{"a": [], "b": ["a"]}`: names with what they need, or, drawn `forward`, with what comes after them."""
+    if len(given) < 2 or not all(
+        isinstance(row, list) and all(isinstance(name, str) and name in given for name in row) for row in given.values()
+    ):
+        return None
+    if not any(given.values()):
+        return None
+    elements = [made for name in given if (made := element_of(name, specialists))]
+    for element, name in zip(elements, given, strict=True):
+        element.id, element.worker, element.objective = name, element.worker or name, ""
+    pairs = [(name, other) for name, row in given.items() for other in row]
+    return Shape(elements, form="graph", links=pairs if forward else [(other, name) for name, other in pairs])
+
+
+def _without_list(given: Mapping[str, Any], specialists: Collection[str], level: int, key: str = "") -> Shape | None:
     """Look for a plan in a mapping that has none of the usual lists: a wrapper, subtasks by id, or a single subtask."""
     if _is_single(given, specialists):
         made = element_of(given, specialists)
         return Shape([made], form="one") if made is not None else None
+    by_needs = _by_needs(given, specialists, forward=key in FORWARD_KEYS)
+    if by_needs is not None:
+        return by_needs
     by_id = _by_id(given, specialists)
     if by_id is not None and len(by_id.elements) > 1:
         return by_id
@@ -123,8 +194,8 @@ def _without_list(given: Mapping[str, Any], specialists: Collection[str], level:
         inner = [
             found
             for key, value in given.items()
-            if key not in INPUT_KEYS and isinstance(value, Mapping | list | str)
-            and (found := shape_of(value, specialists, level=level + 1)) and found.elements
+            if key not in INPUT_KEYS and (isinstance(value, Mapping | str) or _may_hold_rows(key, value))
+            and (found := _wrapped(key, value, specialists, level + 1)) and found.elements
         ]  # fmt: skip
         if inner:
             best = max(inner, key=lambda shape: len(shape.elements))
@@ -133,7 +204,23 @@ def _without_list(given: Mapping[str, Any], specialists: Collection[str], level:
     return by_id
 
 
-def _by_id(given: Mapping[str, Any], specialists: Collection[str]) -> Shape | None:
+def _wrapped(key: str, value: Any, specialists: Collection[str], level: int) -> Shape | None:
+    if isinstance(value, Mapping) and key in FORWARD_KEYS:
+        return _without_list(value, specialists, level, key)
+    return shape_of(value, specialists, level=level)
+
+
+def _may_hold_rows(key: str, value: Any) -> bool:
+    """Say whether a list may be a plan's: one of texts only under a name that says so."""
+    return isinstance(value, list) and (
+        any(isinstance(item, Mapping) for item in value)
+        or re.search(r"step|plan|task|todo", key, re.IGNORECASE) is not None
+    )
+
+
+def _by_id(given: Mapping[str, Any], specialists: Collection[str], *, key: str = "") -> Shape | None:
+    if len(given) > 1 and all(isinstance(row, str) for row in given.values()) and key in LIST_KEYS:
+        given = {name: {"objective": row} for name, row in given.items()}
     rows = [
         ({"id": name, **row})
         for name, row in given.items()
@@ -198,8 +285,9 @@ def _of_messages(given: list[Any], specialists: Collection[str]) -> Shape | None
     done = [item for item in messages if item[CALLED] in ("FunctionMessage", "ToolMessage") and "name" in item]
     if done:
         return _of_list([_as_call(item) for item in done], specialists)
-    held = [item[key] for item in messages for key in ("tool_calls", "content") if item.get(key)]
-    found = [shape for inner in held if (shape := shape_of(inner, specialists, level=LEVELS - 1))]
+    held: list[Any] = [calls for item in messages if (calls := as_calls({"role": "", "content": "", **item}))]
+    held += [item["content"] for item in messages if item.get("content")]
+    found = [shape for inner in held if (shape := _inside(inner, "plan", specialists, LEVELS - 2))]
     return max(found, key=lambda shape: len(shape.elements), default=None)
 
 

@@ -22,6 +22,8 @@ STARTS = 400
 """Places in one text where a value may begin that are tried."""
 SCANNED = 2_000_000
 """Characters of one text that are gone through, counted again for every start; about 0.3 s."""
+YAML_LINES_DROPPED = 3
+"""Lines at the end of cut-off YAML that are tried without."""
 YAML_CHARS = 64_000
 """Longest YAML that is read: PyYAML takes about 1 s for it."""
 REPAIRED_CHARS = 16_000
@@ -44,6 +46,8 @@ class Found:
     value: Any
     form: str
     notes: tuple[str, ...] = ()
+    is_part: bool = False
+    """Whether it stands inside something broken, of which more may have been mended."""
 
 
 def without_thoughts(text: str) -> str:
@@ -72,9 +76,23 @@ def _whole(text: str, language: str) -> Found | None:
     if (text[0] in "{[(\"'" or START.match(text)) and (parsed := read_python(text)) is not None:
         return _found(parsed, "python")
     if len(text) <= YAML_CHARS and language in ("", "yaml", "yml") and re.match(r"(?:[A-Za-z_][\w ]*:|- )", text):
-        value = read_yaml_text(text)
-        if isinstance(value, dict | list):
+        return _yaml(text)
+    return None
+
+
+def _yaml(text: str) -> Found | None:
+    """Return YAML, without its last lines where only they are no YAML: it was cut off."""
+    lines = text.splitlines()
+    for dropped in range(min(YAML_LINES_DROPPED, len(lines) - 1) + 1):
+        value = read_yaml_text("\n".join(lines[: len(lines) - dropped]) if dropped else text)
+        if not isinstance(value, dict | list) or not value:
+            continue
+        if not dropped:
             return Found(value, "yaml")
+        rows = next((row for row in value.values() if isinstance(row, list)), []) if isinstance(value, dict) else value
+        if _holds_mappings(value) and rows and not _as_whole(rows, rows[:-1]):
+            rows.pop()
+        return Found(value, "half yaml", (CUT,))
     return None
 
 
@@ -99,7 +117,10 @@ def _scattered(text: str) -> list[Found]:
         if made is not None:
             at = found.end
             if not _is_words(made.value) or text[:start].rstrip(" \t")[-1:] in ("", ":", "=", "\n"):
-                (inside if start < broken_until else whole).append(made)
+                if start < broken_until:
+                    inside.append(Found(made.value, made.form, made.notes, is_part=True))
+                else:
+                    whole.append(made)
         elif start == first and found.end - start > 2 and start >= broken_until:
             mended += found.end - start
             if mended > REPAIRED_CHARS:
