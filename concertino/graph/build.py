@@ -38,12 +38,15 @@ from concertino.graph.state import Policy
 from concertino.graph.wiring import wire
 from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.drafting import PlanCache
 from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.workflows import Workflow
 from concertino.tools.breaker import Breakers
 from concertino.tools.models.roster import roster
 from concertino.tools.registry import collect
 
+MAX_CACHED = 10_000
+"""Most plans that may be kept; chosen by hand."""
 MAX_REPLANS = 10
 """Most replans of a run that may be asked for; chosen by hand."""
 
@@ -60,6 +63,7 @@ def create_planner(
     floor: Budget | None = None,
     shares: Mapping[str, float] | None = None,
     prices: Mapping[str, Any] | None = None,
+    plan_cache: int = 64,
     allow_uncapped: bool = False,
     constraints: Constraints | Mapping[str, Any] | None = None,
     gates: Sequence[GatePolicy | Mapping[str, Any]] = (),
@@ -95,6 +99,8 @@ def create_planner(
         shares: Parts of the run's budget by specialist, 0-1, at most 1 together; `orchestrator` is planning, `synthesis`
             the merging. Each is a cap, not a reservation. Source: document 004, token budget allocation.
         prices: Prices of models that the offline snapshot has not, by model name: `{"input_usd_per_m", "output_usd_per_m"}`.
+        plan_cache: Plans of the model that are kept in memory by the task's signature (its content without its id, the
+            specialists, rules and prompts), to be validated and used again; 0 keeps none.
         allow_uncapped: Let specialists call LangChain models of their own that set no output cap; what such a call uses
             beyond what was held for it is then a recorded breach. Where neither tokens nor dollars are limited, they may.
         constraints: What holds for every plan, a model's too: required steps, forbidden combinations, prerequisites, ends.
@@ -159,6 +165,7 @@ def create_planner(
         shares=shares_of(shares, named),
         models=led,
         prices=priced,
+        plan_cache=PlanCache(count(plan_cache, field="plan_cache", most=MAX_CACHED)) if plan_cache else None,
         constraints=constraints_of(constraints, named),
         gates=gates_of(gates),
         allow_uncapped=allow_uncapped,

@@ -16,6 +16,7 @@ from concertino.contracts.task import Task
 from concertino.graph.state import Policy
 from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.constraints import Constraints
+from concertino.nodes.planning.drafting import PlanCache
 from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.workflows import Workflow
 from concertino.nodes.specialists.declare import Specialist
@@ -64,6 +65,8 @@ class Options:
     """What holds for every plan, beside a workflow's own."""
     gates: tuple[GatePolicy, ...] = ()
     """Policies that place gates in every plan."""
+    plan_cache: PlanCache | None = None
+    """Plans that models drafted before; `None` keeps none."""
     allow_uncapped: bool = False
     """Whether foreign models without an output cap may be called; what they use over their hold is a recorded breach."""
     shares: Mapping[str, float] = field(default_factory=dict)

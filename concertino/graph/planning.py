@@ -14,6 +14,7 @@ from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.drafting import draft_plan
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.rules import plan_by_rules
 from concertino.tools.models.roster import PLAN
@@ -41,9 +42,8 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
         PlanInvalid: neither the model nor the rules made a plan that can be carried out.
         StaleLease: another process took the run over.
     """
-    from concertino.nodes.planning.drafting import draft_plan
-
     options, task = run.options, run.task
+    source = run.models.roster.of_node(PLAN)
     known = standings(options, await wait(options.journal.record()), {})
     cards, bounds = options.cards, options.limits
 
@@ -71,7 +71,12 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
         skeleton=plan_by_rules(task, options.workflows, limits=bounds),
         fallback=fallback,
         on_step=on_step,
+        cache=options.plan_cache,
+        model_name=source.name if source is not None else "",
+        constraints=options.constraints,
+        gates=options.gates,
     )
+    run.models.prompts.update(drafted.prompts)
     check_names(drafted.plan)
     run.check()
     return drafted.plan, cast(

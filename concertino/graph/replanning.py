@@ -8,11 +8,12 @@ plan in force is the newest on record.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from concertino.contracts.errors import JournalError, PlanInvalid, StaleLease
+from concertino.contracts.event import EventType
 from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
@@ -23,8 +24,12 @@ from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots, replaced_by_draft, replaced_by_rule
 from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.drafting import draft_cone
+from concertino.nodes.planning.drafting.cone import Redrafted
+from concertino.nodes.planning.drafting.requirements import with_criteria
 from concertino.nodes.planning.first_draft import under
 from concertino.nodes.planning.rules import plan_by_rules
+from concertino.tools.models.roster import PLAN
 
 TIME_SHARE = 0.5
 """Most of a run's remaining seconds that drafting a replacement may take, so that its work has time; chosen by hand."""
@@ -130,13 +135,29 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
 
 def replanner_of(run: Run) -> Replan | None:
     """Return who drafts what takes the place of a cone that no rule replaces."""
-    return run.options.replan
+    if run.options.replan is not None or run.models.roster.of_node(PLAN) is None:
+        return run.options.replan
+
+    def on_step(kind: EventType, payload: JsonObject) -> None:
+        run.emit(kind, payload=payload)
+
+    async def drafted(plan: Plan, failed: Sequence[str], findings: Mapping[str, Finding]) -> Redrafted | None:
+        made = await draft_cone(
+            plan, failed, findings, task=run.task, model=run.models.of_node(PLAN, deadline=run.work_deadline),
+            cards=run.options.cards, limits=run.options.limits, budget=run.policy.budget, standings=run.standings,
+            on_step=on_step,
+        )  # fmt: skip
+        if made is not None:
+            run.models.prompts.update(made.prompts)
+        return made
+
+    return drafted
 
 
 def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | None) -> Means:
     mine = {subtask.id: subtask for subtask in plan.subtasks}
     return Means(
-        task=run.task,
+        task=with_criteria(run.task, plan),
         cards=run.options.cards,
         standings=known,
         limits=run.options.limits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +20,10 @@ from concertino.graph.runs.run import Run
 from concertino.nodes import deliver
 from concertino.nodes.refinement import answering, ended_early
 from concertino.nodes.synthesis import Synthesis, synthesize
+from concertino.nodes.synthesis.ballot import WeightedText
+from concertino.nodes.synthesis.prose import merge_text
+from concertino.prompts import load
+from concertino.tools.models.roster import SYNTHESIZE
 
 AGGREGATE_S = 5.0
 """Most seconds that a pack's own aggregation may take where the run has no deadline; chosen by hand."""
@@ -35,7 +40,7 @@ async def merge(run: Run) -> JsonObject:
     found = {sid: finding for sid in asked if (finding := run.finding(sid)) is not None}
     ended = deliver.outcomes(plan, run.records)
     missing = deliver.missing(plan, ended, run.options.cards)
-    merged = synthesize(list(found.values()), authority=run.options.authority, missing=missing)
+    merged = await _merged(run, list(found.values()), missing)
     if run.options.aggregate is not None and found:
         answer = await _aggregate(run, {(run.name_of(sid) or sid): finding for sid, finding in found.items()})
         if isinstance(answer, Failed):
@@ -47,6 +52,36 @@ async def merge(run: Run) -> JsonObject:
         else:
             merged = merged.model_copy(update={"answer": answer, "method": "aggregate", "fallback": None})
     return cast("JsonObject", merged.model_dump(mode="json"))
+
+
+async def _merged(run: Run, findings: list[Finding], missing: Any) -> Synthesis:
+    """Return the synthesis; texts that would stand side by side are put into one by the model, where there is one.
+
+    The weights are settled before, and nothing but the wording is the model's.
+    """
+    told: list[list[WeightedText]] = []
+
+    def gather(texts: Sequence[WeightedText]) -> str:
+        told.append(list(texts))
+        return ""
+
+    alone = synthesize(findings, authority=run.options.authority, missing=missing, merge_text=gather)
+    model = run.models.of_node(SYNTHESIZE, deadline=run.deadline) if told else None
+    if model is None:
+        return synthesize(findings, authority=run.options.authority, missing=missing) if told else alone
+    written: dict[tuple[WeightedText, ...], str] = {}
+    for texts in told:
+        voices = [Finding(output=text.text, confidence=1.0, specialist=text.specialist) for text in texts]
+        prose = await merge_text(voices, shares=[text.weight for text in texts], model=model)
+        if prose is not None:
+            written[tuple(texts)] = prose
+    run.models.prompts["synthesize"] = load("synthesize").hash
+    return synthesize(
+        findings,
+        authority=run.options.authority,
+        missing=missing,
+        merge_text=lambda texts: written.get(tuple(texts), ""),
+    )
 
 
 @dataclass(frozen=True, slots=True)

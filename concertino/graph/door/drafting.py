@@ -13,6 +13,7 @@ from concertino.graph.runs.gates import check_names
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
+from concertino.nodes.planning.drafting import requirements_of
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.rules import plan_by_rules
 from concertino.nodes.planning.validate import validate_draft
@@ -39,5 +40,7 @@ async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan | No
         gates=options.gates,
     )  # fmt: skip
     plan = validate_draft(made, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known)
+    if plan.origin != "caller" and plan.requirements is None:
+        plan = plan.model_copy(update={"requirements": requirements_of(task)})
     check_names(plan)
     return plan, cast("JsonObject", assess(task, plan, cards, budget=policy.budget).model_dump(mode="json"))

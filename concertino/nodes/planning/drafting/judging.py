@@ -1,0 +1,138 @@
+"""What a model's answer is worth as a plan: read, cut to what a model may say, put in place, mended by rule, validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from concertino.contracts.budget import Budget
+from concertino.contracts.errors import PlanInvalid
+from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.limits import Limits
+from concertino.contracts.plan import Fault, Plan
+from concertino.contracts.specialist import Cards, Standings
+from concertino.contracts.task import Requirements, Task
+from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.drafting import placing
+from concertino.nodes.planning.drafting.granted import Granted, bounded, granted
+from concertino.nodes.planning.drafting.requirements import requirements_of, with_criteria
+from concertino.nodes.planning.drafting.talk import Verdict
+from concertino.nodes.planning.mending import mend
+from concertino.nodes.planning.reader import read_plan
+from concertino.nodes.planning.validate import validate_draft
+
+NO_PLAN = Fault(
+    code="empty", place="plan", message="there is no plan in the answer", fix='answer with {"subtasks": [...]} alone'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What plans of one task are judged with."""
+
+    task: Task
+    """With the criteria that bind, where the task or its text states any."""
+    cards: Cards
+    limits: Limits
+    budget: Budget | None
+    standings: Standings | None
+    bound: Draft
+    """The workflow's draft with its open holes, or an empty one; its constraints and gate policies hold for every plan."""
+
+    def judge(self, answer: object) -> Verdict:
+        """Return what a plan in `answer` comes to. Never raises for what a model may say."""
+        reading = read_plan(answer, specialists=self.cards)
+        if reading.plan is None:
+            return Verdict("none", 0, reading.notes, (), (NO_PLAN,), "")
+        left = granted(reading.plan)
+        asked = self._asked(reading.requirements)
+        task = self.held(asked)
+        rows, notes = _covers(left.rows, task, is_whole=self.is_whole)
+        told = (*reading.notes, *left.notes, *notes)
+        if not self.is_whole:
+            return self._judged_in_holes(reading.form, Granted(rows, left.links, told), asked)
+        plan: JsonObject = {"subtasks": [*rows]}
+        if left.links:
+            plan["links"] = left.links
+        mended = mend(
+            replace(self.bound, plan=plan, notes=told), task=task, cards=self.cards, limits=self.limits, budget=self.budget,
+            standings=self.standings,
+        )  # fmt: skip
+        return Verdict(
+            reading.form, len(rows), told, mended.notes, mended.faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
+            _asking(mended.plan, asked), mended.draft,
+        )  # fmt: skip
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the whole plan is drafted, and not only what goes into holes."""
+        return not self.bound.open_holes
+
+    def held(self, asked: Requirements) -> Task:
+        """Return the task with the criteria that a plan is held to."""
+        return with_criteria(self.task, asked) if self.is_whole else self.task
+
+    def valid(self, draft: Draft, asked: Requirements) -> Plan:
+        """Return a draft that was taken before as a plan of this task.
+
+        Raises:
+            PlanInvalid: it does not fit any more.
+        """
+        now = replace(draft, constraints=self.bound.constraints, gates=self.bound.gates)
+        plan = validate_draft(
+            now,
+            task=self.held(asked),
+            cards=self.cards,
+            limits=self.limits,
+            budget=self.budget,
+            standings=self.standings,
+        )
+        return plan.model_copy(update={"requirements": asked})
+
+    def _asked(self, understood: Requirements | None) -> Requirements:
+        """Return what the model understood; what it left out is found by rule. Criteria that bind already stay alone."""
+        told, found = bounded(understood), requirements_of(self.task) or Requirements()
+        own = self.task.acceptance_criteria
+        return Requirements(
+            objectives=told.objectives or found.objectives,
+            constraints=told.constraints or found.constraints,
+            acceptance_criteria=own or (told.acceptance_criteria if self.is_whole else ()),
+        )
+
+    def _judged_in_holes(self, form: str, left: Granted, asked: Requirements) -> Verdict:
+        filled, faults = placing.fill(self.bound, left.rows, left.links, cards=self.cards)
+        filled = replace(filled, notes=(*filled.notes, *left.notes))
+        fixed = placing.fixed_ids(self.bound)
+        mended = mend(
+            filled, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings
+        )
+        draft, plan, found = mended.draft, mended.plan, mended.faults
+        if mended.status == "repaired" or mended.notes:
+            draft = placing.kept_as_set(filled, mended.draft, fixed)
+            try:
+                plan, found = self.valid(draft, asked), ()
+            except PlanInvalid as error:
+                plan, found = None, error.faults
+        if faults:
+            plan, found = None, (*faults, *found)
+        own: list[JsonValue] = [row for row in placing.rows_of(draft) if row.get("id") not in fixed]
+        shown = dump({"subtasks": own or [*left.rows]})
+        notes = tuple(note for note in filled.notes if note not in self.bound.notes)
+        return Verdict(form, len(left.rows), notes, mended.notes, found, shown, _asking(plan, asked), draft)
+
+
+def _covers(rows: list[JsonObject], task: Task, *, is_whole: bool) -> tuple[list[JsonObject], list[str]]:
+    """Return subtasks whose coverage speaks of criteria that there are; the only subtask of a plan covers them all."""
+    ids: list[JsonValue] = [one.id for one in task.acceptance_criteria]
+    if not ids:
+        idle = [str(row.get("id"))[:64] for row in rows if row.get("covers")]
+        left = [{key: value for key, value in row.items() if key != "covers"} for row in rows]
+        return left, [f"{', '.join(idle[:8])}: covers left out, as there are no criteria"] if idle else []
+    if is_whole and len(rows) == 1 and rows[0].get("covers") != ids:
+        return [{**rows[0], "covers": ids}], [f"{rows[0].get('id')}: covers every criterion, as the only subtask"]
+    return rows, []
+
+
+def _asking(plan: Plan | None, asked: Requirements) -> Plan | None:
+    return plan.model_copy(update={"requirements": asked}) if plan is not None else None
