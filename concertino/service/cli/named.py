@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from concertino.contracts.event import Event
     from concertino.contracts.json import JsonObject
     from concertino.graph.planner import Planner
+    from concertino.nodes.specialists.declare import Specialist
 
 PlannerName = Annotated[
     str | None,
@@ -56,6 +57,22 @@ def load(reference: str, *, field: str) -> Any:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(field=field, value=reference, rule=f"must be MODULE:NAME: {error}") from error
+
+
+def specialists_of(reference: str) -> list[Specialist]:
+    """Return the specialists in the list that `module:name` holds.
+
+    Raises:
+        InputError: no such module or name, or not a list of specialists.
+        SetupError: something in it cannot be a specialist.
+    """
+    from concertino.contracts.errors import InputError
+    from concertino.nodes.specialists.declare import as_specialist
+
+    found = load(reference, field="--specialists")
+    if not isinstance(found, list | tuple):
+        raise InputError(field="--specialists", value=type(found).__name__, rule="must be a list of specialists")
+    return [as_specialist(one) for one in found]
 
 
 def carry_on(

@@ -2,100 +2,157 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from concertino.service.cli.output import emit, say
+from concertino.service.cli.exits import ExitCode
+from concertino.service.cli.output import emit, emit_line, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from concertino.contracts.specialist import SpecialistCard
     from concertino.contracts.task import Task
-    from concertino.nodes.planning.workflows import Workflow
+    from concertino.service.cli.written import Verdict
 
 
 def plan(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A task, or a plan; `-` reads standard input.")],
+    given: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE|TEXT]",
+            help="A file with a task or a plan, `-` for standard input, or a request in free words.",
+        ),
+    ] = None,
     workflows: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="Rules that plan; may be repeated.")
     ] = None,
     specialists: Annotated[
-        str | None, typer.Option(metavar="MODULE:NAME", help="The specialists to check against, as Python knows them.")
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME|FILE", help="Who is there: a list in Python, or a JSON file of descriptions."
+        ),
+    ] = None,
+    pack: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A pack's specialists and rules: diligence, offers.")
+    ] = None,
+    payload: Annotated[
+        str | None, typer.Option(metavar="JSON", help="The task's payload, for a request in free words.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER:NAME", help="The model that plans what no rule covers, e.g. openai:NAME."),
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Most tokens that planning by a model may use.")] = 50_000,
+    from_text: Annotated[
+        str | None,
+        typer.Option("--from-text", metavar="FILE", help="A text that a model wrote: read and mended by rule alone."),
+    ] = None,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", metavar="DIR", help="A folder of such texts: one line of JSON for each.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON alone, without the table.")] = False,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid drawing instead of JSON.")] = False,
 ) -> None:
-    """Check a plan, or show what rules make of a task.
+    """Show what would run: of a request, a task, a ready plan, or a text that a model wrote.
 
-    Faults are named with their place and a fix.
-    """
-    from concertino.contracts.limits import Limits
-    from concertino.contracts.task import read_task
-    from concertino.nodes.planning.complexity import assess
-    from concertino.nodes.planning.first_draft import first_draft
-    from concertino.nodes.planning.paths import critical_path
-    from concertino.nodes.planning.validate import validate_draft
-    from concertino.nodes.planning.workflows import load_workflows
-    from concertino.service.cli.drawing import as_mermaid, as_table
-    from concertino.service.cli.source import read_object
-
-    limits = Limits()
-    given = read_object(file, field="FILE", limits=limits)
-    task = read_task({"plan": given} if "subtasks" in given else given, limits=limits)
-    rules = load_workflows(workflows or [])
-    cards = _declared(specialists) if specialists else _named(task, rules)
-    draft = first_draft(task, rules, cards, limits=limits)
-    valid = validate_draft(draft, task=task, cards=cards, limits=limits)
-    longest = critical_path(valid)
-    if mermaid:
-        typer.echo(as_mermaid(valid))
-        return
-    emit(
-        {
-            "plan": valid.model_dump(mode="json", exclude_none=True),
-            "complexity": assess(task, valid, cards).model_dump(mode="json"),
-            "critical_path": {"seconds": longest.seconds, "subtasks": list(longest.ids)},
-        }
-    )
-    if not as_json:
-        say(as_table(valid))
-        say(f"longest path: {longest.seconds:g} s, {' → '.join(longest.ids)}")
-    if not specialists:
-        say("specialists were taken as they are named; --specialists MODULE:NAME checks against real ones")
-
-
-def _declared(reference: str) -> dict[str, SpecialistCard]:
-    """Return the cards of the specialists that `module:name` holds; the current directory can be imported from.
-
-    Raises:
-        InputError: no such module or name, or not a list of specialists.
-        SetupError: something in it cannot be a specialist.
+    With what it may cost, and its longest path. Faults are named with their place and a fix.
     """
     from concertino.contracts.errors import InputError
-    from concertino.nodes.specialists.declare import as_specialist
-    from concertino.service.cli.named import load
 
-    found = load(reference, field="--specialists")
-    if not isinstance(found, list | tuple):
-        raise InputError(field="--specialists", value=type(found).__name__, rule="must be a list of specialists")
-    return {declared.name: declared.card for declared in map(as_specialist, found)}
+    if from_text is not None or batch is not None:
+        _written(given, from_text, batch, specialists, as_json=as_json, mermaid=mermaid)
+        return
+    if given is None:
+        raise InputError(
+            field="FILE|TEXT", value=None, rule="name a file, write a request, or give --from-text or --batch"
+        )
+    from concertino.service.cli.preview import Asked, preview
+
+    preview(
+        Asked(
+            given,
+            workflows=tuple(workflows or ()),
+            specialists=specialists,
+            pack=pack,
+            payload=payload,
+            model=model,
+            tokens=tokens,
+        ),
+        as_json=as_json,
+        mermaid=mermaid,
+    )
 
 
-def _named(task: Task, rules: Sequence[Workflow]) -> dict[str, SpecialistCard]:
-    """Return a card for every specialist and capability that the plan and the rules speak of."""
-    from concertino.contracts.ids import is_id
-    from concertino.contracts.specialist import SpecialistCard
+def _written(
+    request: str | None, file: str | None, folder: Path | None, specialists: str | None, *, as_json: bool, mermaid: bool
+) -> None:
+    """Judge one text, or a folder of texts.
 
-    listed = (task.plan or {}).get("subtasks")
-    ready = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    spoken: list[tuple[object, object]] = [(entry.get("specialist"), entry.get("capability")) for entry in ready]
-    spoken += [(one.specialist, one.capability) for rule in rules for one in rule.plan.subtasks]
-    cards: dict[str, SpecialistCard] = {}
-    for name, capability in spoken:
-        if isinstance(name, str) and is_id(name):
-            cards.setdefault(name, SpecialistCard(name))
-        elif isinstance(capability, str) and is_id(capability):
-            cards.setdefault(capability, SpecialistCard(capability, capabilities=frozenset({capability})))
-    return cards
+    Raises:
+        InputError: both or neither is named, or what is named cannot be read.
+    """
+    from concertino.contracts.errors import InputError
+    from concertino.contracts.limits import Limits
+    from concertino.service.cli.written import judge, judge_all, read_text, texts
+
+    if file is not None and folder is not None:
+        raise InputError(field="--batch", value=str(folder), rule="cannot go with --from-text; name one of them")
+    if mermaid and folder is not None:
+        raise InputError(field="--mermaid", value=True, rule="cannot go with --batch")
+    limits = Limits()
+    cards = _cards(specialists, stdin_taken=file == "-")
+    task = _about(request)
+    if folder is not None:
+        unread = 0
+        for name, found in judge_all(texts(folder, field="--batch"), cards, task=task, limits=limits):
+            if isinstance(found, InputError):
+                unread += 1
+                emit_line({"file": name.name, "status": "refused", "plan": None, "notes": [str(found)]})
+                say(f"error: {name.name}: {found}")
+            else:
+                emit_line({"file": name.name, **found.as_json()})
+        if unread:
+            raise typer.Exit(ExitCode.BAD_INPUT)
+        return
+    assert file is not None
+    verdict = judge(read_text(file, field="--from-text", limits=limits), cards, task=task, limits=limits)
+    _show(verdict, task, as_json=as_json, mermaid=mermaid)
+
+
+def _show(verdict: Verdict, task: Task, *, as_json: bool, mermaid: bool) -> None:
+    from concertino.service.cli.drawing import as_mermaid, as_table
+
+    if mermaid and verdict.plan is not None:
+        typer.echo(as_mermaid(verdict.made(task)))
+    else:
+        emit(verdict.as_json())
+    if not as_json and not mermaid:
+        if verdict.plan is not None:
+            say(as_table(verdict.made(task)))
+        for note in verdict.notes:
+            say(f"note: {note}")
+        say(verdict.status)
+    if verdict.plan is None:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _cards(specialists: str | None, *, stdin_taken: bool) -> dict[str, SpecialistCard]:
+    from concertino.contracts.errors import InputError
+    from concertino.service.cli.declared import FIELD, is_reference, read_cards
+    from concertino.service.cli.named import specialists_of
+
+    if specialists is None:
+        raise InputError(field=FIELD, value=None, rule="name the file that says who is there")
+    if specialists == "-" and stdin_taken:
+        raise InputError(field=FIELD, value="-", rule="standard input is the text already")
+    if is_reference(specialists):
+        return {one.name: one.card for one in specialists_of(specialists)}
+    return read_cards(specialists)
+
+
+def _about(request: str | None) -> Task:
+    """Return the task that a text answered, as far as it is told; its id is always the same, so that plans are, too."""
+    from concertino.service.cli.request import task_of
+
+    return task_of(request or "", task_id="text")

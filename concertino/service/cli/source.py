@@ -15,15 +15,22 @@ def read_object(place: str, *, field: str, limits: Limits) -> JsonObject:
     """Return the JSON object in the file `place`, or on standard input for `-`.
 
     Raises:
-        InputError: no such file, a directory, unreadable, larger than `limits.bytes` (never read whole), not
-            strict JSON, or not an object.
+        InputError: as `read_bytes` does, or not strict JSON, or not an object.
+    """
+    return parse_object(read_bytes(place, field=field, limits=limits), field=field, limits=limits)
+
+
+def read_bytes(place: str, *, field: str, limits: Limits) -> bytes:
+    """Return what is in the file `place`, or on standard input for `-`.
+
+    Raises:
+        InputError: no such file, a directory, unreadable, or larger than `limits.bytes` (never read whole).
     """
     if place == "-":
-        return parse_object(_bounded(sys.stdin.buffer, field=field, limits=limits), field=field, limits=limits)
-    path = Path(place)
+        return _bounded(sys.stdin.buffer, field=field, limits=limits)
     try:
-        with path.open("rb") as file:
-            data = _bounded(file, field=field, limits=limits)
+        with Path(place).open("rb") as file:
+            return _bounded(file, field=field, limits=limits)
     except FileNotFoundError as error:
         raise InputError(field=field, value=place, rule="no such file") from error
     except IsADirectoryError as error:
@@ -33,7 +40,6 @@ def read_object(place: str, *, field: str, limits: Limits) -> JsonObject:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(field=field, value=place, rule=f"cannot be read: {reason}") from error
-    return parse_object(data, field=field, limits=limits)
 
 
 def parse_object(data: bytes | str, *, field: str, limits: Limits) -> JsonObject:
