@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from concertino.contracts.errors import VALUE_CHARS, PlanInvalid
+from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault
@@ -49,7 +50,9 @@ def fallback_plan(
         if isinstance(inputs, str):
             notes.append(f"{name} is left out: {inputs}")
             continue
-        subtasks.append({"id": name, "specialist": name, "objective": objective_of(task), "inputs": inputs})
+        # Whom a file only describes may be called what no subtask may.
+        own = name if is_id(name) else f"s{len(subtasks) + 1}"
+        subtasks.append({"id": own, "specialist": name, "objective": objective_of(task), "inputs": inputs})
     if not subtasks:
         raise PlanInvalid([_nobody(task, cards, notes)])
     return Draft({"subtasks": subtasks}, "fallback", None, tuple(notes), constraints=constraints)
