@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, prepared
+from concertino.service.cli.models import ModelName, ModelNames, named
 from concertino.service.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def run(
     task_id: Annotated[
         str | None, typer.Option("--task-id", help="Key of idempotency; the same again gives the existing run.")
     ] = None,
+    model: ModelName = None,
+    models: ModelNames = None,
     database: Database = DEFAULT,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
 ) -> None:
@@ -46,19 +49,31 @@ def run(
     from concertino.service.cli.source import read_object
 
     payload = read_object(json, field="--json", limits=Limits())
+    led = named(model, models)
     from concertino.packs.agents import start_agent
 
     url = prepared(database)
     finish(
-        lambda listener: start_agent(slug, payload, run_id=task_id, database=url, runs_dir=runs_dir, on_event=listener),
+        lambda listener: start_agent(
+            slug,
+            payload,
+            run_id=task_id,
+            database=url,
+            runs_dir=runs_dir,
+            model=led.default,
+            models=led.own,
+            on_event=listener,
+        ),
         database=url,
+        options=led.as_options(),
     )
 
 
-def finish(start: Start, *, database: str, wanted: str = "success") -> None:
+def finish(start: Start, *, database: str, wanted: str = "success", options: str = "") -> None:
     """Carry a run to where it ends or waits, in view of whoever watches; print its output and exit with its code.
 
-    `wanted` is the state that the command was to bring about; reaching it is a success.
+    `wanted` is the state that the command was to bring about; reaching it is a success. `options` are those that
+    whoever carries on has to give again.
     """
     from concertino.contracts.clock import SystemClock
     from concertino.journal import open_journal, views
@@ -77,7 +92,7 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
                 interruptible(event)
                 progress(event)
 
-            done = _started(start, listen, journal, interruptible, database)
+            done = _started(start, listen, journal, interruptible, database, options)
         waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
     finally:
         journal.close()
@@ -87,14 +102,21 @@ def finish(start: Start, *, database: str, wanted: str = "success") -> None:
     say(f"{done.status}: task {done.run_id}" + (f", artifacts in {done.artifacts}" if done.artifacts else ""))
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
-        say(f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {database}")
+        say(
+            f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {database}{options}"
+        )
     if interruptible.was_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(ExitCode.SUCCESS if done.status == wanted else of_state(done.status))
 
 
 def _started(
-    start: Start, listen: Callable[[Event], None], journal: Journal, interruptible: Interruptible, database: str
+    start: Start,
+    listen: Callable[[Event], None],
+    journal: Journal,
+    interruptible: Interruptible,
+    database: str,
+    options: str,
 ) -> AgentRun | OwnRun:
     """Return what `start` does; where it fails midway, say how to go on."""
     from concertino.contracts.errors import ConcertinoError
@@ -106,7 +128,9 @@ def _started(
         row = _row(journal, task_id) if task_id is not None else None
         if row is not None:
             where = "" if database == DEFAULT else f" --database {database}"
-            say(f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}{where}")
+            say(
+                f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}{where}{options}"
+            )
         raise
 
 

@@ -9,6 +9,7 @@ import typer
 
 from concertino.service.cli.agent import finish
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, existing
+from concertino.service.cli.models import ModelName, ModelNames, Named, lacks_model, named
 from concertino.service.cli.named import PlannerName, carry_on
 from concertino.service.cli.output import emit, emit_line, say
 
@@ -91,7 +92,12 @@ def events(
 
 
 def resume(
-    task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR, planner: PlannerName = None
+    task_id: TaskId,
+    database: Database = DEFAULT,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    planner: PlannerName = None,
+    model: ModelName = None,
+    models: ModelNames = None,
 ) -> None:
     """Carry on with a task that waited or was killed.
 
@@ -99,7 +105,8 @@ def resume(
     """
     from concertino.service.cli.control import newest
 
-    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, planner=planner)
+    led = named(model, models)
+    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, planner=planner, led=led)
 
 
 def answer(
@@ -111,6 +118,8 @@ def answer(
     database: Database = DEFAULT,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
     planner: PlannerName = None,
+    model: ModelName = None,
+    models: ModelNames = None,
 ) -> None:
     """Answer a gate.
 
@@ -120,13 +129,14 @@ def answer(
     from concertino.service.cli.control import put_answer
     from concertino.service.cli.source import parse_object
 
+    led = named(model, models)
     given: dict[str, object] = {"decision": decision.value}
     if reason is not None:
         given["reason"] = reason
     if inputs is not None:
         given["inputs"] = parse_object(inputs, field="--inputs", limits=Limits())
     put_answer(existing(database), task_id, gate, given)
-    _go_on(task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir, planner=planner)
+    _go_on(task_id, {"gate": gate, "answer": given}, database=database, runs_dir=runs_dir, planner=planner, led=led)
 
 
 def cancel(
@@ -135,6 +145,8 @@ def cancel(
     database: Database = DEFAULT,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
     planner: PlannerName = None,
+    model: ModelName = None,
+    models: ModelNames = None,
 ) -> None:
     """Stop a task at once.
 
@@ -142,12 +154,26 @@ def cancel(
     """
     from concertino.service.cli.control import put_cancel
 
+    led = named(model, models)
     put_cancel(existing(database), task_id, reason)
-    _go_on(task_id, {"cancel": reason}, database=database, runs_dir=runs_dir, planner=planner, wanted="cancelled")
+    _go_on(
+        task_id,
+        {"cancel": reason},
+        database=database,
+        runs_dir=runs_dir,
+        planner=planner,
+        led=led,
+        wanted="cancelled",
+    )
 
 
 def restart(
-    task_id: TaskId, database: Database = DEFAULT, runs_dir: RunsDir = DEFAULT_RUNS_DIR, planner: PlannerName = None
+    task_id: TaskId,
+    database: Database = DEFAULT,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    planner: PlannerName = None,
+    model: ModelName = None,
+    models: ModelNames = None,
 ) -> None:
     """Run a task again that is over.
 
@@ -155,7 +181,9 @@ def restart(
     """
     from concertino.service.cli.control import newest
 
-    _take_up(newest(_journal(database), task_id), database=database, runs_dir=runs_dir, planner=planner, restart=True)
+    led = named(model, models)
+    row = newest(_journal(database), task_id)
+    _take_up(row, database=database, runs_dir=runs_dir, planner=planner, led=led, restart=True)
 
 
 def _journal(database: str) -> SqliteJournal:
@@ -172,6 +200,7 @@ def _go_on(
     database: str,
     runs_dir: Path,
     planner: str | None,
+    led: Named,
     wanted: str = "success",
 ) -> None:
     """Take a run up that no process works on; where one does, or the run is over by now, say so."""
@@ -182,12 +211,16 @@ def _go_on(
     journal = _journal(database)
     row = newest(journal, task_id)
     is_held = is_live(row, now=journal.clock.now())
-    if not is_held and row.state not in TERMINAL and (planner is not None or agent_of(row.task) is not None):
-        _take_up(row, database=database, runs_dir=runs_dir, planner=planner, wanted=wanted)
+    slug = agent_of(row.task)
+    without = not is_held and slug is not None and lacks_model(slug, led)
+    if not is_held and row.state not in TERMINAL and not without and (planner is not None or slug is not None):
+        _take_up(row, database=database, runs_dir=runs_dir, planner=planner, led=led, wanted=wanted)
         return
     emit({"task_id": task_id, "run_id": row.run_id, "status": row.state, **recorded})
     if is_held:
         say(f"recorded; {row.owner} works on the run")
+    elif row.state not in TERMINAL and without:
+        say(f"recorded; {slug} needs a model: carry on with `concertino resume {task_id} --model PROVIDER:NAME`")
     elif row.state not in TERMINAL:
         say("recorded; the task is no agent's: carry it on with `concertino resume TASK --planner MODULE:NAME`")
 
@@ -198,6 +231,7 @@ def _take_up(
     database: str,
     runs_dir: Path,
     planner: str | None,
+    led: Named,
     wanted: str = "success",
     restart: bool = False,
 ) -> None:
@@ -208,10 +242,22 @@ def _take_up(
 
     def start(listener: Callable[[Event], None]) -> AgentRun | OwnRun:
         if slug is not None:
-            return resume_agent(slug, task_id, database=database, runs_dir=runs_dir, restart=restart, on_event=listener)
+            return resume_agent(
+                slug,
+                task_id,
+                database=database,
+                runs_dir=runs_dir,
+                restart=restart,
+                model=led.default,
+                models=led.own,
+                on_event=listener,
+            )
+        if led:
+            rule = "goes with an agent's task; a planner of one's own brings its models"
+            raise InputError(field="--model", value=led.default or led.own, rule=rule)
         if planner is None:
             rule = "is no agent's task; say with --planner what makes its planner"
             raise InputError(field="TASK", value=task_id, rule=rule)
         return carry_on(planner, task_id, database=database, restart=restart, on_event=listener)
 
-    finish(start, database=database, wanted=wanted)
+    finish(start, database=database, wanted=wanted, options=led.as_options())
