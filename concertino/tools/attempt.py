@@ -170,7 +170,7 @@ class Attempt:
         """Close the attempt in every case: by `answered` inside, else by how the block is left."""
         self._reservation = reservation
         try:
-            if self._order.least is not None:
+            if self._order.least is not None and reservation.amounts != self._amounts:
                 self._held = _cost(reservation.amounts)
             if self._order.granted is not None:
                 self._order.granted(reservation.amounts)
@@ -256,7 +256,7 @@ class Attempt:
         if self._told and self._desk.on_settled is not None:
             self.announced = self._desk.on_settled(self.key, self._reservation.path, shown(used))
         self._emit(verdict.label, used=used, error=error)
-        if any(n > most for n, most in zip(_sums(used), _sums(self._held), strict=True)):
+        if verdict.charge is not None and _exceeds(verdict.charge, self._held):
             over: JsonObject = {"key": self.key, "path": self._reservation.path, "held": {**shown(self._held)}}
             self._desk.emit("BUDGET_BREACH", {**over, "used": {**shown(used)}})
         self._tell(change)
@@ -304,6 +304,12 @@ class Attempt:
 def shown(cost: Cost) -> dict[str, float]:
     """Return a cost by dimension, money in dollars."""
     return {"tokens": cost.tokens, "calls": cost.calls, "usd": cost.usd, "documents": cost.documents}
+
+
+def _exceeds(used: Cost, held: Cost) -> bool:
+    return (
+        used.tokens > held.tokens or used.calls > held.calls or used.usd > held.usd or used.documents > held.documents
+    )
 
 
 def _cost(amounts: Amounts) -> Cost:

@@ -51,13 +51,20 @@ class Guard:
 
     async def call(self, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Make a call from a coroutine, with its retries. An async tool runs on this loop, a plain one in a thread."""
-        tries = _Tries(self.desk, order, limit_s=self._limit_s(order))
+        tries = self._tries(order)
 
         async def attempt() -> Any:
+            tries.tell_first()
             return await _attempt(tries.next(), order, args, kwargs)
 
         try:
-            return await self._retry(order).in_coroutine()(attempt)
+            try:
+                return await attempt()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                tries.first = error
+            return await self._retry(order).in_coroutine(began=tries.began)(attempt)
         except Exception as error:
             if (failed := self._failed(order, tries, error)) is error:
                 raise
@@ -69,13 +76,20 @@ class Guard:
         A plain tool runs in a thread of its own, so that a timeout can give it up; in this thread where it has neither
         timeout nor deadline. A tool that is only async runs on the background loop. Timeouts follow real time.
         """
-        tries = _Tries(self.desk, order, limit_s=self._limit_s(order))
+        tries = self._tries(order)
 
         def attempt() -> Any:
+            tries.tell_first()
             return _attempt_blocking(tries.next(), order, args, kwargs)
 
         try:
-            return self._retry(order).in_thread()(attempt)
+            try:
+                return attempt()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                tries.first = error
+            return self._retry(order).in_thread(began=tries.began)(attempt)
         except Exception as error:
             if (failed := self._failed(order, tries, error)) is error:
                 raise
@@ -101,8 +115,9 @@ class Guard:
             is_final=known or tries.number > 1 or made >= order.tool.attempts,
         )
 
-    def _limit_s(self, order: Order) -> float:
-        return 0.0 if order.deadline is None else max(0.0, order.deadline - self.desk.clock.monotonic())
+    def _tries(self, order: Order) -> _Tries:
+        self._retries.note_call()
+        return _Tries(self.desk, order)
 
     def _retry(self, order: Order) -> Retry:
         return Retry(
@@ -115,11 +130,25 @@ class Guard:
 
 
 class _Tries:
-    """The attempts of one call so far."""
+    """The attempts of one call so far.
 
-    def __init__(self, desk: Desk, order: Order, *, limit_s: float) -> None:
-        self._desk, self._order, self._limit_s = desk, order, limit_s
+    The first is made without tenacity, which costs 40 µs a call; where that one's error is transient, tenacity is told
+    of it and sees to the rest.
+    """
+
+    def __init__(self, desk: Desk, order: Order) -> None:
+        self._desk, self._order = desk, order
+        self.began = desk.clock.monotonic()
+        self._limit_s = 0.0 if order.deadline is None else max(0.0, order.deadline - self.began)
         self._made: list[Attempt] = []
+        self.first: Exception | None = None
+        """The first one's error, until it is told."""
+
+    def tell_first(self) -> None:
+        """Raise the first attempt's error, once, if it failed."""
+        if self.first is not None:
+            error, self.first = self.first, None
+            raise error
 
     def next(self) -> Attempt:
         """Return the next attempt."""

@@ -166,21 +166,26 @@ class Retry:
             return True
         return not self.budget.take()
 
-    def in_coroutine(self) -> AsyncRetrying:
-        """Return the driver for coroutines; a fresh one for every call."""
-        return AsyncRetrying(sleep=self.clock.asleep, **self._rules())
+    def in_coroutine(self, *, began: float | None = None) -> AsyncRetrying:
+        """Return the driver for coroutines; a fresh one for every call.
 
-    def in_thread(self) -> Retrying:
+        `began` is when the first attempt was made, on the monotonic clock, where the driver is only told of its error.
+        """
+        return AsyncRetrying(sleep=self.clock.asleep, **self._rules(began))
+
+    def in_thread(self, *, began: float | None = None) -> Retrying:
         """Return the driver for plain functions; a fresh one for every call."""
-        return Retrying(sleep=self.clock.sleep, **self._rules())
+        return Retrying(sleep=self.clock.sleep, **self._rules(began))
 
-    def _rules(self) -> dict[str, Any]:
-        self.budget.note_call()
-        started = self.clock.monotonic()
+    def _rules(self, began: float | None) -> dict[str, Any]:
+        if began is None:
+            self.budget.note_call()
+        started = self.clock.monotonic() if began is None else began
 
         def before(state: RetryCallState) -> None:
             nonlocal started
-            started = self.clock.monotonic()
+            if began is None or state.attempt_number > 1:
+                started = self.clock.monotonic()
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None

@@ -62,9 +62,9 @@ class Request:
         priced = None if price is None else price.tier(tier)
         return cls(inputs, OUTPUT_TOKENS if wanted is None else wanted, choices, priced)
 
-    def cost(self) -> Cost:
+    def most(self) -> Amounts:
         """Return the most it can use."""
-        return self._cost(self.wanted)
+        return self._amounts(self.wanted)
 
     def least(self) -> Amounts:
         """Return the least it can do with."""
@@ -79,7 +79,7 @@ class Request:
 
     def held(self, cap: int) -> Cost:
         """Return the most that it can have used with this cap: nothing was reported."""
-        return self._cost(cap)
+        return cost_of(self._amounts(cap))
 
     def used(self, usage: Mapping[str, Any] | None) -> Cost | None:
         """Return what a reported usage comes to; `None` where nothing was reported, or only zeros."""
@@ -90,14 +90,15 @@ class Request:
             return None
         return Cost(tokens=tokens, usd=self.price.actual(usage) / NANO if self.price is not None else 0.0)
 
-    def _cost(self, output: int) -> Cost:
-        most = self._amounts(output)
-        return Cost(tokens=most.tokens, calls=most.calls, usd=most.nano_usd / NANO)
-
     def _amounts(self, output: int) -> Amounts:
         output *= self.choices
         nano = self.price.bound(self.inputs, output) if self.price is not None else 0
         return Amounts(tokens=self.inputs + output, calls=1, nano_usd=nano)
+
+
+def cost_of(amounts: Amounts) -> Cost:
+    """Return what a ledger counts as a tool's cost."""
+    return Cost(tokens=amounts.tokens, calls=amounts.calls, usd=amounts.nano_usd / NANO)
 
 
 def cap_of(model: Any, settings: Mapping[str, Any] | None = None) -> int | None:

@@ -17,7 +17,7 @@ from concertino.tools.attempt import Account, Order
 from concertino.tools.guard import Guard
 from concertino.tools.models.own import TOOL
 from concertino.tools.models.prices import Price
-from concertino.tools.models.request import CAPS, NESTED, Request, without_caps
+from concertino.tools.models.request import CAPS, NESTED, Request, cost_of, without_caps
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.models.tokens import TokenCounter
 from concertino.tools.registry import Tool
@@ -54,6 +54,7 @@ class Sent:
         self._binding, self._given = binding, given
         self.request = Request.of(binding.source.built, messages, given, counter=binding.counter, price=binding.price)
         self.cap = self.request.wanted
+        self._most = self.request.most()
         about = [(one.type, one.content, getattr(one, "tool_calls", None)) for one in messages]
         said = digest_of_text(repr((binding.source.name, about, sorted(given))))
         self._call = f"{binding.caller or binding.key}:{TOOL}:{said[:32]}"
@@ -74,7 +75,7 @@ class Sent:
         if made >= MAX_ATTEMPTS:
             raise ToolFailed(tool=TOOL, attempts=0, reason=f"the same request has failed {made} times already")
         tool = Tool(
-            name=TOOL, fn=fn, afn=afn, endpoint=binding.source.endpoint, cost=self.request.cost(), timeout_s=None,
+            name=TOOL, fn=fn, afn=afn, endpoint=binding.source.endpoint, cost=cost_of(self._most), timeout_s=None,
             used=lambda result: self.request.used(used(result)) or self.request.held(self.cap),
         )  # fmt: skip
         return Order(
@@ -118,4 +119,4 @@ class Sent:
                 vars(error)["usage"] = cost
 
     def _granted(self, amounts: Amounts) -> None:
-        self.cap = self.request.cap(amounts)
+        self.cap = self.request.wanted if amounts == self._most else self.request.cap(amounts)
