@@ -73,11 +73,15 @@ def _nodes(
             return []
         label = _label(part[name.end() :].strip())
         own = name[0].strip()
-        if label is None or (needs_label and not label) or (not is_chart and len(own.split()) > WORDS):
+        if label is None or (needs_label and not label) or (not is_chart and _is_prose(own)):
             return []
         _take(elements, own, label, specialists)
         found.append(own)
     return found
+
+
+def _is_prose(name: str) -> bool:
+    return len(name.split()) > WORDS or name.endswith((":", ".")) or name.startswith("def ")
 
 
 def _label(rest: str) -> str | None:

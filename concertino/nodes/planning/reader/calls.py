@@ -81,8 +81,8 @@ def calls(text: str, specialists: Collection[str]) -> Shape | None:
     numbered, end = False, 0
     for head in CALL.finditer(text):
         tool = head["tool"].strip()
-        is_call = head["number"] is not None and " " not in text[head.start("tool") : head.start("open")]
-        if head.start() < end or not (is_call or tool.lower() in known):
+        is_call = tool.lower() in known or (head["number"] is not None and " " not in tool)
+        if head.start() < end or not is_call or head.end("tool") < head.start("open"):
             continue
         found = span(text, head.start("open"))
         if found.too_deep:

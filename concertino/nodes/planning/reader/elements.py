@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from concertino.contracts.ids import is_id
 from concertino.nodes.planning.reader.literals import CALLED
+from concertino.nodes.planning.reader.own_fields import SUBTASK, taken
 
 ID_KEYS = (
     "id",
@@ -39,14 +41,13 @@ OBJECTIVE_KEYS = (
     "thought", "reasoning", "details", "text", "name", "query",
 )  # fmt: skip
 COVER_KEYS = ("covers", "acceptance_criteria", "criteria")
-AS_IT_IS = ("estimate_s", "required", "capability", "tier", "stage", "gate", "budget", "sla_s", "max_attempts")
-"""Fields of our own that are read where they stand; what they may say is for others to judge."""
-NOT_MISSED = frozenset({*AS_IT_IS, CALLED, "expected_output", "type", "status", "state"})
+NOT_MISSED = frozenset({CALLED, "expected_output", "type", "status", "state"})
 """Fields that are read elsewhere, or say nothing of what is to be done."""
 DONE = frozenset({"join", "finish", "end", "final_answer"})
 """Calls that say that a plan is over; none of them is work."""
 
-OBJECTIVE_CHARS = 20_000
+OBJECTIVE_CHARS = 100_000
+"""As a subtask's objective may have."""
 
 
 @dataclass(slots=True)
@@ -84,12 +85,16 @@ def element_of(given: Any, specialists: Collection[str]) -> Element | None:
     made.objective = _objective(flat, used)
     made.inputs = _inputs(flat, used)
     made.needs = _needs(flat, used)
-    for key in COVER_KEYS:
-        if key in flat:
-            made.more["covers"] = _names(flat[key])
-            used.add(key)
-            break
-    made.more |= {key: flat[key] for key in AS_IT_IS if flat.get(key) is not None}
+    covers = next((key for key in COVER_KEYS if key in flat and all(map(is_id, _names(flat[key])))), None)
+    if covers is not None:
+        made.more["covers"] = _names(flat[covers])
+        used.add(covers)
+    if "name" not in used and isinstance(flat.get("name"), str) and made.worker is not None:
+        made.more["name"] = flat["name"]
+        used.add("name")
+    own = taken(flat, SUBTASK)
+    made.more |= own
+    used |= set(own)
     expected = flat.get("expected_output")
     if isinstance(expected, str) and expected.strip():
         made.objective = f"{made.objective}\nExpected output: {expected.strip()}".strip()

@@ -17,7 +17,7 @@ from concertino.nodes.planning.reader.shape import CHAINED, Reading, Shape
 MARKS = re.compile(
     r"<(?:node|GENERATED|resource|task|step)>?[-_ ]?(?P<position>\d+)>?"
     r"|#(?P<evidence>E\d+)\b"
-    r"|\$\{?(?P<number>\d+)\}?"
+    r"|\$(?P<brace>\{)?(?P<number>\d+)\}?(?!\d|[.,]\d|\s?(?:k|m|bn|thousand|million|billion|trillion|per)\b)"
     r"|\{\{\s*(?:steps?\.)?(?P<name>[A-Za-z0-9][\w-]{0,63})(?:\.(?:output|result))?\s*\}\}"
 )
 """How models refer to an earlier result inside an argument."""
@@ -61,6 +61,8 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
     if left:
         told.append(f"fields that a plan has no place for were not read: {', '.join(list(left)[:10])}")
     plan: JsonObject = {"subtasks": subtasks, **shape.header}
+    if isinstance(answer := plan.get("answer"), list):
+        plan["answer"] = [_meant(str(name), ids, names) or name for name in answer]
     if shape.links:
         plan["links"] = [_link(link, ids, names) for link in shape.links]
     try:
@@ -86,6 +88,10 @@ class Nodes:
 
     def __init__(self, shape: Shape, ids: list[str]) -> None:
         self.ids = ids
+        self.counts_dollars = shape.form in ("llm-compiler", "calls") or not (
+            shape.links or any(element.needs is not None for element in shape.elements)
+        )
+        """Whether `$1` inside a text is a reference; in a plan that names its edges otherwise it is a sum of money."""
         self._after = _reach(shape)
         marks = [
             (own, int(mark["position"]))
@@ -175,6 +181,8 @@ def _linked(value: Any, own: int, nodes: Nodes, names: Mapping[str, str], meant:
     if level > NESTING:
         return None
     if isinstance(value, Mapping):
+        if set(value) == {"$literal"}:
+            return dict(value)
         if set(value) <= {"$from", "path"} and isinstance(value.get("$from"), str):
             target = _meant(value["$from"], nodes.ids, names)
             return {**value, "$from": target} if target is not None else dict(value)
@@ -187,7 +195,8 @@ def _linked(value: Any, own: int, nodes: Nodes, names: Mapping[str, str], meant:
         (match, target)
         for match in MARKS.finditer(value)
         if (target := _target(match, own, nodes, names)) and target != nodes.ids[own]
-    ]
+        and (nodes.counts_dollars or not match["number"] or match["brace"] or match.group(0) == value.strip())
+    ]  # fmt: skip
     if len(found) == 1 and found[0][0].group(0) == value.strip():
         return {"$from": found[0][1]}
     meant += [target for _, target in found]

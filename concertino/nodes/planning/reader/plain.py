@@ -16,6 +16,7 @@ LEVELS = 40
 VALUES = 200_000
 """Values in one answer that are read; a text of the size that is read cannot hold more."""
 TOO_DEEP = f"what is nested over {LEVELS} levels deep is left out"
+FOREIGN = "what is no data is left out"
 TOO_MANY = f"the answer has over {VALUES:,} values; the rest is left out"
 
 
@@ -50,7 +51,8 @@ class Plain:
             }
         if isinstance(value, list | tuple | set | frozenset):
             return [self.of(item, level + 1) for item in self._bounded(value)]
-        return type(value).__name__
+        self.notes[FOREIGN] = None
+        return None
 
     def _bounded(self, items: Any) -> list[Any]:
         kept: list[Any] = []

@@ -11,6 +11,7 @@ from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, E
 from concertino.nodes.planning.reader.lines import shape_of_lines
 from concertino.nodes.planning.reader.literals import CALLED
 from concertino.nodes.planning.reader.messages import as_calls, message_in, texts_of
+from concertino.nodes.planning.reader.own_fields import HEADER, taken
 from concertino.nodes.planning.reader.shape import Shape
 from concertino.nodes.planning.reader.texts import values
 
@@ -31,7 +32,6 @@ ORDERED_KEYS = frozenset({"steps", "plan_steps", "task_steps", "todos", "todo"})
 """Lists whose order is what they say, where no dependency is named anywhere."""
 FORWARD_KEYS = frozenset({"graph", "dag", "adjacency", "adjacency_list", "edges", "successors", "next"})
 """Mappings from a name to what comes after it; any other is to what it needs."""
-HEADER_KEYS = ("gate", "answer", "stop_when", "budget")
 LEVELS = 6
 """Wrappers around a plan that are looked into."""
 
@@ -133,7 +133,7 @@ def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: i
             found.in_order = False
     if "task_links" in given:
         found.in_order = False
-    found.header |= {key: given[key] for key in HEADER_KEYS if given.get(key) is not None}
+    found.header |= taken(given, HEADER)
     found.asked = _asked(given) or found.asked
     return found
 
@@ -158,8 +158,18 @@ def _inside(inner: Any, key: str, specialists: Collection[str], level: int) -> S
     return None
 
 
+def _of_calls(calls: list[dict[str, Any]], specialists: Collection[str], level: int) -> Shape | None:
+    """Return the plan that a call hands in, or the calls themselves as one."""
+    inside = [
+        made for call in calls if (made := shape_of(call["args"], specialists, level=level + 1)) and made.elements
+    ]
+    return (
+        max(inside, key=lambda shape: len(shape.elements)) if inside else shape_of(calls, specialists, level=level + 1)
+    )
+
+
 def _of_message(message: Any, specialists: Collection[str], level: int) -> Shape | None:
-    made = [shape_of(call, specialists, level=level + 1) for call in as_calls(message)]
+    made = [_of_calls(as_calls(message), specialists, level)]
     made += [_inside(text, "plan", specialists, level + 1) for text in texts_of(message)]
     return max((shape for shape in made if shape is not None), key=lambda shape: len(shape.elements), default=None)
 
@@ -285,10 +295,8 @@ def _of_messages(given: list[Any], specialists: Collection[str]) -> Shape | None
     done = [item for item in messages if item[CALLED] in ("FunctionMessage", "ToolMessage") and "name" in item]
     if done:
         return _of_list([_as_call(item) for item in done], specialists)
-    held: list[Any] = [calls for item in messages if (calls := as_calls({"role": "", "content": "", **item}))]
-    held += [item["content"] for item in messages if item.get("content")]
-    found = [shape for inner in held if (shape := _inside(inner, "plan", specialists, LEVELS - 2))]
-    return max(found, key=lambda shape: len(shape.elements), default=None)
+    found = [_of_message({"role": "", "content": "", **item}, specialists, LEVELS - 3) for item in messages]
+    return max((made for made in found if made is not None), key=lambda shape: len(shape.elements), default=None)
 
 
 def _as_call(item: Mapping[str, Any]) -> dict[str, Any]:
