@@ -28,21 +28,22 @@ def settle(piece: Workpiece) -> None:
         if inputs and any(
             isinstance(found, Malformed) or found.subtask not in ids for found in references.find(inputs)
         ):
-            row["inputs"] = {key: _settled(piece, at, value, ids) for key, value in inputs.items()}
+            needs = [need for need in row["needs"] if need in ids]
+            row["inputs"] = {key: _settled(piece, at, value, ids, needs) for key, value in inputs.items()}
 
 
-def _settled(piece: Workpiece, at: int, value: Any, ids: dict[str, int]) -> JsonValue:
+def _settled(piece: Workpiece, at: int, value: Any, ids: dict[str, int], needs: list[str]) -> JsonValue:
     if isinstance(value, dict):
         if "$from" in value or "$literal" in value:
             return value
-        return {key: _settled(piece, at, item, ids) for key, item in value.items()}
+        return {key: _settled(piece, at, item, ids, needs) for key, item in value.items()}
     if isinstance(value, list):
-        return [_settled(piece, at, item, ids) for item in value]
+        return [_settled(piece, at, item, ids, needs) for item in value]
     found = references.read(value)
     if not isinstance(value, str) or found is None or (isinstance(found, Reference) and found.subtask in ids):
         return value  # type: ignore[no-any-return]  # JSON, as the draft is
     own = piece.rows[at]["id"]
-    target = _meant(piece, at, value)
+    target = _meant(piece, at, value, needs)
     if target is None:
         piece.note(f"{own}: {shown(value)} refers to no subtask and stays as text")
         return references.literal(value)
@@ -51,16 +52,14 @@ def _settled(piece: Workpiece, at: int, value: Any, ids: dict[str, int]) -> Json
     return references.reference_to(target)
 
 
-def _meant(piece: Workpiece, at: int, value: str) -> str | None:
+def _meant(piece: Workpiece, at: int, value: str, needs: list[str]) -> str | None:
     words = [word for word in plain(value).split() if not word.isdigit()]
     wanted = stems(" ".join(word for word in words if word not in FILLERS))
     named = [earlier for earlier in range(at) if wanted and stems(piece.worker(earlier)) == wanted]
     if named:
         return str(piece.rows[named[-1]]["id"])
-    ids = piece.positions
-    needs = [need for need in piece.rows[at]["needs"] if need in ids]
     if len(needs) == 1:
-        return str(needs[0])
+        return needs[0]
     if at and not needs and BEFORE & set(words):
         return str(piece.rows[at - 1]["id"])
     return None

@@ -26,8 +26,8 @@ from concertino.nodes.planning.mending.kinds import SAME, Direction, direction_o
 from concertino.nodes.planning.mending.meanings import Meanings
 from concertino.nodes.planning.mending.words import alike, plain, stems, without_remarks
 
-CLOSE = 0.82
-"""difflib's ratio from which a name is taken for a misspelling; chosen by hand."""
+CLOSE, CLOSE_JOINED = 0.82, 0.92
+"""difflib's ratio from which a name is taken for a misspelling, and where it has more words or fewer; chosen by hand."""
 MARGIN = 0.08
 """How far the next best has to be below it; chosen by hand."""
 SHARED = 0.5
@@ -119,8 +119,8 @@ class Names:
         if named is not None:
             return Match(named, f"it turns {way.source} into {way.target}")
         source, target = frozenset({way.source}), frozenset({way.target})
-        able = [name for name, own in self._items() if own.takes == source and own.gives == target]
-        possible = [name for name, own in self._items() if own.takes <= source and own.gives <= target]
+        able = [name for name, own in self._kinds.items() if own.takes == source and own.gives == target]
+        possible = [name for name, own in self._kinds.items() if own.takes <= source and own.gives <= target]
         saying = _only(name for name in possible if self._meanings.says(name, way))
         chosen = _only(able) or saying or self._meanings.by_objective(able or possible, asked.objective, asked.name)
         return None if chosen is None else Match(chosen, f"it turns {way.source} into {way.target}")
@@ -138,6 +138,8 @@ class Names:
 
     def _ending(self, given: str, able: list[str]) -> str | None:
         wanted = _bare(given)
+        if {"and", "or"} & set(plain(given).split()):
+            return None
         found = [name for name in able if (own := self._stems[name]) and _alike(own, wanted[-len(own) :])]
         if len(found) != 1:
             return None
@@ -150,7 +152,10 @@ class Names:
         shares: dict[str, float] = {}
         for name in able:
             words = set(self._stems[name])
-            if direction_of(name) is None and words and wanted and (words <= wanted or wanted <= words):
+            if direction_of(name) is not None or not words or not wanted:
+                continue
+            # A narrower name is no plain one's where others are narrower too.
+            if wanted <= words or (words <= wanted and not any(words < set(other) for other in self._stems.values())):
                 shares[name] = len(words & wanted) / len(words | wanted)
         return _best(shares, SHARED)
 
@@ -189,7 +194,8 @@ def _closeness(one: list[str], other: list[str]) -> float:
     """Return how near two names are by their letters; word by word where they have as many, as one word may be the whole difference."""
     if len(one) == len(other):
         return min(difflib.SequenceMatcher(None, a, b).ratio() for a, b in zip(one, other, strict=True))
-    return difflib.SequenceMatcher(None, "".join(one), "".join(other)).ratio()
+    joined = difflib.SequenceMatcher(None, "".join(one), "".join(other)).ratio()
+    return joined if joined >= CLOSE_JOINED else 0.0
 
 
 def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

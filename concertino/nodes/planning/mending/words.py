@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-ENDINGS = ("ization", "isation", "ations", "ation", "ators", "ator", "izers", "izer", "ition", "ction", "ings", "ing", "ers", "ors", "er", "or", "ed",
+ENDINGS = ("ization", "isation", "ations", "ation", "ators", "ator", "izers", "izer", "ition", "ction", "ings", "ing", "ers", "ors", "er", "or", "ed", "ies",
            "es", "s", "ion", "al", "y", "e")  # fmt: skip
 STOP = frozenset({
     "a", "agent", "an", "and", "any", "api", "are", "as", "be", "by", "can", "could", "each", "file", "for", "from",
