@@ -1,6 +1,6 @@
 """Runs the benches and prints what was measured beside what is promised.
 
-python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup planning
+python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup planning plans
 
 Each bench is a process of its own, one after another. Ratios are taken side by side within one run.
 """
@@ -97,6 +97,33 @@ def planning(found: dict[str, Any]) -> Iterator[Row]:
         yield _at_most(f"planning by rules, {what}", 1_000 * found[f"{name}_s"], 5, "ms", note=", 0 tokens")
 
 
+def plans(found: dict[str, Any]) -> Iterator[Row]:
+    if "absent" in found:
+        yield Row("recorded plans", f"not measured: {found['absent']} is absent", "0 exceptions, >= 90 % kept", None)
+        return
+    for what in ("exceptions", "lost"):
+        counts = {form: one[what] for form, one in found["reading"].items()}
+        texts = sum(one["texts"] for one in found["reading"].values())
+        shown = f"{sum(counts.values())} of {texts:,} texts in {len(counts)} forms"
+        yield Row(f"reader: {what.replace('lost', 'plans lost')}", shown, "0", not any(counts.values()))
+    gold, clean, faulty = found["gold"], found["clean"], found["faulty"]
+    refused = clean["statuses"].get("refused", 0) + clean["statuses"].get("fallback", 0)
+    yield Row(
+        "validator: false alarms on gold plans",
+        f"{gold['false_alarms']} of {gold['plans']}",
+        "0",
+        gold["false_alarms"] == 0,
+    )
+    yield Row("clean recorded plans refused", f"{refused} of {clean['plans']}", "0", refused == 0)
+    kept = faulty["outcomes"].get("kept", 0) / faulty["plans"]
+    rest = ", ".join(f"{name} {count}" for name, count in sorted(faulty["outcomes"].items()) if name != "kept")
+    shown = f"{100 * kept:.1f} % of {faulty['plans']} ({rest}), {found['ms_a_plan']:.1f} ms a plan"
+    yield Row("faulty plans valid by rules, no valid node or edge lost", shown, ">= 90 %", kept >= 0.9)
+
+
+FILES = {"plans": "recorded_plans"}
+"""Where a bench is not called like its file."""
+
 BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "makespan": makespan,
     "retry": retry,
@@ -106,6 +133,7 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "control": control,
     "startup": startup,
     "planning": planning,
+    "plans": plans,
 }
 
 
@@ -120,7 +148,9 @@ def main() -> None:
     raw: dict[str, Any] = {}
     for name in asked.names or BENCHES:
         print(f"measuring {name} ...", file=sys.stderr)
-        done = subprocess.run([sys.executable, str(FOLDER / f"{name}.py")], check=True, stdout=subprocess.PIPE)
+        done = subprocess.run(
+            [sys.executable, str(FOLDER / f"{FILES.get(name, name)}.py")], check=True, stdout=subprocess.PIPE
+        )
         raw[name] = json.loads(done.stdout)
         rows.extend(BENCHES[name](raw[name]))
     if asked.json:
