@@ -79,6 +79,15 @@ class Announce(Protocol):
     def __call__(self, key: str, path: str, amounts: Mapping[str, float], /) -> Future[Any] | None: ...
 
 
+Call = str | Callable[[], str]
+"""A call's identity, or what works it out: it is asked for only where something has failed."""
+
+
+def named(call: Call) -> str:
+    """Return a call's identity."""
+    return call if isinstance(call, str) else call()
+
+
 def _never() -> None:
     return None
 
@@ -91,7 +100,7 @@ class Order:
     account: Account
     key: str
     """Unique in the run; attempt n reserves under `key#n`."""
-    call: str = ""
+    call: Call = ""
     """What this is one of several tries of, the same on every attempt of the subtask; empty where there is one only."""
     deadline: float | None = None
     """On the monotonic clock."""

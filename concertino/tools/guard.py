@@ -15,7 +15,7 @@ from typing import Any
 
 from concertino.contracts.errors import ConcertinoError, ToolFailed
 from concertino.tools import background, threads
-from concertino.tools.attempt import Attempt, Desk, Order
+from concertino.tools.attempt import Attempt, Call, Desk, Order, named
 from concertino.tools.outcome import is_ours, reason
 from concertino.tools.retry import Retry, RetryBudget, is_transient, status_code
 from concertino.tools.threads import Stray
@@ -37,13 +37,14 @@ class Guard:
         self._made: dict[str, int] = {}
         """Requests that earlier tries of a call made in vain, by `Order.call`."""
 
-    def made_in_vain(self, call: str) -> int:
+    def made_in_vain(self, call: Call) -> int:
         """Return how many requests failed tries of a call have made, by `Order.call`."""
-        return self._made.get(call, 0)
+        return self._made.get(named(call), 0) if self._made else 0
 
-    def forget(self, call: str) -> None:
+    def forget(self, call: Call) -> None:
         """Begin anew with a call that was answered: the same request made again is another one."""
-        self._made.pop(call, None)
+        if self._made:
+            self._made.pop(named(call), None)
 
     def note_vain(self, call: str, requests: int) -> None:
         """Count requests that a try of a call has made in vain, where they were not made here."""
@@ -102,9 +103,10 @@ class Guard:
         be transient has been retried here, and the tool's attempts bound the requests of all tries together.
         """
         is_own = is_ours(error)
-        made = self._made.get(order.call, 0) + tries.sent
-        if order.call and (isinstance(error, ConcertinoError) or not is_own):
-            self._made[order.call] = made
+        call = named(order.call)
+        made = self._made.get(call, 0) + tries.sent
+        if call and (isinstance(error, ConcertinoError) or not is_own):
+            self._made[call] = made
         if is_own:
             return error
         known = is_transient(error) or status_code(error) is not None
@@ -124,7 +126,7 @@ class Guard:
             clock=self.desk.clock,
             random=self._random,
             budget=self._retries,
-            attempts=max(1, order.tool.attempts - self._made.get(order.call, 0)),
+            attempts=max(1, order.tool.attempts - self.made_in_vain(order.call)),
             deadline=order.deadline,
         )
 

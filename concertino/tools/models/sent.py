@@ -51,13 +51,17 @@ class Sent:
     """One logical call: its bounds, and the cap that its attempts are granted."""
 
     def __init__(self, binding: Binding, messages: Sequence[BaseMessage], given: dict[str, Any]) -> None:
-        self._binding, self._given = binding, given
+        self._binding, self._messages, self._given = binding, messages, given
         self.request = Request.of(binding.source.built, messages, given, counter=binding.counter, price=binding.price)
         self.cap = self.request.wanted
         self._most = self.request.most()
-        about = [(one.type, one.content, getattr(one, "tool_calls", None)) for one in messages]
-        said = digest_of_text(repr((binding.source.name, about, sorted(given))))
-        self._call = f"{binding.caller or binding.key}:{TOOL}:{said[:32]}"
+
+    def identity(self) -> str:
+        """Return what is the same for all who make this very call: whose it is, and what is said."""
+        binding = self._binding
+        about = [(one.type, one.content, getattr(one, "tool_calls", None)) for one in self._messages]
+        said = digest_of_text(repr((binding.source.name, about, sorted(self._given))))
+        return f"{binding.caller or binding.key}:{TOOL}:{said[:32]}"
 
     @property
     def counter(self) -> TokenCounter:
@@ -71,7 +75,7 @@ class Sent:
             ToolFailed: this very call has failed as often as it may, whoever makes it again.
         """
         binding = self._binding
-        made = binding.guard.made_in_vain(self._call)
+        made = binding.guard.made_in_vain(self.identity)
         if made >= MAX_ATTEMPTS:
             raise ToolFailed(tool=TOOL, attempts=0, reason=f"the same request has failed {made} times already")
         tool = Tool(
@@ -79,13 +83,13 @@ class Sent:
             used=lambda result: self.request.used(used(result)) or self.request.held(self.cap),
         )  # fmt: skip
         return Order(
-            tool=tool, account=binding.account, key=f"{binding.key}:{TOOL}:{next(binding.numbers)}", call=self._call,
+            tool=tool, account=binding.account, key=f"{binding.key}:{TOOL}:{next(binding.numbers)}", call=self.identity,
             deadline=binding.deadline, least=self.request.least(), granted=self._granted, revoked=binding.revoked,
         )  # fmt: skip
 
     def answered(self) -> None:
         """Note that it was answered: the same messages sent again are another call."""
-        self._binding.guard.forget(self._call)
+        self._binding.guard.forget(self.identity)
 
     def capped(self, model: BaseChatModel) -> BaseChatModel:
         """Return a copy of a model that asks for no more output than was granted, wherever its cap stood."""
