@@ -57,6 +57,7 @@ class ForeignCall:
         """Why the latest request that passed the wire failed; `None` while it is out, or was answered."""
         self.is_over = False
         self._requests = 1 + asked.unseen_retries
+        self._cost = bounds.cost(self._requests)
 
     async def admit(self) -> None:
         """Wait for a reservation, for the first request or another.
@@ -120,7 +121,7 @@ class ForeignCall:
         """Settle by what was reported: in full where nothing was."""
         self.is_over = True
         told = self._bounds.used(usage)
-        held = self._bounds.cost(self._requests)
+        held = self._cost
         if told is not None and self._requests > 1 and not self._was_seen:
             # Nobody knows which of the requests were made and billed before the one that was answered.
             rest = self._bounds.cost(self._requests - 1)
@@ -144,7 +145,7 @@ class ForeignCall:
             raise ToolFailed(tool=TOOL, attempts=made, reason=text)
         self._number += 1
         tool = Tool(
-            name=TOOL, fn=_nothing, endpoint=self._asked.endpoint, cost=self._bounds.cost(self._requests),
+            name=TOOL, fn=_nothing, endpoint=self._asked.endpoint, cost=self._cost,
             timeout_s=None, used=lambda told: told,
         )  # fmt: skip
         terms = self._terms
@@ -162,7 +163,8 @@ class ForeignCall:
         """Note a request; say whether another was made before it, and settle that one."""
         is_first, self._was_seen = not self._was_seen, True
         if is_first:
-            self._requests = 1
+            if self._requests > 1:
+                self._requests, self._cost = 1, self._bounds.cost()
             return False
         # An answer whose usage nobody was told of is charged in full.
         self._close(self._end)

@@ -51,14 +51,39 @@ class Admission(Protocol):
         ...
 
 
-class _Awaiting(BaseCallbackHandler):
-    """Admits for coroutines: waits without blocking the loop. Of chat models, `_Refusing` raises what it meets."""
+class _OfModels(BaseCallbackHandler):
+    """Wants to hear of models alone: every other event would cost a call, of the third handler one in a thread."""
 
     raise_error = True
-    run_inline = True
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+
+    @property
+    def ignore_agent(self) -> bool:
+        return True
+
+    @property
+    def ignore_chain(self) -> bool:
+        return True
+
+    @property
+    def ignore_custom_event(self) -> bool:
+        return True
+
+    @property
+    def ignore_retriever(self) -> bool:
+        return True
+
+    @property
+    def ignore_retry(self) -> bool:
+        return True
+
+
+class _Awaiting(_OfModels):
+    """Admits for coroutines: waits without blocking the loop. Of chat models, `_Refusing` raises what it meets."""
+
+    run_inline = True
 
     @property
     def ignore_chat_model(self) -> bool:
@@ -87,14 +112,10 @@ class _Awaiting(BaseCallbackHandler):
         self._admission.check(run_id)
 
 
-class _ForeignInline(BaseCallbackHandler):
+class _ForeignInline(_OfModels):
     """Admits for threads, and hears of every end."""
 
-    raise_error = True
     run_inline = True
-
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
@@ -118,18 +139,17 @@ class _ForeignInline(BaseCallbackHandler):
         self._admission.failed(run_id, error)
 
 
-class _Refusing(BaseCallbackHandler):
+class _Refusing(_OfModels):
     """Told beside the handlers of others, after all inline ones: raises what `_Awaiting` has met, so nothing leaves."""
-
-    raise_error = True
-
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
 
     @property
     def ignore_chat_model(self) -> bool:
         """Whether a blocking manager asks."""
         return not _is_awaited()
+
+    @property
+    def ignore_llm(self) -> bool:
+        return True
 
     async def on_chat_model_start(self, *told: Any, run_id: UUID, **kwargs: Any) -> None:
         self._admission.check(run_id)
