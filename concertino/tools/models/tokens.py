@@ -100,6 +100,8 @@ def refuse_provider_tools(tools: Iterable[Any]) -> None:
             continue
         if "input_schema" in tool or "parameters" in tool or set(tool) <= OWN_TOOLS:
             continue
+        if "name" in tool and "type" not in tool:  # what runs at a provider is told by its type, or by its own key
+            continue
         raise InputError(
             field="model.tools", value=tool.get("type", tool), rule="runs at the provider; its tokens cannot be bounded"
         )
