@@ -62,6 +62,8 @@ class Closing(NamedTuple):
     """With the element that was being written, where no more than brackets may be missing; empty where more is."""
     whole: str
     """Without it."""
+    is_sure: bool = False
+    """Whether the element that is kept has all of its own brackets."""
 
 
 def span(text: str, start: int) -> Span:
@@ -105,16 +107,18 @@ def closings(text: str, found: Span, lists: frozenset[str]) -> list[Closing]:
     level = _level(text, found, lists)
     bracket = found.stack[level]
     whole = text[found.start : bracket.element] + _closed(bracket.mark for bracket in found.stack[: level + 1])
-    kept = []
+    ways: list[Closing] = []
     inner = level + 2
     """Brackets that are open where nothing but the last element's own and those around it is missing."""
     if not found.in_text and len(found.stack) <= inner:
         piece = text[found.start : found.end].rstrip()
         if piece[-1:] in ("}", "]", ")", '"', "'"):
-            kept.append(piece + _closed(bracket.mark for bracket in found.stack))
+            closed = piece + _closed(one.mark for one in found.stack)
+            ways.append(Closing(closed, whole, len(found.stack) < inner))
     if found.closed_at > bracket.element and len(found.closed_stack) <= inner:
-        kept.append(text[found.start : found.closed_at] + _closed(found.closed_stack))
-    return [*(Closing(one, whole) for one in dict.fromkeys(kept)), Closing("", whole)]
+        closed = text[found.start : found.closed_at] + _closed(found.closed_stack)
+        ways.append(Closing(closed, whole, len(found.closed_stack) < inner))
+    return [*ways, Closing("", whole)]
 
 
 def _level(text: str, found: Span, lists: frozenset[str]) -> int:

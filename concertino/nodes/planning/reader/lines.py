@@ -84,7 +84,9 @@ def _steps(text: str, specialists: Collection[str]) -> Shape | None:
     if len(found.elements) >= 2:
         return found
     is_one = found.elements and (
-        found.elements[0].worker is not None or re.match(r"^\W*(?:step|task)\s*1", text, re.IGNORECASE)
+        found.elements[0].worker is not None
+        or found.elements[0].needs is not None
+        or re.match(r"^\W*(?:step|task)\s*1", text, re.IGNORECASE)
     )
     return found if is_one else None
 

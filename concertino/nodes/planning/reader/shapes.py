@@ -22,6 +22,8 @@ LIST_KEYS = (
 LINK_KEYS = ("task_links", "links", "edges", "dependencies", "connections", "dependency_graph")
 ENDS = (
     ("source", "target"),
+    ("source", "targets"),
+    ("sources", "target"),
     ("from", "to"),
     ("before", "after"),
     ("src", "dst"),
@@ -276,13 +278,19 @@ def _links(given: Any) -> list[Any]:
             found.append((item[0], item[1]))
         elif isinstance(item, Mapping):
             ends = next(((item[a], item[b]) for a, b in ENDS if a in item and b in item), None)
-            found.append(ends if ends is not None else dict(item))
+            found += _pairs(*ends) if ends is not None else [dict(item)]
         elif isinstance(item, str) and "->" in item:
             before, _, after = item.partition("->")
             found.append((before.strip(" -"), after.strip(" >")))
         else:
             found.append(item)
     return found
+
+
+def _pairs(before: Any, after: Any) -> list[Any]:
+    """Return the links between two ends, each of which may list several."""
+    befores = before if isinstance(before, list) else [before]
+    return [(one, other) for one in befores for other in (after if isinstance(after, list) else [after])]
 
 
 def _is_message(item: Any) -> bool:

@@ -152,7 +152,8 @@ def _closed(text: str, found: Span) -> Found | None:
         if not closing.kept:
             return _cut(whole) if whole is not None and _holds_mappings(whole.value) else None
         kept = _strict(closing.kept, sets=False)
-        if kept is not None and _holds_mappings(kept.value) and (whole is None or _as_whole(kept.value, whole.value)):
+        is_whole = kept is not None and (closing.is_sure or whole is None or _as_whole(kept.value, whole.value))
+        if kept is not None and is_whole and _holds_mappings(kept.value):
             return _cut(kept)
     return None
 

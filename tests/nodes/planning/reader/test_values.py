@@ -84,6 +84,13 @@ def test_adjacency_is_read_in_its_direction(given: Any):
     assert plan["links"] == [{"from": "search", "to": "math"}]
 
 
+def test_a_link_to_several_is_several_links():
+    """Ends may be lists."""
+    nodes = [{"id": name, "tool": "search"} for name in "abc"]
+    plan: Any = read_plan({"nodes": nodes, "links": [{"source": "a", "targets": ["b", "c"]}]}).plan
+    assert plan["links"] == [{"from": "a", "to": "b"}, {"from": "a", "to": "c"}]
+
+
 def test_evidence_rows_are_rewoo():
     """Its parsed steps are rows of four: what for, variable, tool, input."""
     found = rows(read_plan("{'steps': [('Look', '#E1', 'search', 'x'), ('Add', '#E2', 'math', 'what is #E1')]}"))
