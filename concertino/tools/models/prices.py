@@ -62,8 +62,13 @@ class Price:
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """Return the most that a request of at most so many tokens can cost, in nano-dollars, rounded up."""
-        tokens = input_tokens * self.input_rate(input_tokens) + output_tokens * self.output_rate(input_tokens)
-        return math.ceil(tokens * NANO_PER_MILLION + self.request_usd * NANO)
+        into, out, each = self.input_rate(input_tokens), self.output_rate(input_tokens), self.request_usd
+        # In whole numbers, as sums of fractions take ten times as long.
+        below = into.denominator * out.denominator * each.denominator
+        tokens = input_tokens * into.numerator * (below // into.denominator)
+        tokens += output_tokens * out.numerator * (below // out.denominator)
+        nano = tokens * NANO_PER_MILLION + each.numerator * (below // each.denominator) * NANO
+        return -(-nano // below)
 
     def most_output(self, input_tokens: int, nano_usd: int) -> int:
         """Return how many output tokens so many nano-dollars pay for, after the input; below 0 where they do not."""
@@ -167,13 +172,22 @@ def _plain(prices: Any, *, input_tokens: int, output_tokens: int, cache_read_tok
         (cache_read_tokens, cached),
         (output_tokens, prices.output_mtok),
     )
-    return sum((tokens * _at(price, input_tokens) for tokens, price in shares if tokens), start=Fraction(0)) / 10**6
+    above, below = 0, 1
+    for tokens, price in shares:
+        if tokens:
+            rate = _at(price, input_tokens)
+            above = above * rate.denominator + tokens * rate.numerator * below
+            below *= rate.denominator
+    return Fraction(above, below * 10**6)
 
 
 def _at(price: Any, input_tokens: int) -> Fraction:
     """Return a rate for a request of so many input tokens: a tier's holds above its start."""
     starts = [tier.price for tier in getattr(price, "tiers", ()) if input_tokens > tier.start]
-    return Fraction(starts[-1] if starts else getattr(price, "base", price))
+    return _fraction(starts[-1] if starts else getattr(price, "base", price))
+
+
+_fraction = lru_cache(maxsize=1_024)(Fraction)
 
 
 def _per_request(
@@ -215,4 +229,7 @@ def _rate(prices: list[Any], names: tuple[str, ...]) -> Callable[[int], Fraction
         if name == names[0] and not steps:
             return None
     ordered = sorted(steps)
+    if len(ordered) == 1:
+        ((_, only),) = ordered
+        return lambda _: only
     return lambda tokens: max(rate for start, rate in ordered if start <= tokens)
