@@ -66,7 +66,8 @@ async def _merged(run: Run, findings: list[Finding], missing: Any) -> Synthesis:
         return ""
 
     alone = synthesize(findings, authority=run.options.authority, missing=missing, merge_text=gather)
-    model = run.models.of_node(SYNTHESIZE, deadline=run.deadline) if told else None
+    is_wanted = bool(told) and run.options.aggregate is None  # a merging of one's own takes the answer's place
+    model = run.models.of_node(SYNTHESIZE, deadline=run.deadline) if is_wanted else None
     if model is None:
         return synthesize(findings, authority=run.options.authority, missing=missing) if told else alone
     written: dict[tuple[WeightedText, ...], str] = {}
