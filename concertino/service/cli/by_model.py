@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +145,3 @@ def _unheard(kind: str, payload: Any) -> None:
 def needs_model(task: Task, ruled: Draft | None) -> bool:
     """Say whether anything is left to a model: there is no ready plan, and no rule that covers all."""
     return task.plan is None and (ruled is None or bool(ruled.open_holes))
-
-
-def shown_steps(steps: Sequence[JsonObject]) -> list[str]:
-    """Return the steps in a few words each."""
-    return [" ".join(str(value) for value in (step["type"], step.get("reason", "")) if value) for step in steps]

@@ -7,7 +7,7 @@ run's; how often it asks its model is its own affair, so of a model's requests t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from concertino.contracts.budget import DIMENSIONS, Budget
 from concertino.nodes.planning import paths
@@ -43,41 +43,67 @@ def estimate(plan: Plan, task: Task, crew: Crew, *, models: Mapping[str, Led]) -
     """
     rows = [_row(subtask, task, crew, models.get(subtask.specialist or "")) for subtask in plan.subtasks]
     total = _sum(plan, crew, [row.bound for row in rows])
+    asked = [row.request for row in rows if row.request is not None]
     return {
         "subtasks": [row.shown for row in rows],
         "total": {name: getattr(total, name) for name in (*DIMENSIONS, "seconds")},
+        "first_requests": {
+            "requests": len(asked),
+            "tokens": sum(one.tokens for one in asked),
+            "usd": None
+            if any(one.nano_usd is None for one in asked)
+            else sum(one.nano_usd or 0 for one in asked) / NANO,
+        },
         "tools": cast("JsonValue", _tools(plan, crew)),
     }
 
 
-def in_words(total: Mapping[str, object]) -> str:
-    """Return a total in one line; what has no bound says so."""
+def in_words(costs: Mapping[str, Any]) -> str:
+    """Return an estimate's whole in one line; what has no bound says so."""
+    total, first = costs["total"], costs["first_requests"]
     known = [f"{total[name]:,.6g} {name}" for name in (*DIMENSIONS, "seconds") if total[name] is not None]
     missing = [name for name in (*DIMENSIONS, "seconds") if total[name] is None]
     parts = [f"at most {', '.join(known)}"] if known else []
-    return "; ".join([*parts, *([f"no bound on {', '.join(missing)}"] if missing else [])])
+    parts += [f"no bound on {', '.join(missing)}"] if missing else []
+    if first["requests"]:
+        dollars = "unpriced" if first["usd"] is None else f"{first['usd']:.6g} usd"
+        parts.append(f"first requests to models: {first['tokens']:,} tokens, {dollars}")
+    return "; ".join(parts)
+
+
+class _Request(NamedTuple):
+    tokens: int
+    nano_usd: int | None
 
 
 class _Row(NamedTuple):
     bound: Budget
     shown: JsonObject
+    request: _Request | None = None
 
 
 def _row(subtask: Subtask, task: Task, crew: Crew, led: Led | None) -> _Row:
     card = crew.cards.get(subtask.specialist or "")
     bound = (subtask.budget or Budget()).within(card.budget if card is not None else Budget())
     shown: JsonObject = {"id": subtask.id, "specialist": subtask.specialist, "estimate_s": subtask.estimate_s}
+    request = None
     if led is not None:
         inputs = _first_input(subtask, task)
-        request: JsonObject = {"input_tokens": inputs, "output_tokens": led.output_tokens, "usd": None}
-        if led.price is not None:
-            request["usd"] = led.price.bound(inputs, led.output_tokens) / NANO
-            if bound.tokens is not None:
-                bound = bound.within(
-                    Budget(usd=min(_dearest(led.price, bound.tokens) / NANO + _tool_usd(subtask, crew, bound), 1e9))
-                )
-        shown["model"] = {"name": led.name, "first_request": request}
-    return _Row(bound, {**shown, "at_most": {name: getattr(bound, name) for name in (*DIMENSIONS, "seconds")}})
+        cost = None if led.price is None else led.price.bound(inputs, led.output_tokens)
+        request = _Request(inputs + led.output_tokens, cost)
+        shown["model"] = {
+            "name": led.name,
+            "first_request": {
+                "input_tokens": inputs,
+                "output_tokens": led.output_tokens,
+                "usd": None if cost is None else cost / NANO,
+            },
+        }
+        if led.price is not None and bound.tokens is not None:
+            most = _dearest(led.price, bound.tokens) / NANO + _tool_usd(subtask, crew, bound)
+            bound = bound.within(Budget(usd=most)) if most <= 1e9 else bound
+    at_most: JsonObject = {name: getattr(bound, name) for name in (*DIMENSIONS, "seconds")}
+    return _Row(bound, {**shown, "at_most": at_most}, request)
 
 
 def _first_input(subtask: Subtask, task: Task) -> int:

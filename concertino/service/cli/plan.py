@@ -61,6 +61,12 @@ def plan(
     from concertino.contracts.errors import InputError
 
     if from_text is not None or batch is not None:
+        for name, value in (("--workflows", workflows), ("--pack", pack), ("--payload", payload), ("--model", model)):
+            if value:
+                rule = (
+                    "cannot go with --from-text or --batch, which go by rule alone over the specialists that are named"
+                )
+                raise InputError(field=name, value=value, rule=rule)
         _written(given, from_text, batch, specialists, as_json=as_json, mermaid=mermaid)
         return
     if given is None:
@@ -94,6 +100,7 @@ def _written(
     """
     from concertino.contracts.errors import InputError
     from concertino.contracts.limits import Limits
+    from concertino.service.cli.wording import plain
     from concertino.service.cli.written import judge, judge_all, read_text, texts
 
     if file is not None and folder is not None:
@@ -109,7 +116,7 @@ def _written(
             if isinstance(found, InputError):
                 unread += 1
                 emit_line({"file": name.name, "status": "refused", "plan": None, "notes": [str(found)]})
-                say(f"error: {name.name}: {found}")
+                say(f"error: {plain(name.name)}: {found}")
             else:
                 emit_line({"file": name.name, **found.as_json()})
         if unread:
@@ -122,6 +129,7 @@ def _written(
 
 def _show(verdict: Verdict, task: Task, *, as_json: bool, mermaid: bool) -> None:
     from concertino.service.cli.drawing import as_mermaid, as_table
+    from concertino.service.cli.wording import plain
 
     if mermaid and verdict.plan is not None:
         typer.echo(as_mermaid(verdict.made(task)))
@@ -131,7 +139,7 @@ def _show(verdict: Verdict, task: Task, *, as_json: bool, mermaid: bool) -> None
         if verdict.plan is not None:
             say(as_table(verdict.made(task)))
         for note in verdict.notes:
-            say(f"note: {note}")
+            say(f"note: {plain(note)}")
         say(verdict.status)
     if verdict.plan is None:
         raise typer.Exit(ExitCode.FAILED)

@@ -12,6 +12,7 @@ from concertino.contracts.task import Task, read_task
 from concertino.service.cli.output import emit, say
 from concertino.service.cli.request import is_file, task_of
 from concertino.service.cli.source import parse_object, read_object
+from concertino.service.cli.wording import plain
 
 if TYPE_CHECKING:
     from concertino.contracts.json import JsonObject
@@ -72,7 +73,7 @@ def preview(asked: Asked, *, as_json: bool, mermaid: bool) -> None:
     if not as_json:
         say(as_table(plan))
         say(f"longest path: {longest.seconds:g} s, {' → '.join(longest.ids)}")
-        say(f"cost: {in_words(costs['total'])}")  # type: ignore[arg-type]  # an object, as `estimate` says
+        say(f"cost: {in_words(costs)}")
         if planned is not None:
             used = planned.used
             say(
@@ -121,11 +122,16 @@ def _planned(
             planned = plan_by_model(
                 task, crew, source, tokens=tokens, skeleton=ruled, limits=limits, clock=SystemClock(),
                 fallback=lambda: first_draft(task, crew.rules, crew.cards, limits=limits),
-                on_step=lambda kind, payload: say(" ".join(filter(None, (kind, str(payload.get("reason") or ""))))),
+                on_step=_told,
             )  # fmt: skip
             return planned.plan, planned
     draft = first_draft(task, crew.rules, crew.cards, limits=limits)
     return validate_draft(draft, task=task, cards=crew.cards, limits=limits), None
+
+
+def _told(kind: str, payload: JsonObject) -> None:
+    """Show a step of planning; what a model said may be in its reason."""
+    say(" ".join(filter(None, (kind, plain(payload.get("reason") or "")))))
 
 
 def _led(crew: Crew, source: ModelSource | None) -> dict[str, Led]:
