@@ -121,8 +121,26 @@ def plans(found: dict[str, Any]) -> Iterator[Row]:
     yield Row("faulty plans valid by rules, no valid node or edge lost", shown, ">= 90 %", kept >= 0.9)
 
 
-FILES = {"plans": "recorded_plans"}
+FILES = {"plans": "recorded_plans", "models": "model_overhead", "billing": "model_budgets"}
 """Where a bench is not called like its file."""
+
+
+def models(found: dict[str, Any]) -> Iterator[Row]:
+    ways = {"plain": "a call", "streamed": "a streamed call", "in_a_run": "a call in a run with a journal"}
+    for name, what in ways.items():
+        one = found[name]
+        note = f" (+{one['added_ms']:.2f} ms on {one['bare_ms']:.2f})"
+        yield _at_most(f"governed model, {what}, to the bare client", one["ratio"], found["at_most"], note=note)
+
+
+def billing(found: dict[str, Any]) -> Iterator[Row]:
+    for name, one in found["runs"].items():
+        note = f" ({one['used']:.4f} charged, {one['left']} left, {one['status']})"
+        yield _at_most(f"billed of a limit in {name}", one["billed"], found["at_most"], "x limit", note=note)
+        what = f"charged of a limit in {name}"
+        yield Row(what, f"{one['used']:.4f}", f">= {found['at_least']}", one["used"] >= found["at_least"])
+        yield Row(f"the run answers, {name}", one["status"], "an answer", one["answered"])
+
 
 BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "makespan": makespan,
@@ -134,6 +152,8 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "startup": startup,
     "planning": planning,
     "plans": plans,
+    "models": models,
+    "billing": billing,
 }
 
 
