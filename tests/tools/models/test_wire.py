@@ -1,5 +1,7 @@
 """Only what a held call sends is held on the wire; everything else passes untouched."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
@@ -11,6 +13,13 @@ from tests.tools.models.foreign_world import World, chat
 OWNER = object()
 """Stands for a guard."""
 OK = httpx.MockTransport(lambda request: httpx.Response(200, json={}))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_held() -> Iterator[None]:
+    """Leave no call in the context that plain tests share."""
+    yield
+    wire.let_go()
 
 
 class Call:
