@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from concertino.contracts.budget import Budget, Seconds
 from concertino.contracts.ids import Name
 from concertino.contracts.refinement import MaybeRefine, StandIn
-from concertino.contracts.task import Requirements
+from concertino.contracts.requirements import Requirements
 
 Origin = Literal["caller", "rule", "model", "cache", "fallback"]
 

@@ -10,27 +10,9 @@ from concertino.contracts.errors import InputError
 from concertino.contracts.ids import Name, TaskId, new_id
 from concertino.contracts.json import JsonObject, clean, digest, dump
 from concertino.contracts.limits import Limits
+from concertino.contracts.requirements import Criterion
 
 Priority = Literal["low", "normal", "medium", "high", "critical"]
-
-
-class Criterion(BaseModel):
-    """One acceptance criterion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Name
-    text: Annotated[str, StringConstraints(max_length=4_000)] = ""
-
-
-class Requirements(BaseModel):
-    """What a task asks for, taken from its free text. Source: document 002, plan synthesis."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    objectives: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-    acceptance_criteria: tuple[Criterion, ...] = ()
 
 
 class Task(BaseModel):

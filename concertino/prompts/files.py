@@ -41,7 +41,7 @@ class Prompt:
         Raises:
             ValueError: a place without a value, or a value without a place.
         """
-        if set(values) != self.places:
+        if frozenset(values) != self.places:
             raise ValueError(f"prompt {self.name} has the places {sorted(self.places)}, not {sorted(values)}")
         return PLACE.sub(lambda place: values[place.group(1)], self.text)
 

@@ -15,7 +15,7 @@ from concertino.contracts.json import clean, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Gate, Origin, Subtask
 from concertino.contracts.refinement import MaybeRefine
-from concertino.contracts.task import Requirements
+from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.faults import Faults
 
 _MADE_ID = re.compile(rf"(?P<specialist>{ID_RULE})::(?P<task_id>{ID_RULE})::[1-9][0-9]{{0,5}}")

@@ -18,8 +18,9 @@ from pydantic import JsonValue
 from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.limits import Limits
+from concertino.contracts.requirements import Requirements
 from concertino.contracts.specialist import Cards
-from concertino.contracts.task import Requirements, Task
+from concertino.contracts.task import Task
 from concertino.nodes.planning.draft import Draft
 
 MOST = 256

@@ -21,9 +21,10 @@ from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning.cone import cone, rights
 from concertino.nodes.planning.draft import Draft
-from concertino.nodes.planning.drafting import material, placing
 from concertino.nodes.planning.drafting.granted import FIELDS, granted
 from concertino.nodes.planning.drafting.judging import NO_PLAN
+from concertino.nodes.planning.drafting.material import request, specialists
+from concertino.nodes.planning.drafting.placing import kept_as_set, rows_of
 from concertino.nodes.planning.drafting.requirements import with_criteria
 from concertino.nodes.planning.drafting.talk import Model, OnStep, Verdict, converse
 from concertino.nodes.planning.mending import mend
@@ -137,8 +138,8 @@ class _Patch:
         results = [dump({"id": one.id, "result": found.output})[:FINDING_CHARS]
                    for one in self.kept if (found := findings.get(one.id)) is not None]  # fmt: skip
         parts = [
-            material.request(self.task),
-            material.specialists(self.cards),
+            request(self.task),
+            specialists(self.cards),
             f"What failed, and what builds on it:\n{fence(dump(fell)[:PLAN_CHARS], source='the failed part of the plan')}",
         ]
         if stands:
@@ -171,11 +172,11 @@ class _Patch:
         )
         draft, made, faults = mended.draft, mended.plan, mended.faults
         if mended.notes:
-            draft = placing.kept_as_set(before, mended.draft, frozenset(stands))
+            draft = kept_as_set(before, mended.draft, frozenset(stands))
             made, faults = self._judged(draft)
         if (odd := self._beyond(own)) is not None:
             made, faults = None, (odd, *faults)
-        mine: list[JsonValue] = [row for row in placing.rows_of(draft) if row.get("id") not in stands]
+        mine: list[JsonValue] = [row for row in rows_of(draft) if row.get("id") not in stands]
         return Verdict(reading.form, len(own), told, mended.notes, faults, dump({"subtasks": mine}), made, draft)
 
     def _judged(self, draft: Draft) -> tuple[Plan | None, tuple[Fault, ...]]:

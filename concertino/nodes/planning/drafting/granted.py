@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from concertino.contracts.json import JsonObject
-from concertino.contracts.task import Requirements
+from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.drafting.requirements import ITEM_CHARS, MOST
 
 FIELDS = frozenset({

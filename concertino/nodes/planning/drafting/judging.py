@@ -11,11 +11,12 @@ from concertino.contracts.errors import PlanInvalid
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault, Plan
+from concertino.contracts.requirements import Requirements
 from concertino.contracts.specialist import Cards, Standings
-from concertino.contracts.task import Requirements, Task
+from concertino.contracts.task import Task
 from concertino.nodes.planning.draft import Draft
-from concertino.nodes.planning.drafting import placing
 from concertino.nodes.planning.drafting.granted import Granted, bounded, granted
+from concertino.nodes.planning.drafting.placing import fill, fixed_ids, kept_as_set, rows_of
 from concertino.nodes.planning.drafting.requirements import requirements_of, with_criteria
 from concertino.nodes.planning.drafting.talk import Verdict
 from concertino.nodes.planning.mending import mend
@@ -101,22 +102,22 @@ class Bench:
         )
 
     def _judged_in_holes(self, form: str, left: Granted, asked: Requirements) -> Verdict:
-        filled, faults = placing.fill(self.bound, left.rows, left.links, cards=self.cards)
+        filled, faults = fill(self.bound, left.rows, left.links, cards=self.cards)
         filled = replace(filled, notes=(*filled.notes, *left.notes))
-        fixed = placing.fixed_ids(self.bound)
+        fixed = fixed_ids(self.bound)
         mended = mend(
             filled, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings
         )
         draft, plan, found = mended.draft, mended.plan, mended.faults
         if mended.status == "repaired" or mended.notes:
-            draft = placing.kept_as_set(filled, mended.draft, fixed)
+            draft = kept_as_set(filled, mended.draft, fixed)
             try:
                 plan, found = self.valid(draft, asked), ()
             except PlanInvalid as error:
                 plan, found = None, error.faults
         if faults:
             plan, found = None, (*faults, *found)
-        own: list[JsonValue] = [row for row in placing.rows_of(draft) if row.get("id") not in fixed]
+        own: list[JsonValue] = [row for row in rows_of(draft) if row.get("id") not in fixed]
         shown = dump({"subtasks": own or [*left.rows]})
         notes = tuple(note for note in filled.notes if note not in self.bound.notes)
         return Verdict(form, len(left.rows), notes, mended.notes, found, shown, _asking(plan, asked), draft)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from concertino.contracts.plan import Plan
-from concertino.contracts.task import Criterion, Requirements, Task
+from concertino.contracts.requirements import Criterion, Requirements
+from concertino.contracts.task import Task
 
 MOST = 30
 """Most items of each kind, chosen by hand."""

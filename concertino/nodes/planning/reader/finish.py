@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject, clean
-from concertino.contracts.task import Requirements
+from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning import references
 from concertino.nodes.planning.reader.shape import CHAINED, Reading, Shape
 

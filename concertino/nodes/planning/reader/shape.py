@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from concertino.contracts.json import JsonObject
-from concertino.contracts.task import Requirements
+from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.reader.elements import Element
 
 CHAINED = "the steps come in order and name no dependencies: each needs the one before"
