@@ -137,7 +137,7 @@ def _schema(given: Any, field: str) -> JsonObject | None:
         if isinstance(one, Mapping) and one.get("required") is True:
             required.append(name)
     made: JsonObject = {"type": "object", "properties": {name: {} for name in names}, "additionalProperties": True}
-    return {**made, "required": [*required]} if required else made
+    return {**made, "required": [*dict.fromkeys(required)]} if required else made
 
 
 def _is_named_type(given: Mapping[str, Any]) -> bool:
