@@ -34,8 +34,9 @@ def granted(plan: Mapping[str, Any], *, fields: Collection[str] = FIELDS) -> Gra
     if header := sorted(str(key) for key in plan if key not in HEADER):
         notes.append(f"{_listed(header)} of the plan left out: that is not for a model to say")
     rows: list[JsonObject] = []
-    for at, row in enumerate(plan.get("subtasks") or ()):
-        if not isinstance(row, Mapping):
+    given: list[Any] = plan.get("subtasks") or []
+    for at, row in enumerate(given):
+        if not isinstance(row, dict):
             continue
         dropped = sorted(str(key) for key in row if key not in fields)
         if dropped:
