@@ -14,6 +14,7 @@ from concertino.budgets import Amounts
 from concertino.contracts.errors import ToolFailed
 from concertino.contracts.json import digest_of_text
 from concertino.tools.attempt import Account, Order
+from concertino.tools.breaker import BreakerPolicy
 from concertino.tools.guard import Guard
 from concertino.tools.models.own import TOOL
 from concertino.tools.models.prices import Price
@@ -22,6 +23,16 @@ from concertino.tools.models.sources import ModelSource
 from concertino.tools.models.tokens import TokenCounter
 from concertino.tools.registry import Tool
 from concertino.tools.retry import MAX_ATTEMPTS
+
+BREAKER = BreakerPolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked(Tool):
+    """A tool of values that were checked where they came from: checking them takes longer than the rest of it."""
+
+    def __post_init__(self) -> None:
+        """Check nothing."""
 
 
 def never() -> None:
@@ -78,8 +89,8 @@ class Sent:
         made = binding.guard.made_in_vain(self.identity)
         if made >= MAX_ATTEMPTS:
             raise ToolFailed(tool=TOOL, attempts=0, reason=f"the same request has failed {made} times already")
-        tool = Tool(
-            name=TOOL, fn=fn, afn=afn, endpoint=binding.source.endpoint, cost=cost_of(self._most), timeout_s=None,
+        tool = _Checked(
+            name=TOOL, breaker=BREAKER, attempts=MAX_ATTEMPTS, fn=fn, afn=afn, endpoint=binding.source.endpoint, cost=cost_of(self._most), timeout_s=None,
             used=lambda result: self.request.used(used(result)) or self.request.held(self.cap),
         )  # fmt: skip
         return Order(

@@ -63,11 +63,12 @@ class TokenCounter:
         tokens = PER_REQUEST
         for message in messages:
             tokens += PER_MESSAGE + self._content(message.content)
-            for extra in (getattr(message, "name", None), getattr(message, "tool_call_id", None)):
+            fields = vars(message)  # as pydantic is slow to say that there is no such field
+            for extra in (fields.get("name"), fields.get("tool_call_id")):
                 tokens += self.text(extra) + 1 if extra else 0
-            calls = getattr(message, "tool_calls", None)
+            calls = fields.get("tool_calls")
             tokens += _size(calls) if calls else 0
-            more = getattr(message, "additional_kwargs", None)
+            more = fields.get("additional_kwargs")
             tokens += _size(more) if more else 0
         tokens += sum(PER_TOOL + _size(tool) for tool in tools or ())
         return tokens + sum(_size(value) for value in settings.values() if value is not None)
