@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from concertino.contracts.errors import InputError, SetupError
+from concertino.graph.planner import Planner
 from concertino.service.cli.main import run
 from concertino.service.cli.models import Named, named
 from tests.loopback.openai_server import OpenAIServer, Received, Reply, Say
@@ -113,6 +114,22 @@ def test_an_agent_by_rules_alone_takes_no_model(concertino: Any, monkeypatch: py
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     told = concertino("agent", "run", "offer-orchestrator-mag", "--json", "profile.json", "--model", "openai:m")
     assert (told.code, "works by rules alone" in told.err) == (2, True)
+
+
+def test_what_is_said_without_a_model_is_recorded(concertino: Any) -> None:
+    """Carrying on needs a model; an answer stands until somebody names one, and stopping needs none."""
+    pytest.importorskip("langchain")
+    database = "sqlite:///runs.db"
+
+    def anybody(brief: object) -> str:
+        return "done"
+
+    with Planner(specialists=[anybody], database=database, require_approval=True) as planner:
+        assert planner.run({"task_id": "g-1", "title": "x", "metadata": {"agent": SLUG}})["status"] == "waiting"
+    told = concertino("answer", "g-1", "plan", "accept", "--database", database)
+    assert (told.code, told.json()["status"]) == (0, "waiting")
+    assert "concertino resume g-1 --model PROVIDER:NAME" in told.err
+    assert concertino("cancel", "g-1", "--database", database).json()["status"] == "cancelled"
 
 
 def test_models_are_written_as_they_would_be_given_again() -> None:

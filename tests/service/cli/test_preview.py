@@ -163,6 +163,14 @@ def test_a_model_that_fails_leaves_the_fallback_plan(answer: Reply, served: Any)
     assert found["planning"]["steps"][-1]["reason"]
 
 
+def test_a_ready_plan_is_not_planned_again(served: Any) -> None:
+    """A model is asked only for what neither the task nor a rule says."""
+    Path("task.json").write_text(json.dumps({"plan": DRAFTED}))
+    told, server = served(Say(text="never asked"), "task.json", "--specialists", "staff.json")
+    assert told.json()["plan"]["origin"] == "caller"
+    assert server.requests == []
+
+
 def test_planning_uses_no_more_tokens_than_it_may(served: Any) -> None:
     """A limit that no request fits into lets none leave."""
     told, server = served(
