@@ -86,3 +86,10 @@ class Capped(FakeListChatModel):
 async def together(count: int, work: Callable[[int], Coroutine[Any, Any, Any]]) -> Sequence[Any]:
     """Do something many times at once and return what each came to, errors too."""
     return await asyncio.gather(*(work(n) for n in range(count)), return_exceptions=True)
+
+
+async def arrived(server: OpenAIServer, running: asyncio.Future[Any]) -> None:
+    """Wait until the server has been asked something; a call that has ended will not ask."""
+    while not server.requests:
+        assert not running.done(), running
+        await asyncio.sleep(0)

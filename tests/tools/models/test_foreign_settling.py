@@ -19,7 +19,7 @@ from concertino.tools.models.foreign_call import refusal
 from concertino.tools.models.prices import given_price
 from concertino.tools.models.tokens import TokenCounter
 from tests.loopback.openai_server import Cut, Fail, Hang, Malformed, OpenAIServer, Reply, Say
-from tests.tools.models.foreign_world import Capped, World, chat
+from tests.tools.models.foreign_world import Capped, World, arrived, chat
 
 
 def worst(text: str, cap: int = 50) -> int:
@@ -75,8 +75,7 @@ async def test_a_cancelled_call_is_charged_in_full() -> None:
         world = World(tokens=100_000)
         with guarding(world.foreign()):
             running = asyncio.ensure_future(chat(server).ainvoke("hello"))
-            while not server.requests:
-                await asyncio.sleep(0)
+            await arrived(server, running)
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
@@ -91,8 +90,7 @@ async def test_a_call_cancelled_while_it_waits_costs_nothing() -> None:
         with guarding(world.foreign()):
             model = chat(server)
             first = asyncio.ensure_future(model.ainvoke("hello"))
-            while not server.requests:
-                await asyncio.sleep(0)
+            await arrived(server, first)
             second = asyncio.ensure_future(model.ainvoke("hello"))
             await asyncio.sleep(0)
             for running in (second, first):
@@ -121,8 +119,7 @@ async def test_what_never_ends_is_charged_when_its_attempt_is_over() -> None:
         world = World(tokens=100_000)
         with guarding(world.foreign()):
             running = asyncio.ensure_future(chat(server).ainvoke("hello"))
-            while not server.requests:
-                await asyncio.sleep(0)
+            await arrived(server, running)
         assert world.is_settled()
         assert world.ledger.usage().tokens == worst("hello")
         running.cancel()
