@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from concertino.contracts.specialist import Cards
-from concertino.nodes.planning import references
+from concertino.nodes.planning import paths, references
 from concertino.nodes.planning.mending.kinds import Kinds, kinds_in, kinds_of
 from concertino.nodes.planning.mending.staffing import is_known
 from concertino.nodes.planning.mending.words import plain
@@ -23,12 +23,16 @@ def leave_out(piece: Workpiece, cards: Cards) -> None:
     absent = [row["id"] for row in piece.rows if not is_known(row, cards)]
     if not absent or len(absent) == len(piece.rows):
         return
+    # Last first: whoever is behind one has gone or stays by the time it is judged.
+    places = piece.positions
+    ordered = paths.order(
+        [[places[name] for name in piece.before(at) if name in places] for at in range(len(piece.rows))]
+    )
     trial = _Trial(piece, cards)
-    while absent:
-        found = next((one for one in reversed(absent) if trial.remove(one)), None)
-        if found is None:
-            return
-        absent.remove(found)
+    last_first = [piece.rows[at]["id"] for at in reversed(ordered)]
+    gone = set(absent)
+    if len(ordered) < len(piece.rows) or not all(trial.remove(name) for name in last_first if name in gone):
+        return
     piece.rows = list(trial.rows.values())
     answer = piece.plan.get("answer")
     if isinstance(answer, list | tuple):
@@ -45,17 +49,18 @@ class _Trial:
         self.notes: list[str] = []
         self._cards = cards
         self._workers = {row["id"]: piece.worker(at) for at, row in enumerate(piece.rows)}
+        self._said = {row["id"]: f" {plain(str(row['inputs']))} " for row in piece.rows if row.get("inputs")}
+        self._behind: dict[str, set[str]] = {name: set() for name in self.rows}
+        for name, row in self.rows.items():
+            for before in _before(row):
+                self._behind.setdefault(before, set()).add(name)
 
     def remove(self, own: str) -> bool:
         """Take one out, if everybody behind it is served; else change nothing."""
         before = [name for name in _before(self.rows[own]) if name in self.rows and name != own]
-        behind = {name: row for name, row in self.rows.items() if name != own and own in _before(row)}
-        word = plain(self._workers[own])
-        if any(
-            word and f" {word} " in f" {plain(str(row.get('inputs') or ''))} "
-            for name, row in self.rows.items()
-            if name != own
-        ):
+        behind = {name: self.rows[name] for name in sorted(self._behind[own]) if name in self.rows and name != own}
+        word = f" {plain(self._workers[own])} "
+        if word.strip() and any(word in said for name, said in self._said.items() if name != own and name in self.rows):
             return False
         if not all(self._is_served(row, own, before) for row in behind.values()):
             return False
@@ -64,7 +69,9 @@ class _Trial:
             self.rows[name]["needs"] = list(dict.fromkeys([*needs, *before]))
             if own in _referred(row):
                 inputs = row["inputs"].items()
-                self.rows[name]["inputs"] = {key: _turned(value, own, before[0]) for key, value in inputs}
+                self.rows[name]["inputs"] = {key: references.rename(value, {own: before[0]}) for key, value in inputs}
+            for need in before:
+                self._behind[need].add(name)
         del self.rows[own]
         turned = (
             f"; {', '.join(behind)} now takes what it took, from {' and '.join(before) or 'nobody'}" if behind else ""
@@ -105,7 +112,3 @@ def _parts(row: dict[str, Any], own: str) -> bool:
 
 def _found(row: dict[str, Any]) -> list[references.Reference]:
     return [found for found in references.find(row.get("inputs") or {}) if isinstance(found, references.Reference)]
-
-
-def _turned(value: Any, old: str, new: str) -> Any:
-    return references.rename(value, {old: new})

@@ -32,9 +32,9 @@ class Links:
     def resolve(self, names: Names | None = None) -> None:
         """Turn links into needs as far as their ends are found; with `names`, drop the others, with a note each."""
         waiting: list[tuple[str, str]] = []
-        ids = self._piece.positions
+        ends = _Ends(self._piece, names)
         for before, after in self._left:
-            sources, targets = self._find(before, ids, names), self._find(after, ids, names)
+            sources, targets = ends.find(before), ends.find(after)
             if sources and targets:
                 self._join(before, after, sources, targets)
             elif names is None:
@@ -66,18 +66,35 @@ class Links:
         refers = self._piece.rows[before]["id"] in self._piece.referred(after)
         return before > after, pair in self._taken, not refers, abs(after - before), before
 
-    def _find(self, end: str, ids: Mapping[str, int], names: Names | None) -> list[int]:
-        """Return the subtasks that an end may mean: by id, by who does it, as written or as it was meant."""
-        if end in ids:
-            return [ids[end]]
-        piece = self._piece
-        everyone = range(len(piece.rows))
-        found = [at for at in everyone if end in (piece.worker(at), piece.rows[at].get("specialist"))]
-        if not found and (wanted := stems(end)):
-            found = [at for at in everyone if stems(piece.worker(at)) == wanted]
-        if not found and names is not None and (meant := names.meant(Asked(end))) is not None:
-            found = [at for at in everyone if piece.rows[at].get("specialist") == meant.name]
-        return found
+
+class _Ends:
+    """Which subtasks the ends of links may mean: by id, by who does it, as written or as it was meant."""
+
+    def __init__(self, piece: Workpiece, names: Names | None) -> None:
+        self._names = names
+        self._ids = piece.positions
+        self._by_name: dict[str, dict[int, None]] = {}
+        self._by_stems: dict[tuple[str, ...], list[int]] = {}
+        for at, row in enumerate(piece.rows):
+            worker, now = piece.worker(at), row.get("specialist")
+            for name in (worker, now):
+                if isinstance(name, str):
+                    self._by_name.setdefault(name, {})[at] = None
+            self._by_stems.setdefault(stems(worker), []).append(at)
+        self._by_stems.pop((), None)
+
+    def find(self, end: str) -> list[int]:
+        """Return their positions."""
+        if end in self._ids:
+            return [self._ids[end]]
+        if end in self._by_name:
+            return list(self._by_name[end])
+        if wanted := stems(end):
+            found = self._by_stems.get(wanted)
+            if found is not None:
+                return found
+        meant = self._names.meant(Asked(end)) if self._names is not None else None
+        return list(self._by_name.get(meant.name, ())) if meant is not None else []
 
 
 def _ends(link: Any) -> tuple[str, str] | None:

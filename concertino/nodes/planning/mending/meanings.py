@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from concertino.contracts.specialist import Cards
 from concertino.nodes.planning.mending.kinds import SAME, Direction
-from concertino.nodes.planning.mending.words import alike, plain, stems, without_remarks
+from concertino.nodes.planning.mending.words import STEM_CHARS, alike, plain, stems, without_remarks
 
 IN_NAME, IN_DESCRIPTION = 1.0, 0.7
 """What a word counts that stands in a specialist's name, or only in its description; chosen by hand."""
@@ -37,6 +37,10 @@ class Meanings:
         self._bodies = {name: self._names[name] | frozenset(said.split()) for name, said in self._said.items()}
         spoken = Counter(word for body in self._bodies.values() for word in body)
         self._weights = {word: math.log(1 + len(cards) / count) for word, count in spoken.items()}
+        self._by_start: dict[str, set[str]] = {}
+        for word in spoken:
+            self._by_start.setdefault(word[:STEM_CHARS], set()).add(word)
+        self._holders: dict[str, dict[str, float]] = {}
         self._most = math.log(1 + len(cards)) if cards else 1.0
 
     def near(self, given: str, able: Sequence[str]) -> list[str]:
@@ -92,11 +96,20 @@ class Meanings:
     def _weight(self, word: str) -> float:
         known = self._weights.get(word)
         if known is None:
-            known = min((weight for other, weight in self._weights.items() if alike(word, other)), default=self._most)
+            known = min((self._weights[other] for other in self._forms(word)), default=self._most)
             self._weights[word] = known
         return known
 
     def _counts(self, word: str, name: str) -> float:
-        if any(alike(word, own) for own in self._names[name]):
-            return IN_NAME
-        return IN_DESCRIPTION if any(alike(word, own) for own in self._bodies[name]) else 0.0
+        if word not in self._holders:
+            forms = self._forms(word)
+            self._holders[word] = {
+                holder: IN_NAME if forms & self._names[holder] else IN_DESCRIPTION
+                for holder, body in self._bodies.items() if forms & body
+            }  # fmt: skip
+        return self._holders[word].get(name, 0.0)
+
+    def _forms(self, word: str) -> set[str]:
+        """Return the words that somebody uses and that are forms of this one."""
+        begins = self._by_start.get(word[:STEM_CHARS], set())
+        return {other for other in begins if alike(word, other)}

@@ -66,7 +66,9 @@ class Names:
         self._cards = cards
         self._kinds = {name: kinds_of(card) for name, card in cards.items()}
         self._stems = {name: _bare(name) for name in cards}
+        self._words = {name: plain(name).split() for name in cards}
         self._meanings = Meanings(cards)
+        self._narrower: dict[str, bool] = {}
         self._known: dict[Asked, Match | None] = {}
 
     def meant(self, asked: Asked) -> Match | None:
@@ -129,7 +131,7 @@ class Names:
         words = plain(given).split()
         if sum(map(len, words)) < LETTERS:
             return None
-        ratios = {name: _closeness(words, plain(name).split()) for name in self._cards}
+        ratios = {name: _closeness(words, own) for name, own in self._words.items()}
         found = _best(ratios, CLOSE)
         return found if found in able else None
 
@@ -155,9 +157,15 @@ class Names:
             if direction_of(name) is not None or not words or not wanted:
                 continue
             # A narrower name is no plain one's where others are narrower too.
-            if wanted <= words or (words <= wanted and not any(words < set(other) for other in self._stems.values())):
+            if wanted <= words or (words <= wanted and not self._has_narrower(name)):
                 shares[name] = len(words & wanted) / len(words | wanted)
         return _best(shares, SHARED)
+
+    def _has_narrower(self, name: str) -> bool:
+        if name not in self._narrower:
+            words = set(self._stems[name])
+            self._narrower[name] = any(words < set(other) for other in self._stems.values())
+        return self._narrower[name]
 
     def _understood(self, asked: Asked, able: list[str]) -> Match | None:
         near = self._meanings.near(asked.name, able)
@@ -191,11 +199,28 @@ def _turns(name: str) -> bool:
 
 
 def _closeness(one: list[str], other: list[str]) -> float:
-    """Return how near two names are by their letters; word by word where they have as many, as one word may be the whole difference."""
+    """Return how near two names are by their letters; word by word where they have as many, as one word may be the whole difference.
+
+    What is too far to count is 0.
+    """
     if len(one) == len(other):
-        return min(difflib.SequenceMatcher(None, a, b).ratio() for a, b in zip(one, other, strict=True))
-    joined = difflib.SequenceMatcher(None, "".join(one), "".join(other)).ratio()
-    return joined if joined >= CLOSE_JOINED else 0.0
+        least = 1.0
+        for given, own in zip(one, other, strict=True):
+            least = min(least, _ratio(given, own, CLOSE - MARGIN))
+            if least == 0:
+                break
+        return least
+    return _ratio("".join(one), "".join(other), CLOSE_JOINED)
+
+
+def _ratio(one: str, other: str, least: float) -> float:
+    if one == other:
+        return 1.0
+    matcher = difflib.SequenceMatcher(None, one, other)
+    if matcher.real_quick_ratio() < least or matcher.quick_ratio() < least:
+        return 0.0
+    ratio = matcher.ratio()
+    return ratio if ratio >= least else 0.0
 
 
 def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

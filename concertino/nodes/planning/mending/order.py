@@ -8,7 +8,7 @@ from concertino.nodes.planning import paths, references
 from concertino.nodes.planning.mending.workpiece import Workpiece, shown
 
 CIRCLES = 1_000
-"""Circles taken apart in one plan, at most; chosen by hand."""
+"""Rounds in which circles are taken apart in one plan, at most; chosen by hand."""
 
 
 class _Edge(NamedTuple):
@@ -38,14 +38,15 @@ def break_circles(piece: Workpiece) -> None:
     longest first. An argument against the order that others depend on by needs along it is turned to what its subtask needs
     before it, if that is one alone; a circle of arguments alone is left to be refused.
     """
+    ids = piece.positions
     for _ in range(CIRCLES):
-        ids = piece.positions
         needs = [
             sorted({ids[need] for need in piece.before(at) if need in ids and need != row["id"]})
             for at, row in enumerate(piece.rows)
         ]
-        circle = next(iter(paths.cycles(needs)), None) if len(paths.order(needs)) < len(needs) else None
-        if circle is None or not _break(piece, circle):
+        # Disjoint, so that each can be broken whatever becomes of the others.
+        broken = [_break(piece, circle) for circle in paths.cycles(needs)]
+        if not any(broken):
             return
 
 
