@@ -74,19 +74,22 @@ class Meanings:
             return None
         return shares[0][1] if shares[0][0] >= OBJECTIVE_MARGIN else None
 
-    def mentions(self, name: str, given: str) -> bool:
-        """Say whether a description has the words of a name in a row, or words that its letters are the initials of."""
-        phrase = " ".join(stems(given))
-        if " " in phrase and any(f" {phrase} " in f" {said} " for said in (self._said[name], self._unremarked[name])):
-            return True
-        letters = given.strip()
-        if not (letters.isalpha() and letters.isupper() and ACRONYM[0] <= len(letters) <= ACRONYM[1]):
-            return False
+    def mentioning(self, given: str) -> list[str]:
+        """Return whose description has the words of a name in a row, or words that its letters are the initials of."""
+        phrase, letters = " ".join(stems(given)), given.strip()
+        is_acronym = letters.isalpha() and letters.isupper() and ACRONYM[0] <= len(letters) <= ACRONYM[1]
+        if " " not in phrase and not is_acronym:
+            return []
+        found = []
+        for name, said in self._said.items():
+            in_row = " " in phrase and any(f" {phrase} " in f" {text} " for text in (said, self._unremarked[name]))
+            if in_row or (is_acronym and self._abbreviates(letters.lower(), name)):
+                found.append(name)
+        return found
+
+    def _abbreviates(self, letters: str, name: str) -> bool:
         words = self._full[name].split()
-        if letters.lower() in words:
-            return True
-        initials = "".join(word[0] for word in words)
-        return len(letters) > ACRONYM[0] and letters.lower() in initials
+        return letters in words or (len(letters) > ACRONYM[0] and letters in "".join(word[0] for word in words))
 
     def says(self, name: str, way: Direction) -> bool:
         """Say whether a description speaks of turning one kind into another, in these words."""

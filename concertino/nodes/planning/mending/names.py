@@ -66,6 +66,8 @@ class Names:
         self._cards = cards
         self._kinds = {name: kinds_of(card) for name, card in cards.items()}
         self._stems = {name: _bare(name) for name in cards}
+        self._turns = {name: direction_of(name) for name in cards}
+        self._spoken = {name: named_in(name) for name in cards}
         self._words = {name: plain(name).split() for name in cards}
         self._meanings = Meanings(cards)
         self._narrower: dict[str, bool] = {}
@@ -84,7 +86,8 @@ class Names:
         same = self._same(asked.name)
         if same is not None:
             return Match(same, "the same words")
-        able = [name for name in self._cards if self._may(name, asked.name)]
+        spoken = named_in(asked.name)
+        able = [name for name in self._cards if self._may(name, spoken)]
         ways: tuple[tuple[str, Callable[[str, list[str]], str | None]], ...] = (
             ("a close spelling", self._misspelt),
             ("its description names it", self._mentioned),
@@ -97,12 +100,11 @@ class Names:
                 return Match(found, reason)
         return self._understood(asked, able)
 
-    def _may(self, name: str, given: str) -> bool:
+    def _may(self, name: str, wanted: frozenset[str]) -> bool:
         """Say whether somebody has to do with the kinds that a name speaks of."""
-        own, wanted = self._kinds[name], named_in(given)
+        own, theirs = self._kinds[name], self._spoken[name]
         if own.takes and own.gives and not wanted <= own.takes | own.gives:
             return False
-        theirs = named_in(name)
         if not wanted or not theirs or wanted & theirs or wanted in (own.takes, own.gives):
             return True
         return wanted <= named_in(self._cards[name].description)
@@ -117,7 +119,7 @@ class Names:
         return _only(found)
 
     def _directed(self, way: Direction, asked: Asked) -> Match | None:
-        named = _only(name for name in self._cards if direction_of(name) == way)
+        named = _only(name for name, own in self._turns.items() if own == way)
         if named is not None:
             return Match(named, f"it turns {way.source} into {way.target}")
         source, target = frozenset({way.source}), frozenset({way.target})
@@ -136,7 +138,7 @@ class Names:
         return found if found in able else None
 
     def _mentioned(self, given: str, able: list[str]) -> str | None:
-        return _only(name for name in self._cards if self._meanings.mentions(name, given))
+        return _only(self._meanings.mentioning(given))
 
     def _ending(self, given: str, able: list[str]) -> str | None:
         wanted = _bare(given)
@@ -154,7 +156,7 @@ class Names:
         shares: dict[str, float] = {}
         for name in able:
             words = set(self._stems[name])
-            if direction_of(name) is not None or not words or not wanted:
+            if self._turns[name] is not None or not words or not wanted:
                 continue
             # A narrower name is no plain one's where others are narrower too.
             if wanted <= words or (words <= wanted and not self._has_narrower(name)):
@@ -184,7 +186,7 @@ class Names:
         if len(wanted) != 1 or len(asked.sources) != 1 or wanted == asked.sources or not _turns(asked.name):
             return None
         way = Direction(next(iter(asked.sources)), next(iter(wanted)))
-        return _only(name for name in self._cards if direction_of(name) == way)
+        return _only(name for name, own in self._turns.items() if own == way)
 
 
 def _bare(name: str) -> tuple[str, ...]:

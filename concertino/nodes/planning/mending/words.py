@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ENDINGS = ("ization", "isation", "ations", "ation", "ators", "ator", "izers", "izer", "ition", "ction", "ings", "ing", "ers", "ors", "er", "or", "ed", "ies",
            "es", "s", "ion", "al", "y", "e")  # fmt: skip
@@ -34,6 +35,7 @@ def stems(text: str) -> tuple[str, ...]:
     return tuple(stem(word) for word in plain(text).split() if word not in STOP)
 
 
+@lru_cache(maxsize=10_000)
 def stem(word: str) -> str:
     """Return a word without its ending, if enough is left."""
     for ending in ENDINGS:
