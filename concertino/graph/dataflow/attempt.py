@@ -203,7 +203,7 @@ def _held(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableCo
     """Start a body with whatever models of its own it calls held by the guard of foreign ones."""
     if order.specialist.kind == "process":  # LangChain code in a child is out of reach
         return _start(order, facts, desk, config, watch)
-    with binding(desk.foreign()):
+    with binding(desk.foreign):
         return _start(order, facts, desk, config, watch)
 
 

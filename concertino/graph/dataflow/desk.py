@@ -22,6 +22,7 @@ from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number
 from concertino.tools.models.foreign import ForeignGuard
+from concertino.tools.models.standby import Standby
 
 MOST, MOST_USD = 10**15, 10**9
 """Largest amounts of one charge, as of a budget."""
@@ -48,7 +49,8 @@ class AttemptDesk:
         self._tools: BoundTools | None = None
         self._reader = Reader(run.discoveries, subtask.id, run.clock)
         self._model: Any = None
-        self._foreign: ForeignGuard | None = None
+        self.foreign = Standby(self._guard_of_foreign)
+        """Holds what models of its own the specialist calls; closed with the attempt."""
 
     @property
     def tools(self) -> BoundTools:
@@ -91,19 +93,13 @@ class AttemptDesk:
                 )
             return self._model
 
-    def foreign(self) -> ForeignGuard:
-        """Return the guard of models that the specialist calls on its own; closed with the attempt."""
-        with self._lock:
-            if self._foreign is None:
-                self._foreign = self._run.models.guard_foreign(
-                    self._path,
-                    key=f"{self._subtask_id}#{self._attempt}",
-                    deadline=self._deadline,
-                    caller="/".join(self._path),
-                )
-                if self._is_closed:
-                    self._foreign.close()
-            return self._foreign
+    def _guard_of_foreign(self) -> ForeignGuard:
+        return self._run.models.guard_foreign(
+            self._path,
+            key=f"{self._subtask_id}#{self._attempt}",
+            deadline=self._deadline,
+            caller="/".join(self._path),
+        )
 
     def _revoked(self) -> Exception | None:
         return self._over() if self._is_closed or self._run.is_over else None
@@ -112,8 +108,7 @@ class AttemptDesk:
         """Refuse whatever an attempt that is over still wants, also from a thread that could not be stopped."""
         with self._lock:
             self._is_closed = True
-            if self._foreign is not None:
-                self._foreign.close()
+            self.foreign.close()
             if self._tools is not None:
                 self._tools.close(self._over())
         self._reader.close()

@@ -29,7 +29,7 @@ from concertino.tools.guard import Guard
 from concertino.tools.models import wire
 from concertino.tools.models.caps import FIX
 from concertino.tools.models.foreign_call import ForeignCall, Terms, refusal
-from concertino.tools.models.foreign_callbacks import install, remove
+from concertino.tools.models.foreign_callbacks import Admission, install, remove
 from concertino.tools.models.foreign_request import Asked, Bounds
 from concertino.tools.models.own import TOOL
 from concertino.tools.models.prices import Price, price_of
@@ -191,7 +191,7 @@ def guarding(foreign: ForeignGuard) -> Iterator[None]:
 
 
 @contextmanager
-def binding(foreign: ForeignGuard) -> Iterator[None]:
+def binding(foreign: Admission) -> Iterator[None]:
     """Guard what is started in the block and copies its context; whoever made the guard closes it."""
     tokens = install(foreign)
     try:
