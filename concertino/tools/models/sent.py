@@ -25,6 +25,8 @@ from concertino.tools.registry import Tool
 from concertino.tools.retry import MAX_ATTEMPTS
 
 BREAKER = BreakerPolicy()
+GRACE_S = 0.25
+"""Seconds after the deadline at which HTTP gives up: later than the guard, which says why. Chosen by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ class Sent:
             made["max_tokens"] = self.cap
         deadline = self._binding.deadline
         if deadline is not None and hasattr(model, "root_async_client"):
-            made["timeout"] = max(0.001, deadline - self._binding.guard.desk.clock.monotonic())
+            made["timeout"] = GRACE_S + max(0.0, deadline - self._binding.guard.desk.clock.monotonic())
         return made
 
     def failed(self, error: Exception) -> None:

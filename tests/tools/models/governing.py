@@ -53,8 +53,8 @@ def client(server: OpenAIServer, **settings: Any) -> BaseChatModel:
 class Governing:
     """One run's money and guard."""
 
-    def __init__(self, budget: Budget | None = None, **desk: Any) -> None:
-        self.clock = StepClock()
+    def __init__(self, budget: Budget | None = None, *, clock: Any = None, **desk: Any) -> None:
+        self.clock: Any = clock or StepClock()
         self.ledger = Ledger(budget or Budget(), clock=self.clock)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.breakers = Breakers(clock=self.clock)

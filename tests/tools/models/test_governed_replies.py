@@ -8,7 +8,9 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from concertino.contracts.budget import Budget
+from concertino.contracts.clock import SystemClock
 from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded, ToolFailed
+from concertino.tools.models.sources import as_model
 from concertino.tools.models.tokens import TokenCounter
 from tests.loopback.openai_server import (
     Cut,
@@ -154,13 +156,15 @@ async def test_stream_that_breaks_before_its_first_piece_is_begun_again(how: str
 @pytest.mark.parametrize("how", HOW)
 async def test_deadline_ends_a_call(how: str, reply: Reply) -> None:
     """No answer, or bytes without end: control is back at the deadline, charged in full, and no retry is made."""
-    with OpenAIServer(reply) as server:
-        run = Governing(Budget(tokens=5_000))
+    with OpenAIServer([FINE, reply]) as server:
+        run = Governing(Budget(tokens=5_000), clock=SystemClock())
+        source = as_model(client(server), field="model")
+        await ask(run.model(source), how)
         began = time.monotonic()
-        with pytest.raises((DeadlineExceeded, ToolFailed)):
-            await ask(run.model(client(server), deadline=0.1), how)
+        with pytest.raises(DeadlineExceeded):
+            await ask(run.model(source, deadline=began + 0.3), how)
         assert time.monotonic() - began < 5
-        assert (len(server.requests), run.tokens) == (1, WHOLE)
+        assert (len(server.requests), run.tokens) == (2, WHOLE + 15)
 
 
 @pytest.mark.parametrize("raw", ['{"choices": [{"mess', "<html>hello</html>", "{}", '{"choices": null}', "[]"])
