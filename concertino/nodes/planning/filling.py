@@ -31,8 +31,8 @@ def fill_holes(draft: Draft, filled: Mapping[str, Sequence[JsonObject]]) -> Draf
     """Return `draft` with subtasks in its holes.
 
     They are called `hole-1`, `hole-2`, ..., so that no name of theirs can be one of the workflow's; `needs` and references among
-    them may speak of each other by their own ids, and of the rest of the plan by its ids. Those that need nothing need what the hole
-    needs; whoever needs the hole needs all of them, and gets their outputs as one list. An optional hole given
+    them may speak of each other by their own ids, and of the rest of the plan by its ids. Each needs what the hole needs; whoever
+    needs the hole needs all of them, and gets their outputs as one list. An optional hole given
     nothing is left out; a required one given nothing stays open. What they ask for is not judged here, as
     `validate_draft` judges the whole plan.
 
@@ -178,16 +178,13 @@ def _subtask(
     if isinstance(own, str) and is_id(own) and own not in (new, given.get("specialist")):
         notes.append(f"{new}: called {own} by whoever filled {hole.id}")
     needs = given.get("needs")
-    if needs is None or needs == []:
-        inputs = given.get("inputs")
-        spoken = {ref.subtask for ref in _references(inputs)} & set(names)
-        # Whoever builds on another one in the hole comes after the hole's needs in any case.
-        subtask["needs"] = [] if spoken else list(hole.needs)
-    elif isinstance(needs, list):
-        renamed = [names.get(need, need) if isinstance(need, str) else need for need in needs]
-        inner = set(names.values())
-        outer = [] if any(isinstance(need, str) and need in inner for need in renamed) else hole.needs
-        subtask["needs"] = list({str(need): need for need in [*renamed, *outer]}.values())
+    given_needs: JsonValue = [] if needs is None else [needs] if isinstance(needs, str) else needs
+    if isinstance(given_needs, list):
+        # Needs among them may lead round in a circle that is mended later, so that what comes first is not left to them.
+        renamed = [names.get(need, need) if isinstance(need, str) else need for need in given_needs]
+        subtask["needs"] = list({str(need): need for need in [*renamed, *hole.needs]}.values())
+    else:
+        subtask["needs"] = needs
     if isinstance(given.get("inputs"), dict):
         subtask["inputs"] = references.rename(given["inputs"], names)
     if hole.stage is not None:
@@ -195,11 +192,6 @@ def _subtask(
     if share is not None:
         subtask["budget"] = _within(given.get("budget"), share)
     return subtask
-
-
-def _references(inputs: JsonValue) -> Iterable[Reference]:
-    if isinstance(inputs, dict):
-        yield from (found for found in references.find(inputs) if isinstance(found, Reference))
 
 
 def _share(budget: Budget | None, count: int) -> Budget | None:

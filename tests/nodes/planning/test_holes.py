@@ -75,7 +75,7 @@ def test_a_rule_leaves_its_hole_open_and_says_what_it_is_for() -> None:
 
 
 def test_what_fills_a_hole_stands_between_what_comes_before_and_after() -> None:
-    """Its first subtasks need what the hole needs; whoever needs the hole needs all of it; its own ids are renamed everywhere."""
+    """Each of its subtasks needs what the hole needs; whoever needs the hole needs all of it; its own ids are renamed everywhere."""
     draft = opened()
     given: list[Any] = [
         {"id": "a", "specialist": "market", "objective": "sizes"},
@@ -86,8 +86,8 @@ def test_what_fills_a_hole_stands_between_what_comes_before_and_after() -> None:
     assert edges(plan) == {
         "screen": set(),
         "dig-1": {"screen"},
-        "dig-2": {"dig-1"},
-        "dig-3": {"dig-1", "dig-2"},
+        "dig-2": {"dig-1", "screen"},
+        "dig-3": {"dig-1", "dig-2", "screen"},
         "report": {"dig-1", "dig-2", "dig-3"},
     }
     first, second = (next(s for s in plan.subtasks if s.name == name) for name in ("dig-1", "dig-2"))

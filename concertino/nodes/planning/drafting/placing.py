@@ -57,12 +57,24 @@ def fill(bound: Draft, rows: Sequence[JsonObject], links: Sequence[Any], *, card
 
 
 def kept_as_set(before: Draft, after: Draft, fixed: frozenset[str]) -> Draft:
-    """Return a mended draft in which everything but the subtasks outside `fixed` is again as it was before mending."""
+    """Return a mended draft in which everything but the subtasks outside `fixed` is again as it was before mending.
+
+    Of these, each in a hole needs what the hole needs, whatever became of its needs.
+    """
     own = {str(row.get("id")): row for row in rows_of(before) if row.get("id") in fixed}
-    rows: list[JsonValue] = [own.pop(str(row.get("id")), row) for row in rows_of(after)]
+    first = {name: hole.needs for hole in before.holes for name in before.parts.get(hole.id, ())}
+    rows: list[JsonValue] = []
+    for row in rows_of(after):
+        name = str(row.get("id"))
+        rows.append(own.pop(name) if name in own else _after(row, first.get(name, ())))
     return replace(
         after, plan={**before.plan, "subtasks": [*rows, *own.values()]}, holes=before.holes, parts=before.parts
     )
+
+
+def _after(row: JsonObject, first: Sequence[str]) -> JsonObject:
+    needs = row.get("needs")
+    return {**row, "needs": list(dict.fromkeys((*needs, *first)))} if first and isinstance(needs, list) else row
 
 
 def fixed_ids(draft: Draft) -> frozenset[str]:

@@ -117,7 +117,25 @@ async def test_no_answer_changes_the_fixed_part_of_a_workflow(rows: Any, links: 
     assert 1 <= len(by_name) <= 3
     assert {one.specialist for one in by_name.values()} <= {"market", "payer"}
     assert sum(one.budget.tokens or 0 for one in by_name.values() if one.budget is not None) <= 900
-    assert all(one.budget is not None for one in by_name.values())
+    assert all(one.budget is not None and screen.id in one.needs for one in by_name.values())
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row("dig-1", "payer", needs=["dig-1"])],
+        [row("dig-1", "payer", needs=["dig-2"]), row("dig-2", "market", needs=["dig-1"])],
+        [row("dig-1", "payer", needs="dig-1")],
+        [row("dig-1", "payer", inputs={"x": {"$from": "dig-2"}}), row("dig-2", "market", needs=["dig-1", "report"])],
+    ],
+    ids=["itself", "ring", "word", "argument"],
+)
+async def test_no_circle_in_a_hole_comes_before_the_gated_step(rows: list[Any]) -> None:
+    """What is mended by leaving a need out still waits for what the hole waits for."""
+    made, _ = await draft(Model(said(*rows)), skeleton=opened())
+    screen, *rest = made.plan.subtasks
+    assert screen.gate is not None
+    assert all(screen.id in one.needs for one in rest if (one.name or "").startswith("dig"))
 
 
 async def test_a_hole_is_for_those_it_names() -> None:
