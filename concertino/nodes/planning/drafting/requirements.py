@@ -61,7 +61,8 @@ def requirements_in(text: str) -> Requirements:
     loose: list[str] = []
     for line in text[:TEXT_CHARS].splitlines():
         bullet = BULLET.match(line)
-        heading = None if bullet else HEADING.fullmatch(line)
+        # Blanks joined: many of them take the pattern quadratic time.
+        heading = None if bullet else HEADING.fullmatch(" ".join(line.split()))
         # `Goals vary a lot.` is a sentence; a heading has a colon, a mark before it, or stands alone.
         if heading is not None and (heading["colon"] or not heading["rest"].strip(" *_")):
             section = next(kind for kind in HEADINGS if heading[kind])
