@@ -41,9 +41,10 @@ class ModelSource:
         model: str,
         make: Callable[[], BaseChatModel],
         endpoint: str = "",
+        field: str = "model",
     ) -> None:
         self.name, self.provider, self.model = name, provider, model
-        self._make, self._endpoint = make, endpoint
+        self._make, self._endpoint, self._field = make, endpoint, field
         self._lock = threading.Lock()
         self._built: BaseChatModel | None = None
         self._blocking: BaseChatModel | None = None
@@ -79,7 +80,7 @@ class ModelSource:
                 except SetupError:
                     raise
                 except Exception as error:
-                    raise SetupError(field="model", value=self.name, rule=f"cannot be built: {error}") from error
+                    raise SetupError(field=self._field, value=self.name, rule=f"cannot be built: {error}") from error
                 self._blocking = _unretried(made)
                 self._built = made
             return self._built
@@ -136,7 +137,7 @@ def _openai(name: str, model: str, field: str) -> ModelSource:
 
         return ChatOpenAI(model=model, api_key=SecretStr(key or NO_KEY), base_url=url, max_retries=0)
 
-    return ModelSource(name=name, provider="openai", model=model, make=make)
+    return ModelSource(name=name, provider="openai", model=model, make=make, field=field)
 
 
 def _any(name: str, provider: str, model: str, field: str) -> ModelSource:
@@ -150,7 +151,7 @@ def _any(name: str, provider: str, model: str, field: str) -> ModelSource:
 
         return init_chat_model(model, model_provider=provider)
 
-    return ModelSource(name=name, provider=provider, model=model, make=make)
+    return ModelSource(name=name, provider=provider, model=model, make=make, field=field)
 
 
 def _given(given: Any) -> ModelSource:
