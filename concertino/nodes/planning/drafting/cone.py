@@ -100,10 +100,10 @@ async def draft_cone(
         budget=budget,
         standings=standings,
     )
-    ended = await converse(
-        model, patch.messages(failed, findings), judge=patch.judge, on_step=on_step or (lambda kind, payload: None)
-    )
+    told = on_step or (lambda kind, payload: None)
+    ended = await converse(model, patch.messages(failed, findings), judge=patch.judge, on_step=told)
     if ended.verdict is None or ended.verdict.plan is None:
+        told("PLAN_REJECTED", {"reason": ended.reason, "failed": [*failed]})
         return None
     names = ("replan", "repair") if ended.repairs else ("replan",)
     return Redrafted(ended.verdict.plan, ended.repairs, {name: load(name).hash for name in names})
@@ -168,8 +168,9 @@ class _Patch:
         )  # fmt: skip
         given = replace(before, plan={**before.plan, "links": left.links}) if left.links else before
         mended = mend(
-            given, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings
-        )
+            given, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings,
+            drop_unknown=False,
+        )  # fmt: skip
         draft, made, faults = mended.draft, mended.plan, mended.faults
         if mended.notes:
             draft = kept_as_set(before, mended.draft, frozenset(stands))

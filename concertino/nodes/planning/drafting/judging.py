@@ -42,7 +42,10 @@ class Bench:
     """The workflow's draft with its open holes, or an empty one; its constraints and gate policies hold for every plan."""
 
     def judge(self, answer: object) -> Verdict:
-        """Return what a plan in `answer` comes to. Never raises for what a model may say."""
+        """Return what a plan in `answer` comes to. Never raises for what a model may say.
+
+        Subtasks that nobody can do are faults for the model to mend, never left out.
+        """
         reading = read_plan(answer, specialists=self.cards)
         if reading.plan is None:
             return Verdict("none", 0, reading.notes, (), (NO_PLAN,), "")
@@ -58,7 +61,7 @@ class Bench:
             plan["links"] = left.links
         mended = mend(
             replace(self.bound, plan=plan, notes=told), task=task, cards=self.cards, limits=self.limits, budget=self.budget,
-            standings=self.standings,
+            standings=self.standings, drop_unknown=False,
         )  # fmt: skip
         return Verdict(
             reading.form, len(rows), told, mended.notes, mended.faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
@@ -106,8 +109,9 @@ class Bench:
         filled = replace(filled, notes=(*filled.notes, *left.notes))
         fixed = fixed_ids(self.bound)
         mended = mend(
-            filled, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings
-        )
+            filled, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings,
+            drop_unknown=False,
+        )  # fmt: skip
         draft, plan, found = mended.draft, mended.plan, mended.faults
         if mended.status == "repaired" or mended.notes:
             draft = kept_as_set(filled, mended.draft, fixed)

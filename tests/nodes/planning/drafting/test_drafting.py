@@ -72,6 +72,17 @@ async def test_the_same_fault_twice_ends_it() -> None:
     assert "returned" in made.reason
 
 
+async def test_who_is_unknown_is_asked_about_and_never_left_out() -> None:
+    """The model is told the name; said again, the fallback stands in rather than a plan without the work."""
+    wrong = said(row("s1", "finance"), row("s2", "astrologer"))
+    model = Model(wrong, GOOD)
+    made, _ = await draft(model)
+    assert (made.origin, made.repairs, len(made.plan.subtasks)) == ("model", 1, 2)
+    assert "astrologer" in str(model.heard[1][-1])
+    again, _ = await draft(Model(wrong))
+    assert again.origin == "fallback"
+
+
 @pytest.mark.parametrize(
     "error",
     [
