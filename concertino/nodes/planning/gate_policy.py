@@ -7,11 +7,11 @@ condition cannot be decided the question is asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, model_validator
 
-from concertino.contracts.json import JsonObject
+from concertino.contracts.json import JsonObject, clean
 from concertino.contracts.plan import Gate, Plan, Subtask
 from concertino.contracts.specialist import Cards, SpecialistCard
 from concertino.contracts.task import Task
@@ -136,7 +136,7 @@ def _described(card: SpecialistCard | None) -> JsonObject | None:
     if card is None:
         return None
     skills: list[JsonValue] = [*sorted(card.capabilities)]
-    return {
+    told: JsonObject = {
         "name": card.name,
         "capabilities": skills,
         "domain": card.domain,
@@ -147,3 +147,4 @@ def _described(card: SpecialistCard | None) -> JsonObject | None:
         "version": card.version,
         "variant_of": card.variant_of,
     }
+    return cast("JsonObject", clean(told, field="card", nesting=2))  # CEL takes no lone surrogates
