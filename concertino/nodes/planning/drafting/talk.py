@@ -6,7 +6,7 @@ What is done with the answer is for a judge to say; what cannot be had is a reas
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from concertino.contracts.errors import JournalError, StaleLease
@@ -14,7 +14,7 @@ from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Fault, Plan
 from concertino.nodes.planning.draft import Draft
-from concertino.prompts import fence, load
+from concertino.prompts import fence, is_apology, is_empty, load, refusal_in, was_cut
 
 REPAIRS = 2
 """Most requests for a repair. Source: the planner's promise of at most 2 model repair calls."""
@@ -22,6 +22,10 @@ FAULTS_SHOWN = 30
 """Faults told to a model, or to the record, at once."""
 SHOWN_CHARS = 60_000
 REASON_CHARS = 500
+CUT = Fault(
+    code="too_large", place="plan", message="the answer was cut off at its length",
+    fix="answer with the whole plan in fewer words, without thinking aloud",
+)  # fmt: skip
 
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`, as every chat model takes it."""
@@ -70,12 +74,15 @@ async def converse(
 ) -> Ended:
     """Ask for a plan until one is accepted, the same faults return, or `REPAIRS` repairs were asked for.
 
+    Faults are the same if they have the same codes, places and values. A refusal and an empty answer end it at once; one that was
+    cut off is no plan, whatever can be read of it.
+
     Raises:
         StaleLease: another process took the run over.
         JournalError: the storage refused.
     """
     said = list(messages)
-    seen: set[frozenset[tuple[str, str]]] = set()
+    seen: set[frozenset[tuple[str, str, str]]] = set()
     faults: tuple[Fault, ...] = ()
     for repairs in range(REPAIRS + 1):
         try:
@@ -86,9 +93,12 @@ async def converse(
             return Ended(None, repairs, f"the model failed ({type(error).__name__}: {error})"[:REASON_CHARS])
         if (refusal := refusal_in(answer)) is not None:
             return Ended(None, repairs, f"the model refused: {refusal}"[:REASON_CHARS])
+        if is_empty(answer):
+            return Ended(None, repairs, "the model's answer is empty")
         verdict = judge(answer)
-        told = [*verdict.read, *(["the answer was cut off at its length"] if was_cut(answer) else [])]
-        on_step("PLAN_DRAFTED", {"form": verdict.form, "notes": [*told], "size": verdict.size})
+        if was_cut(answer):  # what was read is a part, and may look whole
+            verdict = replace(verdict, read=(*verdict.read, CUT.message), faults=(CUT,), plan=None, draft=None)
+        on_step("PLAN_DRAFTED", {"form": verdict.form, "notes": [*verdict.read], "size": verdict.size})
         if verdict.plan is not None:
             if repairs:
                 on_step("PLAN_REPAIRED", {"by": "model", "notes": [str(fault)[:REASON_CHARS] for fault in faults]})
@@ -97,35 +107,14 @@ async def converse(
             return Ended(verdict, repairs)
         faults = verdict.faults[:FAULTS_SHOWN]
         on_step("PLAN_REJECTED", {"faults": [fault.model_dump(mode="json") for fault in faults]})
-        key = frozenset((fault.code, fault.place) for fault in verdict.faults)
+        if not verdict.size and is_apology(answer):
+            return Ended(None, repairs, "the model refused in words")
+        key = frozenset((fault.code, fault.place, repr(fault.value)) for fault in verdict.faults)
         if key in seen:
             return Ended(None, repairs, f"the same faults returned: {_first(verdict.faults)}")
         seen.add(key)
         said = [*messages, *_repair(verdict)]
     return Ended(None, REPAIRS, f"still faulty after {REPAIRS} repairs: {_first(faults)}")
-
-
-def refusal_in(message: object) -> str | None:
-    """Return the words of an explicit refusal, as OpenAI's protocol has them beside the content or as a block of it."""
-    more = getattr(message, "additional_kwargs", None)
-    if isinstance(more, dict) and isinstance(told := more.get("refusal"), str) and told:
-        return told
-    content = getattr(message, "content", None)
-    for block in content if isinstance(content, list) else ():
-        if isinstance(block, dict) and block.get("type") == "refusal":
-            return str(block.get("refusal") or "no reason given")
-    return None
-
-
-def was_cut(message: object) -> bool:
-    """Say whether an answer ended at its output cap."""
-    more = getattr(message, "response_metadata", None)
-    if not isinstance(more, dict):
-        return False
-    incomplete = more.get("incomplete_details")
-    return more.get("finish_reason") == "length" or (
-        isinstance(incomplete, dict) and incomplete.get("reason") == "max_output_tokens"
-    )
 
 
 def _repair(verdict: Verdict) -> list[Message]:

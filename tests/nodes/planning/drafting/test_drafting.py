@@ -119,22 +119,54 @@ async def test_what_ends_a_run_is_raised(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "requests"),
     [
-        AIMessage("", additional_kwargs={"refusal": "no"}),
-        AIMessage([{"type": "refusal", "refusal": "no"}]),
-        "I am sorry, I cannot do that.",
-        "",
-        "{{{",
+        (AIMessage("", additional_kwargs={"refusal": "no"}), 1),
+        (AIMessage([{"type": "refusal", "refusal": "no"}]), 1),
+        (AIMessage("", response_metadata={"finish_reason": "content_filter"}), 1),
+        ("I'm sorry, but I can't help with that.", 1),
+        ("", 1),
+        (" \n", 1),
+        (AIMessage([]), 1),
+        (AIMessage("", response_metadata={"finish_reason": "length"}), 1),
+        ("{{{", 2),
+        ("Owls are birds.", 2),
     ],
 )
-async def test_an_answer_without_a_plan_falls_back(answer: Any) -> None:
-    """A refusal, nothing, or something else entirely: at most one more request is spent on it."""
+async def test_an_answer_without_a_plan_falls_back(answer: Any, requests: int) -> None:
+    """After a refusal or nothing at once; something else entirely is asked about once more."""
     model = Model(answer)
     made, steps = await draft(model)
     assert made.origin == "fallback"
-    assert len(model.heard) <= 2
+    assert len(model.heard) == requests
     assert kinds(steps)[-1] == "PLAN_FALLBACK"
+
+
+async def test_a_plan_in_a_tool_call_beside_an_empty_text_is_read() -> None:
+    """A message without text says something by its calls."""
+    call = {"name": "plan", "args": {"subtasks": [row("s1", "finance"), row("s2", "legal")]}, "id": "1"}
+    made, _ = await draft(Model(AIMessage("", tool_calls=[call])))
+    assert (made.origin, len(made.plan.subtasks)) == ("model", 2)
+
+
+async def test_an_answer_that_was_cut_off_is_asked_for_again() -> None:
+    """However whole it looks; cut off once more, the fallback stands in."""
+    cut = AIMessage(said(row("s1", "finance")), response_metadata={"finish_reason": "length"})
+    model = Model(cut, GOOD)
+    made, steps = await draft(model)
+    assert (made.origin, made.repairs, len(made.plan.subtasks)) == ("model", 1, 2)
+    assert kinds(steps) == ["PLAN_DRAFTED", "PLAN_REJECTED", "PLAN_DRAFTED", "PLAN_REPAIRED"]
+    assert "cut off" in str(model.heard[1][-1])
+    model = Model(cut)
+    made, _ = await draft(model)
+    assert (made.origin, len(model.heard)) == ("fallback", 2)
+
+
+async def test_another_value_at_the_same_place_is_another_fault() -> None:
+    """A model that gets further is asked once more."""
+    model = Model(said(row("s1", "astrologer")), said(row("s1", "cartomancer")), GOOD)
+    made, _ = await draft(model)
+    assert (made.origin, made.repairs, len(model.heard)) == ("model", 2, 3)
 
 
 async def test_without_a_model_the_fallback_knows_the_requirements() -> None:
