@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from concertino.contracts.errors import JournalError, StaleLease
 from concertino.contracts.finding import Finding
 from concertino.contracts.json import dump
-from concertino.prompts import fence, load, plain
+from concertino.prompts import fence, load, plain, refusal_in, text_in, was_cut
 
 TEXT_CHARS = 8_000
 """Of one finding."""
@@ -22,7 +22,7 @@ TEXTS_CHARS = 60_000
 ANSWER_CHARS = 6_000
 """Longest text that is taken; 300 words have about a third of it."""
 FIGURE = re.compile(r"\d+(?:[.,'\u00a0\u202f ]\d{3})*(?:[.,]\d+)?")
-ORDINAL = re.compile(r"^\s*(?:[-*]\s*)?\(?\d{1,2}[.)]\s", re.MULTILINE)
+ORDINAL = re.compile(r"^[^\S\n]*(?:[-*]\s*)?\(?\d{1,2}[.)]\s", re.MULTILINE)
 """`1. `, which numbers an item and states nothing."""
 
 
@@ -33,7 +33,7 @@ class Model(Protocol):
 
 
 async def merge_text(findings: Sequence[Finding], *, shares: Sequence[float], model: Model | None) -> str | None:
-    """Return one text that says what the findings say, or `None` on any failure; the template then stands in.
+    """Return one text that says what the findings say, whole, or `None` on any failure; the template then stands in.
 
     Args:
         findings: Whose outputs are merged; what is no text is shown as JSON.
@@ -61,8 +61,14 @@ async def merge_text(findings: Sequence[Finding], *, shares: Sequence[float], mo
         raise
     except Exception:  # noqa: BLE001 - a model may raise anything, and the texts can stand side by side
         return None
-    text = plain(_text(answer)).strip()
-    if not text or len(text) > ANSWER_CHARS or _refused(answer) or _invented(text, ranked):
+    text = plain(text_in(answer)).strip()
+    if (
+        not text
+        or len(text) > ANSWER_CHARS
+        or was_cut(answer)
+        or refusal_in(answer) is not None
+        or _invented(text, ranked)
+    ):
         return None
     return text
 
@@ -81,23 +87,6 @@ def _told(ranked: Sequence[tuple[Finding, float]]) -> list[str]:
 
 def _said(finding: Finding) -> str:
     return finding.output if isinstance(finding.output, str) else dump(finding.output)
-
-
-def _text(answer: object) -> str:
-    content = getattr(answer, "content", answer)
-    if isinstance(content, str):
-        return content
-    blocks = content if isinstance(content, list) else []
-    return "".join(
-        block if isinstance(block, str) else str(block.get("text") or "")
-        for block in blocks
-        if isinstance(block, str) or (isinstance(block, dict) and block.get("type") in {"text", "output_text"})
-    )
-
-
-def _refused(answer: object) -> bool:
-    more = getattr(answer, "additional_kwargs", None)
-    return isinstance(more, dict) and bool(more.get("refusal"))
 
 
 def _invented(text: str, ranked: Sequence[tuple[Finding, float]]) -> bool:

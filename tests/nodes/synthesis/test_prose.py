@@ -34,11 +34,12 @@ async def test_a_text_without_new_figures_is_taken() -> None:
         "",
         "x" * (ANSWER_CHARS + 1),
         AIMessage("no", additional_kwargs={"refusal": "no"}),
+        AIMessage("Income grew by 12", response_metadata={"finish_reason": "length"}),
         ValueError("down"),
     ],
 )
 async def test_else_the_template_stands(answer: Any) -> None:
-    """A new figure, nothing, too much, a refusal or a failure gives no text."""
+    """A new figure, nothing, too much, a refusal, half a text or a failure gives no text."""
     assert await merge_text(FOUND, shares=(0.7, 0.3), model=Model(answer)) is None
 
 
