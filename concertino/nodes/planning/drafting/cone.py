@@ -17,6 +17,7 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault, Plan, Subtask
+from concertino.contracts.requirements import Requirements
 from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning.cone import cone, rights
@@ -153,7 +154,8 @@ class _Patch:
             {"role": "user", "content": "\n\n".join(parts)},
         ]
 
-    def judge(self, answer: object) -> Verdict:
+    def judge(self, answer: object, _held: Requirements | None = None) -> Verdict:
+        """Return what a replacement in `answer` comes to; what the task asks for is known, and no answer changes it."""
         reading = read_plan(answer, specialists=self.cards)
         if reading.plan is None:
             return Verdict("none", 0, reading.notes, (), (NO_PLAN,), "")

@@ -17,7 +17,7 @@ from concertino.contracts.task import Task
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting.granted import Granted, bounded, granted
 from concertino.nodes.planning.drafting.placing import fill, fixed_ids, kept_as_set, rows_of
-from concertino.nodes.planning.drafting.requirements import requirements_of, with_criteria
+from concertino.nodes.planning.drafting.requirements import MOST, requirements_of, with_criteria
 from concertino.nodes.planning.drafting.talk import Verdict
 from concertino.nodes.planning.mending import mend
 from concertino.nodes.planning.reader import read_plan
@@ -41,16 +41,17 @@ class Bench:
     bound: Draft
     """The workflow's draft with its open holes, or an empty one; its constraints and gate policies hold for every plan."""
 
-    def judge(self, answer: object) -> Verdict:
+    def judge(self, answer: object, held: Requirements | None = None) -> Verdict:
         """Return what a plan in `answer` comes to. Never raises for what a model may say.
 
-        Subtasks that nobody can do are faults for the model to mend, never left out.
+        Subtasks that nobody can do are faults for the model to mend, never left out; nor is a criterion that is in `held`, what
+        the answers before this one understood.
         """
         reading = read_plan(answer, specialists=self.cards)
         if reading.plan is None:
             return Verdict("none", 0, reading.notes, (), (NO_PLAN,), "")
         left = granted(reading.plan)
-        asked = self._asked(reading.requirements)
+        asked = self._asked(_joined(held, bounded(reading.requirements)))
         task = self.held(asked)
         rows, notes = _covers(left.rows, task, is_whole=self.is_whole)
         told = (*reading.notes, *left.notes, *notes)
@@ -65,7 +66,7 @@ class Bench:
         )  # fmt: skip
         return Verdict(
             reading.form, len(rows), told, mended.notes, mended.faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
-            _asking(mended.plan, asked), mended.draft,
+            _asking(mended.plan, asked), mended.draft, asked,
         )  # fmt: skip
 
     @property
@@ -94,9 +95,9 @@ class Bench:
         )
         return plan.model_copy(update={"requirements": asked})
 
-    def _asked(self, understood: Requirements | None) -> Requirements:
+    def _asked(self, told: Requirements) -> Requirements:
         """Return what the model understood; what it left out is found by rule. Criteria that bind already stay alone."""
-        told, found = bounded(understood), requirements_of(self.task) or Requirements()
+        found = requirements_of(self.task) or Requirements()
         own = self.task.acceptance_criteria
         return Requirements(
             objectives=told.objectives or found.objectives,
@@ -124,7 +125,7 @@ class Bench:
         own: list[JsonValue] = [row for row in rows_of(draft) if row.get("id") not in fixed]
         shown = dump({"subtasks": own or [*left.rows]})
         notes = tuple(note for note in filled.notes if note not in self.bound.notes)
-        return Verdict(form, len(left.rows), notes, mended.notes, found, shown, _asking(plan, asked), draft)
+        return Verdict(form, len(left.rows), notes, mended.notes, found, shown, _asking(plan, asked), draft, asked)
 
 
 def _covers(rows: list[JsonObject], task: Task, *, is_whole: bool) -> tuple[list[JsonObject], list[str]]:
@@ -137,6 +138,19 @@ def _covers(rows: list[JsonObject], task: Task, *, is_whole: bool) -> tuple[list
     if is_whole and len(rows) == 1 and rows[0].get("covers") != ids:
         return [{**rows[0], "covers": ids}], [f"{rows[0].get('id')}: covers every criterion, as the only subtask"]
     return rows, []
+
+
+def _joined(held: Requirements | None, told: Requirements) -> Requirements:
+    """Return what is held already, with what is told beside it; of criteria of one id the first stands."""
+    if held is None:
+        return told
+    criteria = {one.id: one for one in (*told.acceptance_criteria, *held.acceptance_criteria)}
+    first = [criteria.pop(one.id) for one in held.acceptance_criteria]
+    return Requirements(
+        objectives=held.objectives or told.objectives,
+        constraints=held.constraints or told.constraints,
+        acceptance_criteria=(*first, *criteria.values())[:MOST],
+    )
 
 
 def _asking(plan: Plan | None, asked: Requirements) -> Plan | None:

@@ -13,6 +13,7 @@ from concertino.contracts.errors import JournalError, StaleLease
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Fault, Plan
+from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.draft import Draft
 from concertino.prompts import fence, is_apology, is_empty, load, refusal_in, was_cut
 
@@ -30,6 +31,12 @@ CUT = Fault(
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`, as every chat model takes it."""
 OnStep = Callable[[EventType, JsonObject], None]
+
+
+class Judge(Protocol):
+    """Says what an answer is worth, held to what the answers before it understood."""
+
+    def __call__(self, answer: object, held: Requirements | None, /) -> Verdict: ...
 
 
 class Model(Protocol):
@@ -55,6 +62,8 @@ class Verdict:
     plan: Plan | None = None
     draft: Draft | None = None
     """What can be kept for the next time."""
+    asked: Requirements | None = None
+    """What the task was understood to ask for, which a repair cannot take back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +78,7 @@ class Ended:
     """Why there is no plan."""
 
 
-async def converse(
-    model: Model, messages: Sequence[Message], *, judge: Callable[[object], Verdict], on_step: OnStep
-) -> Ended:
+async def converse(model: Model, messages: Sequence[Message], *, judge: Judge, on_step: OnStep) -> Ended:
     """Ask for a plan until one is accepted, the same faults return, or `REPAIRS` repairs were asked for.
 
     Faults are the same if they have the same codes, places and values. A refusal and an empty answer end it at once; one that was
@@ -84,6 +91,7 @@ async def converse(
     said = list(messages)
     seen: set[frozenset[tuple[str, str, str]]] = set()
     faults: tuple[Fault, ...] = ()
+    held: Requirements | None = None
     for repairs in range(REPAIRS + 1):
         try:
             answer = await model.ainvoke(said)
@@ -95,9 +103,12 @@ async def converse(
             return Ended(None, repairs, f"the model refused: {refusal}"[:REASON_CHARS])
         if is_empty(answer):
             return Ended(None, repairs, "the model's answer is empty")
-        verdict = judge(answer)
+        verdict = judge(answer, held)
         if was_cut(answer):  # what was read is a part, and may look whole
-            verdict = replace(verdict, read=(*verdict.read, CUT.message), faults=(CUT,), plan=None, draft=None)
+            verdict = replace(
+                verdict, read=(*verdict.read, CUT.message), faults=(CUT,), plan=None, draft=None, asked=None
+            )
+        held = verdict.asked or held
         on_step("PLAN_DRAFTED", {"form": verdict.form, "notes": [*verdict.read], "size": verdict.size})
         if verdict.plan is not None:
             if repairs:

@@ -62,6 +62,20 @@ async def test_a_model_repairs_at_most_twice(calls: int) -> None:
     assert [one.covers for one in made.plan.subtasks] == [("c1",), ("c2",)]
 
 
+@pytest.mark.parametrize("later", [None, {"acceptance_criteria": [{"id": "c1", "text": "less"}]}])
+async def test_a_repair_cannot_take_back_what_was_understood(later: dict[str, Any] | None) -> None:
+    """A criterion that the first answer stated is covered, or there is no plan by the model."""
+    header = {"requirements": later} if later else {}
+    first = said(row("s1", "finance", covers=["c1"]), row("s2", "legal"), requirements=TWO)
+    made, _ = await draft(Model(first, said(row("s1", "finance", covers=["c1"]), row("s2", "legal"), **header)))
+    assert made.origin == "fallback"
+    whole = said(row("s1", "finance", covers=["c1"]), row("s2", "legal", covers=["c2"]), **header)
+    made, _ = await draft(Model(first, whole))
+    assert made.origin == "model"
+    assert made.plan.requirements is not None
+    assert [(one.id, one.text) for one in made.plan.requirements.acceptance_criteria] == [("c1", "a"), ("c2", "b")]
+
+
 async def test_the_same_fault_twice_ends_it() -> None:
     """A third request would only cost: the fallback stands in, and says why."""
     model = Model(said(row("s1", "finance"), row("s2", "legal"), requirements=TWO))
