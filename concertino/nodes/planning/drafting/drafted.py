@@ -24,7 +24,6 @@ from concertino.nodes.planning.drafting.talk import REASON_CHARS, Model, OnStep,
 from concertino.nodes.planning.filling import close_holes
 from concertino.nodes.planning.first_draft import under
 from concertino.nodes.planning.gate_policy import GatePolicy
-from concertino.nodes.planning.patterns import advise
 from concertino.nodes.planning.validate import validate_draft
 from concertino.prompts import load
 
@@ -128,12 +127,9 @@ async def draft_plan(
 
 
 def _messages(bench: Bench) -> list[dict[str, str]]:
-    holes = bench.bound.open_holes
-    pattern = None if holes else advise(bench.task, bench.cards, limits=bench.limits)
-    most = pattern.subtasks if pattern is not None else sum(hole.max_subtasks for hole in holes)
     return [
-        {"role": "system", "content": load("plan").fill(most=str(min(most, bench.limits.subtasks)))},
-        {"role": "user", "content": material(bench.task, cards=bench.cards, bound=bench.bound, pattern=pattern)},
+        {"role": "system", "content": load("plan").fill(most=str(bench.most))},
+        {"role": "user", "content": material(bench.task, cards=bench.cards, bound=bench.bound, pattern=bench.pattern)},
     ]
 
 

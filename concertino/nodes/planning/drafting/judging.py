@@ -20,12 +20,20 @@ from concertino.nodes.planning.drafting.placing import fill, fixed_ids, kept_as_
 from concertino.nodes.planning.drafting.requirements import MOST, requirements_of, with_criteria
 from concertino.nodes.planning.drafting.talk import Verdict
 from concertino.nodes.planning.mending import mend
+from concertino.nodes.planning.patterns import TWO_LEVEL_SUBTASKS, Pattern, advise
 from concertino.nodes.planning.reader import read_plan
 from concertino.nodes.planning.validate import validate_draft
 
 NO_PLAN = Fault(
     code="empty", place="plan", message="there is no plan in the answer", fix='answer with {"subtasks": [...]} alone'
 )
+
+
+LEAST_BOUND = TWO_LEVEL_SUBTASKS
+"""No task is bound to fewer than these: that one specialist is enough is advice, drawn from words."""
+MOST_BOUND = 64
+"""Most subtasks of a model's plan, whatever `Limits.subtasks` allows a caller or a rule; chosen by hand, as a model that plans more
+repeats itself, and what is one subtask an item is a rule's `for_each`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +72,31 @@ class Bench:
             replace(self.bound, plan=plan, notes=told), task=task, cards=self.cards, limits=self.limits, budget=self.budget,
             standings=self.standings, drop_unknown=False,
         )  # fmt: skip
+        faults, made = mended.faults, mended.plan
+        if len(rows) > self.most:
+            faults, made = (_too_many(len(rows), self.most), *(one for one in faults if one.code != "too_many")), None
         return Verdict(
-            reading.form, len(rows), told, mended.notes, mended.faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
-            _asking(mended.plan, asked), mended.draft, asked,
+            reading.form, len(rows), told, mended.notes, faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
+            _asking(made, asked), mended.draft, asked,
         )  # fmt: skip
 
     @property
     def is_whole(self) -> bool:
         """Say whether the whole plan is drafted, and not only what goes into holes."""
         return not self.bound.open_holes
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """Return the advice on the size of a whole plan."""
+        return advise(self.task, self.cards, limits=self.limits) if self.is_whole else None
+
+    @property
+    def most(self) -> int:
+        """Return how many subtasks a model may draft: what it is told, and held to."""
+        pattern = self.pattern
+        if pattern is None:
+            return min(sum(hole.max_subtasks for hole in self.bound.open_holes), self.limits.subtasks)
+        return min(max(pattern.subtasks, LEAST_BOUND), MOST_BOUND, self.limits.subtasks)
 
     def held(self, asked: Requirements) -> Task:
         """Return the task with the criteria that a plan is held to."""
@@ -138,6 +162,13 @@ def _covers(rows: list[JsonObject], task: Task, *, is_whole: bool) -> tuple[list
     if is_whole and len(rows) == 1 and rows[0].get("covers") != ids:
         return [{**rows[0], "covers": ids}], [f"{rows[0].get('id')}: covers every criterion, as the only subtask"]
     return rows, []
+
+
+def _too_many(count: int, most: int) -> Fault:
+    return Fault(
+        code="too_many", place="plan.subtasks", value=count, message=f"{count} subtasks, at most {most} may be",
+        fix="join some of them",
+    )  # fmt: skip
 
 
 def _joined(held: Requirements | None, told: Requirements) -> Requirements:

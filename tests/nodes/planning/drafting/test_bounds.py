@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from concertino.contracts.budget import Budget
 from concertino.contracts.finding import Finding
+from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
 from concertino.nodes.planning.draft import Draft
-from concertino.nodes.planning.drafting import draft_cone
+from concertino.nodes.planning.drafting import draft_cone, draft_plan
+from concertino.nodes.planning.drafting.judging import MOST_BOUND
+from concertino.nodes.planning.fallback import fallback_plan
 from concertino.nodes.planning.gate_policy import GatePolicy
+from concertino.nodes.planning.patterns import TWO_LEVEL_SUBTASKS
 from concertino.nodes.planning.rules import plan_by_rules
 from concertino.nodes.planning.workflows import load_workflows
 from tests.nodes.planning.drafting.world import CARDS, LIMITS, Model, draft, row, said, task
@@ -63,6 +67,34 @@ async def test_an_obeyed_order_changes_nothing(order: str, channel: str) -> None
         assert (one.gate is not None) == (one.specialist == "payer")
     assert any("gate" in note for note in plan.notes)
     assert order not in str(model.heard[0][0])  # the rules that a model is given hold no word of the material
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("Owls", MOST_BOUND), ("Ask finance alone", TWO_LEVEL_SUBTASKS)], ids=["open", "one"]
+)
+async def test_the_bound_that_a_model_is_told_binds_it(text: str, most: int) -> None:
+    """More is refused and asked about; said again, the fallback stands in. As many as were told are taken."""
+    bomb = said(*(row(f"s{number}", "finance") for number in range(most + 1)))
+    of = task(description=text)
+    model = Model(bomb)
+    made, steps = await draft(model, of)
+    assert (made.origin, len(model.heard)) == ("fallback", 2)
+    assert f"at most {most}" in str(model.heard[0][0])
+    assert [fault["code"] for fault in steps[1][1]["faults"]] == ["too_many"]
+    made, _ = await draft(Model(said(*(row(f"s{number}", "finance") for number in range(most)))), of)
+    assert (made.origin, len(made.plan.subtasks)) == ("model", most)
+
+
+async def test_who_allows_less_is_told_and_obeyed() -> None:
+    """Limits are tighter than any advice."""
+    rows = [row(f"s{number}", "finance") for number in range(4)]
+    few = Limits(subtasks=3)
+    model = Model(said(*rows), said(*rows[:3]))
+    made = await draft_plan(
+        task(), model=model, cards=CARDS, limits=few, fallback=lambda: fallback_plan(task(), CARDS),
+        on_step=lambda kind, payload: None,
+    )  # fmt: skip
+    assert (made.origin, made.repairs, len(made.plan.subtasks)) == ("model", 1, 3)
 
 
 def opened() -> Draft:
