@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite, Send, interrupt
 
-from concertino.contracts.errors import InputError
+from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.gate import Answer
 from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
@@ -62,7 +62,11 @@ async def plan(state: PlannerState, config: RunnableConfig) -> Update:
     """Adopt the plan that was made and validated at the door, else have the model make it, and put it on the record."""
     entry, run = entry_of(config), live_run(config)
     if entry.plan is None:
-        entry.plan, entry.complexity = await plan_by_model(run)
+        try:
+            entry.plan, entry.complexity = await plan_by_model(run)
+        except PlanInvalid as error:
+            await _unplanned(run, error)
+            raise
     made, policy = entry.plan.model_dump(mode="json"), run.policy.model_dump(mode="json")
     payload: JsonObject = {"plan": made, "policy": policy, "complexity": entry.complexity}
     payload["input_schemas"] = input_schemas(entry.plan, run.options.cards)
@@ -70,6 +74,19 @@ async def plan(state: PlannerState, config: RunnableConfig) -> Update:
     run.adopt_plan(entry.plan)
     await run.commit("RUN_PLANNED", state="planned", payload=payload)
     return {"plan": made, "policy": policy, "complexity": entry.complexity, **_own(state, run)}
+
+
+async def _unplanned(run: Run, error: PlanInvalid) -> None:
+    """End a run for which neither the model nor a rule has a plan: a resume would ask the model again."""
+    run.money.close()
+    faults = [fault.model_dump(mode="json") for fault in error.faults]
+    result: JsonObject = {
+        "status": "failed", "task_id": run.task_id, "run_id": run.run_id, "reason": str(error), "answer": None,
+        "faults": cast("Any", faults), "subtasks": [], "usage": run.usage().model_dump(), "costs": run.money.costs(),
+    }  # fmt: skip
+    payload: JsonObject = {"status": "failed", "result": result, "reason": str(error)}
+    await run.commit("RUN_FAILED", state="failed", payload=payload)
+    run.is_delivered = True
 
 
 async def approve(state: PlannerState, config: RunnableConfig) -> Update:

@@ -29,6 +29,10 @@ _UNBILLED_NAMES = {
 """Network errors that mean the request never reached the other side."""
 
 
+CAUSES = 5
+"""Errors wrapped in one another that are looked at; chosen by hand above what SDKs do."""
+
+
 class Verdict(NamedTuple):
     """How one attempt that left the process is closed."""
 
@@ -77,10 +81,14 @@ def judge_error(tool: Tool, error: BaseException) -> Verdict:
 
 def _never_arrived(error: BaseException) -> bool:
     """Say whether a request never reached the other side; SDKs wrap the error that tells."""
-    told = (error, error.__cause__)
-    return any(
-        one is not None and (isinstance(one, ConnectionRefusedError) or is_named(one, _UNBILLED_NAMES)) for one in told
-    )
+    one: BaseException | None = error
+    for _ in range(CAUSES):
+        if one is None:
+            return False
+        if isinstance(one, ConnectionRefusedError) or is_named(one, _UNBILLED_NAMES):
+            return True
+        one = one.__cause__
+    return False
 
 
 def is_ours(error: BaseException) -> bool:
