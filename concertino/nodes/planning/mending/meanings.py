@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from concertino.contracts.specialist import Cards
-from concertino.nodes.planning.mending.kinds import SAME, Direction
+from concertino.nodes.planning.mending.kinds import Direction
+from concertino.nodes.planning.mending.media import SAME
 from concertino.nodes.planning.mending.words import STEM_CHARS, alike, plain, stems, without_remarks
 
 IN_NAME, IN_DESCRIPTION = 1.0, 0.7
@@ -24,6 +25,9 @@ _QUOTED = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"|<[^<>]*>")
 """What an objective cites is its data and not its work."""
 ACRONYM = (2, 6)
 """Letters of an acronym, at least and at most."""
+
+WORDS = 20_000
+"""Words of which is kept who has them; chosen by hand."""
 
 
 class Meanings:
@@ -100,17 +104,21 @@ class Meanings:
         known = self._weights.get(word)
         if known is None:
             known = min((self._weights[other] for other in self._forms(word)), default=self._most)
-            self._weights[word] = known
+            if len(self._weights) < WORDS:
+                self._weights[word] = known
         return known
 
     def _counts(self, word: str, name: str) -> float:
-        if word not in self._holders:
+        holders = self._holders.get(word)
+        if holders is None:
             forms = self._forms(word)
-            self._holders[word] = {
+            holders = {
                 holder: IN_NAME if forms & self._names[holder] else IN_DESCRIPTION
                 for holder, body in self._bodies.items() if forms & body
             }  # fmt: skip
-        return self._holders[word].get(name, 0.0)
+            if len(self._holders) < WORDS:
+                self._holders[word] = holders
+        return holders.get(name, 0.0)
 
     def _forms(self, word: str) -> set[str]:
         """Return the words that somebody uses and that are forms of this one."""
