@@ -18,8 +18,8 @@ from concertino.nodes.planning.mending.arguments import settle
 from concertino.nodes.planning.mending.fields import mend_coverage, mend_fields, mend_inputs
 from concertino.nodes.planning.mending.identity import part_ids
 from concertino.nodes.planning.mending.links import Links
-from concertino.nodes.planning.mending.names import Names
 from concertino.nodes.planning.mending.order import break_circles, drop_dangling
+from concertino.nodes.planning.mending.sharing import SHARED
 from concertino.nodes.planning.mending.staffing import name_workers
 from concertino.nodes.planning.mending.workpiece import Workpiece
 from concertino.nodes.planning.validate import validate_draft
@@ -88,7 +88,7 @@ def mend(
 
 
 def _mend(piece: Workpiece, cards: Cards, task: Task, *, drop_unknown: bool) -> None:
-    names = Names(cards)
+    names = SHARED.of(cards)
     part_ids(piece)
     links = Links(piece)
     links.resolve()
