@@ -11,6 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ class Kept(NamedTuple):
     outcome: str
     """`kept`, `lost` where a valid node or edge is gone, `fallback` or `refused`."""
     status: str
+    is_whole: bool = True
+    """Whether no step was left out as one that no specialist does."""
 
 
 def measure() -> dict[str, Any]:
@@ -53,17 +56,25 @@ def measure() -> dict[str, Any]:
     if not DATA.is_dir():
         return {"absent": "../shared/data/planning"}
     rows = list(_rows("recorded_taskbench_plans.jsonl"))
-    start = time.perf_counter()
-    kept = [_kept(row) for row in rows]
-    seconds = time.perf_counter() - start
-    faulty = [(row, one) for row, one in zip(rows, kept, strict=True) if row["issues"]]
-    clean = [one for row, one in zip(rows, kept, strict=True) if not row["issues"]]
     return {
         "reading": _reading(rows),
         "tutorials_read": sum(
             read_plan(row["raw"]).plan is not None for row in _rows("recorded_tutorial_outputs.jsonl")
         ),
         "gold": _gold(),
+        **_mending(rows, _cards),
+        "no_declared_kinds": _mending(rows, _described),
+    }
+
+
+def _mending(rows: list[dict[str, Any]], read: Callable[[str], dict[str, SpecialistCard]]) -> dict[str, Any]:
+    """Return what became of the plans, over specialists as `read` has them."""
+    start = time.perf_counter()
+    kept = [_kept(row, read(row["tools"])) for row in rows]
+    seconds = time.perf_counter() - start
+    faulty = [(row, one) for row, one in zip(rows, kept, strict=True) if row["issues"]]
+    clean = [one for row, one in zip(rows, kept, strict=True) if not row["issues"]]
+    return {
         "clean": {"plans": len(clean), **_counted(clean)},
         "faulty": {
             "plans": len(faulty),
@@ -82,6 +93,9 @@ def _counted(kept: Iterable[Kept]) -> dict[str, Any]:
     return {
         "outcomes": dict(Counter(one.outcome for one in known)),
         "statuses": dict(Counter(one.status for one in known)),
+        "valid_whole": sum(one.outcome == "kept" and one.is_whole for one in known),
+        "valid_with_a_step_left_out": sum(one.outcome == "kept" and not one.is_whole for one in known),
+        "refused": sum(one.outcome == "refused" for one in known),
     }
 
 
@@ -93,6 +107,12 @@ def _rows(name: str) -> Iterator[dict[str, Any]]:
 @cache
 def _cards(tools: str) -> dict[str, SpecialistCard]:
     return read_cards(str(DATA / tools))
+
+
+@cache
+def _described(tools: str) -> dict[str, SpecialistCard]:
+    """Return the same specialists by name and description alone."""
+    return {name: replace(card, input_schema=None, output_schema=None) for name, card in _cards(tools).items()}
 
 
 def _reading(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -138,8 +158,8 @@ def _tools(plan: Mapping[str, Any]) -> list[str]:
     return [node["task"] for node in plan["task_nodes"]]
 
 
-def _kept(row: dict[str, Any]) -> Kept:
-    cards, plan = _cards(row["tools"]), row["plan"]
+def _kept(row: dict[str, Any], cards: Mapping[str, SpecialistCard]) -> Kept:
+    plan = row["plan"]
     verdict = judge(json.dumps(plan), cards, task=TASK, limits=Limits())
     if verdict.plan is None or verdict.status == "fallback":
         return Kept(verdict.status, verdict.status)
@@ -149,7 +169,8 @@ def _kept(row: dict[str, Any]) -> Kept:
     edges = {(by_id[need], one["specialist"]) for one in subtasks for need in one["needs"]}
     wanted = Counter(name for name in _tools(plan) if name in cards)
     is_kept = not wanted - got and _valid_edges(plan, cards) <= edges
-    return Kept("kept" if is_kept else "lost", verdict.status)
+    is_whole = not any(note.startswith("NOT PLANNED") for note in verdict.notes)
+    return Kept("kept" if is_kept else "lost", verdict.status, is_whole)
 
 
 def _valid_edges(plan: Mapping[str, Any], cards: Mapping[str, SpecialistCard]) -> set[tuple[str, str]]:
