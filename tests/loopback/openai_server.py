@@ -7,6 +7,7 @@ bill is kept. It misbehaves on demand: errors, cut streams, connections that han
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +109,8 @@ class OpenAIServer:
             pass  # the client went away, or the test is over
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()  # else the loop ends before its socket does
 
     async def _exchange(self, received: Received, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; say whether the connection goes on."""

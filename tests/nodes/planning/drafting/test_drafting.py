@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
+from openai import DefaultAsyncHttpxClient
 from pydantic import SecretStr
 
 from concertino.contracts.errors import (
@@ -228,7 +229,10 @@ async def test_a_fallback_is_not_kept() -> None:
 async def test_over_the_wire(reply: Reply, origin: str) -> None:
     """The same through the real client and a server that speaks the protocol."""
     with OpenAIServer(reply) as server:
-        model = ChatOpenAI(model="m", base_url=server.url, api_key=SecretStr("k"), max_retries=0)
-        made, _ = await draft(model)
+        async with DefaultAsyncHttpxClient() as http:
+            model = ChatOpenAI(
+                model="m", base_url=server.url, api_key=SecretStr("k"), max_retries=0, http_async_client=http
+            )
+            made, _ = await draft(model)
         assert made.origin == origin
         assert len(server.requests) <= 2
