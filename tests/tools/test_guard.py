@@ -20,7 +20,7 @@ def test_success_charges_what_was_used() -> None:
     world = World()
     search = world.script({"n": 3}, used=lambda result: Cost(tokens=result["n"]))
     assert world.call(search) == {"n": 3}
-    assert world.account.made["s:1:search:1#1"].sums == amounts(tokens=100, calls=1, usd=0.5)
+    assert world.account.made["s:1:search:1#1"].amounts == amounts(tokens=100, calls=1, usd=0.5)
     assert world.account.charged == amounts(tokens=3, calls=1)
     assert world.events == [
         (

@@ -73,7 +73,7 @@ class LoopClock:
 @dataclass
 class FakeReservation:
     account: "FakeAccount"
-    sums: Amounts
+    amounts: Amounts
     endings: list[str] = field(default_factory=list)
     path: str = "run/search"
 
@@ -90,7 +90,7 @@ class FakeReservation:
         self.end("refunded", NOTHING)
 
     def settle_in_full(self) -> None:
-        self.end("in full", self.sums)
+        self.end("in full", self.amounts)
 
 
 class FakeAccount:
