@@ -53,6 +53,8 @@ class Span:
     in_text: bool = False
     """Whether the end stands inside a string."""
     too_deep: bool = False
+    crossed: bool = False
+    """Whether a bracket was closed by another's mark."""
 
 
 class Closing(NamedTuple):
@@ -78,7 +80,7 @@ def span(text: str, start: int) -> Span:
                 found.end, found.too_deep = at, True
                 return found
         elif kind == "close":
-            stack.pop()
+            found.crossed |= CLOSING[stack.pop().mark] != token[0]
             if not stack:
                 found.end = at + 1
                 return found
@@ -91,6 +93,27 @@ def span(text: str, start: int) -> Span:
             found.in_text = True
             return found
     return found
+
+
+def uncrossed(text: str, start: int) -> tuple[str, int] | None:
+    """Return a value with the marks that are missing inside it put in, and where it ends; `None` where it never does."""
+    open_marks: list[str] = []
+    made, at = "", start
+    for token in _TOKEN.finditer(text, start):
+        kind, mark = token.lastgroup, token[0]
+        if kind == "open":
+            open_marks.append(mark)
+        elif kind == "quote" or len(open_marks) > NESTING:
+            return None
+        elif kind == "close":
+            while open_marks and CLOSING[open_marks[-1]] != mark:
+                made, at = made + text[at : token.start()] + CLOSING[open_marks.pop()], token.start()
+            if not open_marks:
+                return None
+            open_marks.pop()
+            if not open_marks:
+                return made + text[at : token.end()], token.end()
+    return None
 
 
 def closings(text: str, found: Span, lists: frozenset[str]) -> list[Closing]:

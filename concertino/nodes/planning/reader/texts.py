@@ -9,7 +9,7 @@ from typing import Any
 
 from json_repair import repair_json
 
-from concertino.nodes.planning.reader.brackets import Span, closings, span
+from concertino.nodes.planning.reader.brackets import Span, closings, span, uncrossed
 from concertino.nodes.planning.reader.literals import Parsed, read_json, read_python, read_yaml_text
 
 FENCE = re.compile(
@@ -101,7 +101,7 @@ def _scattered(text: str) -> list[Found]:
     inside: list[Found] = []
     broken: list[Found] = []
     notes: tuple[str, ...] = ()
-    at = scanned = mended = broken_until = 0
+    at = scanned = repairing = broken_until = 0
     for _ in range(STARTS):
         begin = START.search(text, at)
         if begin is None or scanned > SCANNED:
@@ -113,7 +113,12 @@ def _scattered(text: str) -> list[Found]:
         at = found.end if found.too_deep else begin.end()
         if found.too_deep:
             continue
-        made = _strict(text[start : found.end]) if not found.stack else _closed(text, found)
+        mended = uncrossed(text, start) if found.crossed and start == first else None
+        if mended is not None:
+            made = _uncrossed(mended[0])
+            found.stack, found.end = [], mended[1]
+        else:
+            made = _strict(text[start : found.end]) if not found.stack else _closed(text, found)
         if made is not None:
             at = found.end
             if not _is_words(made.value) or text[:start].rstrip(" \t")[-1:] in ("", ":", "=", "\n"):
@@ -122,14 +127,21 @@ def _scattered(text: str) -> list[Found]:
                 else:
                     whole.append(made)
         elif start == first and found.end - start > 2 and start >= broken_until:
-            mended += found.end - start
-            if mended > REPAIRED_CHARS:
+            repairing += found.end - start
+            if repairing > REPAIRED_CHARS:
                 notes = (TOO_LONG,)
-            elif (repaired := _repaired(text, found)) is not None:
+            elif (repaired := _repaired(text, found, mended[0] if mended else "")) is not None:
                 broken.append(repaired)
                 broken_until = found.end
     # What stands inside something broken is a part of it, and counts only where the mended whole holds less.
     return [*inside, *broken, *whole, *([Found(None, "none", notes)] if notes else [])]
+
+
+def _uncrossed(piece: str) -> Found | None:
+    made = _strict(piece, sets=False)
+    return (
+        Found(made.value, f"half {made.form}", (*made.notes, MENDED)) if made and _holds_mappings(made.value) else None
+    )
 
 
 def _strict(piece: str, *, sets: bool = True) -> Found | None:
@@ -185,9 +197,9 @@ def _as_whole(kept: Any, whole: Any) -> bool:
     return True
 
 
-def _repaired(text: str, found: Span) -> Found | None:
+def _repaired(text: str, found: Span, matched: str = "") -> Found | None:
     """Return faulty JSON mended: brackets, quotes and commas. What was open at the end is left out."""
-    piece = text[found.start : found.end]
+    piece = matched or text[found.start : found.end]
     note = MENDED
     if found.stack:
         piece, note = closings(text, found, LISTS)[-1].whole, CUT

@@ -211,3 +211,23 @@ def test_foreign_and_endless_values_are_no_danger():
         b"\xff",
     ):
         assert read_plan(given).plan is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"subtasks": [{"id": "a", "specialist": "search"}, {"id": "b", "specialist": "math", "needs": ["a"]]}',
+        '{"subtasks": [{"id": "a", "specialist": "search"}, {"id": "b", "specialist": "math", "needs": ["a"}]}',
+        '{"subtasks": [{"id": "a", "specialist": "search"}, {"id": "b", "specialist": "math", "needs": ["a"]}}',
+        '{"subtasks": [{"id": "a", "specialist": "search", "inputs": {"q": 1}, {"id": "b", "specialist": "math", "needs": ["a"]}]}',
+        'So: {"subtasks": [{"id": "a", "specialist": "search"}, {"id": "b", "specialist": "math", "needs": ["a"]]} (done [1])',
+    ],
+)
+def test_a_closing_bracket_that_is_missing_inside_loses_nothing(text: str) -> None:
+    """It is put in where the next mark shows that it is missing, with a note."""
+    found = read_plan(text, specialists=STAFF)
+    assert [(row["id"], row["specialist"], row["needs"]) for row in rows(found)] == [
+        ("a", "search", []),
+        ("b", "math", ["a"]),
+    ]
+    assert any("mended" in note for note in found.notes)
