@@ -6,10 +6,13 @@ import math
 from typing import Any
 
 import pytest
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
-from concertino import Brief, Event, Finding, InputError, specialist
+from concertino import Brief, Budget, Event, Finding, InputError, create_planner, specialist
 from tests.graph import isolated
 from tests.graph.plans import planner, states, subtask, task
+from tests.loopback.openai_server import OpenAIServer, Say
 
 WRONG: list[tuple[str, Any]] = [
     *((name, value) for name in ("tokens", "calls", "documents") for value in (1.5, True, "5", None, math.nan, -1)),
@@ -114,3 +117,26 @@ async def test_what_is_no_json_is_not_published() -> None:
     result = (await made.ainvoke(task("t", subtask("s", "teller"))))["result"]
     assert result["subtasks"][0]["outputs"] == ["publish.a", "publish.a", "publish", "publish", "publish.finding"]
     assert [event for event in events if event.type == "FINDING_DISCOVERED"] == []
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"node_budgets": {"plan": Budget(tokens=5)}},
+        {"node_budgets": {"plan": Budget(calls=0)}},
+        {"budget": Budget(tokens=10_000), "shares": {"orchestrator": 0.0005}},
+    ],
+)
+async def test_what_planning_may_use_binds_it_before_there_is_a_plan(bounds: dict[str, Any]) -> None:
+    """No request leaves that the node's own limit does not pay for."""
+
+    @specialist("good")
+    async def good(brief: Brief) -> int:
+        return 1
+
+    with OpenAIServer(Say('{"subtasks": [{"id": "a", "specialist": "good"}]}')) as server:
+        model = ChatOpenAI(model="m", base_url=server.url, api_key=SecretStr("k"))
+        graph = create_planner(specialists=[good], models={"plan": model}, **bounds)
+        result = (await graph.ainvoke({"task": {"title": "Assess X"}}))["result"]
+    assert (server.requests, result["costs"]["nodes"]["plan"].get("tokens", 0)) == ([], 0)
+    assert (result["status"], result["plan"]["origin"]) == ("success", "fallback")

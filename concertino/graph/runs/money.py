@@ -53,6 +53,9 @@ class Money:
             random=random.random,
         )
         self.reallocation = Reallocation(options, self.ledger, emit, node=WORK)
+        for node, bound in self._nodes(None).items():  # planning spends before there is a plan
+            if node != WORK:
+                self.ledger.account((node,), limit=bound)
         for key, charge in charges.items():
             self.account(tuple(charge.path.split("/")[1:])).charge(Amounts(**charge.amounts), key=key)
             if not charge.settled:  # nobody will ever know what came of it
@@ -60,17 +63,22 @@ class Money:
 
     def bound(self, plan: Budget | None) -> None:
         """Set the limits of nodes and specialists; the plan's own narrows what all specialists have together."""
+        parts = allocate(self._budget, self._options.shares)
+        for name, known in self._options.specialists.items():
+            bound = known.card.budget.within(parts.get(name, Budget()))
+            if bound != Budget():
+                self.ledger.account((WORK, name), limit=bound)
+        for node, bound in self._nodes(plan).items():
+            self.ledger.account((node,), limit=bound)
+
+    def _nodes(self, plan: Budget | None) -> dict[str, Budget]:
+        """Return the limits of the nodes: their parts of the run's budget within what was declared for them."""
         nodes = dict(self._options.node_budgets)
         if plan is not None:
             nodes[WORK] = plan.within(nodes.get(WORK, Budget()))
         parts = allocate(self._budget, self._options.shares)
-        for name, known in self._options.specialists.items():
-            bound = known.card.budget.within(parts.pop(name, Budget()))
-            if bound != Budget():
-                self.ledger.account((WORK, name), limit=bound)
-        for node in {**parts, **nodes}:
-            bound = parts.get(node, Budget()).within(nodes.get(node, Budget()))
-            self.ledger.account((node,), limit=bound)
+        named = [node for node in {**parts, **nodes} if node not in self._options.specialists]
+        return {node: parts.get(node, Budget()).within(nodes.get(node, Budget())) for node in named}
 
     def account(self, path: tuple[str, ...], *, limit: Budget | None = None) -> Account:
         """Return the account at `path` below the run, with a limit of its own."""
