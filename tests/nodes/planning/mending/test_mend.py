@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from concertino.contracts.limits import Limits
+from concertino.contracts.requirements import Criterion
 from concertino.contracts.specialist import SpecialistCard
-from concertino.contracts.task import Criterion, Task
+from concertino.contracts.task import Task
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.mending import Mended, mend
 
