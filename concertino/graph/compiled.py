@@ -6,6 +6,7 @@ the thread, a resubmission must leave the thread alone, and a synchronous run is
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +17,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.ids import new_id
 from concertino.contracts.task import Task
 from concertino.graph import blocking
+from concertino.graph.boundary import Boundary, options_at
 from concertino.graph.door.conductor import Conductor
 from concertino.graph.door.forks import FORK, INTAKE, START, marked
 from concertino.graph.door.lineage import (
@@ -46,6 +47,13 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     def __init__(self, *, conductor: Conductor, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conductor = conductor
+
+    def at(self, boundary: Boundary) -> PlannerGraph:
+        """Return the same planner at another boundary, with breakers, plans and live runs of its own; cheap."""
+        made = copy.copy(self)
+        made.conductor = Conductor(options_at(boundary, self.conductor.options))
+        made.checkpointer = boundary.checkpointer
+        return made
 
     # In and out.
 
@@ -144,7 +152,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             return None
         here = saved.checkpoint["id"]
         if latest is not None and here != latest.checkpoint["id"]:
-            return f"{FORK}{here}:{new_id('at')}"
+            return f"{FORK}{here}:{self.conductor.options.ids('at')}"
         return None
 
     def _apart(self) -> CompiledStateGraph[Any, Any, Any, Any]:

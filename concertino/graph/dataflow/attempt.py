@@ -15,6 +15,7 @@ from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Subtask
+from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.asking import Replies, within
 from concertino.graph.dataflow.bodies import CoroutineWork, Raised, ThreadWork, Work
 from concertino.graph.dataflow.desk import AttemptDesk
@@ -121,12 +122,13 @@ async def _run_body(order: Order) -> Outcome:
         deadline=until,
     )
     watch = Watch(run.clock)
-    work = within(
-        order.config,
-        order.replies,
-        attempt=order.number,
-        start=lambda config: _held(order, facts, desk, config, watch),
-    )
+    with scoped(Scope(card.name, subtask.id, order.number)):
+        work = within(
+            order.config,
+            order.replies,
+            attempt=order.number,
+            start=lambda config: _held(order, facts, desk, config, watch),
+        )
     run.at_work.add(work)
     timer: asyncio.TimerHandle | None = None
     try:

@@ -12,13 +12,17 @@ from concertino.contracts.event import CONTROL, Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.journal import LEASE_S, Journal
 from concertino.graph.runs.run import Run
+from concertino.journal.memory import MemoryJournal
 
 BEAT_S = 0.2
 """Seconds between two looks at answers and cancellations from other processes; chosen by hand."""
 
 
 class Heart:
-    """One daemon thread a journal, alive while runs are."""
+    """One daemon thread a journal, alive while runs are; none for a journal that tells what was asked by itself.
+
+    Such a journal is this process's own: its leases need no renewal.
+    """
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal, self._clock = journal, clock
@@ -29,9 +33,13 @@ class Heart:
         """Runs whose record may hold requests from before the cursor."""
         self._thread: threading.Thread | None = None
         self._stirred = threading.Event()
+        self._listens = False
 
     def keep(self, run: Run) -> None:
         """Look after a run until `drop`."""
+        if isinstance(self._journal, MemoryJournal):
+            self._keep_in(self._journal, run)
+            return
         with self._lock:
             self._runs[run.run_id] = run
             self._renewed[run.run_id] = self._clock.monotonic()
@@ -44,7 +52,8 @@ class Heart:
     def drop(self, run: Run) -> None:
         """Stop looking after a run; the thread ends with the last one."""
         with self._lock:
-            self._runs.pop(run.run_id, None)
+            if self._runs.pop(run.run_id, None) is not None and isinstance(self._journal, MemoryJournal):
+                self._listen(self._journal)
             self._renewed.pop(run.run_id, None)
             if not self._runs:
                 self._thread = None
@@ -54,6 +63,21 @@ class Heart:
         """Return the live run of a task in this process."""
         with self._lock:
             return next((run for run in self._runs.values() if run.task_id == task_id), None)
+
+    def _keep_in(self, journal: MemoryJournal, run: Run) -> None:
+        with self._lock:
+            self._runs[run.run_id] = run
+            self._listen(journal)
+        # What was asked since the run's history was read is on the record.
+        for event in journal.controls(after=0).result()[1]:
+            if event.run_id == run.run_id:
+                self._heed(event)
+
+    def _listen(self, journal: MemoryJournal) -> None:
+        """Listen while there are runs; the caller holds the lock."""
+        if bool(self._runs) != self._listens:
+            self._listens = bool(self._runs)
+            (journal.heed if self._listens else journal.ignore)(self._heed)
 
     def _beat(self) -> None:
         stirred, failed = self._stirred, 0

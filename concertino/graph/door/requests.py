@@ -37,7 +37,7 @@ def requested(given: Any, options: Options) -> Task:
 
 def prepared(given: Any, options: Options) -> Task:
     """Return a task from outside, validated and completed by the planner's own `prepare`."""
-    task = read_task(given, limits=options.limits)
+    task = read_task(given, limits=options.limits, ids=options.ids)
     return task if options.prepare is None else options.prepare(task)
 
 

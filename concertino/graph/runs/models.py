@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from concertino.contracts.errors import SetupError
-from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan, SubtaskTier
 from concertino.graph.options import Options
@@ -62,7 +61,9 @@ class Models:
         if source is None:
             return None
         # A run may come back to a node, after a crash too, and what was reserved there before is still on its record.
-        return self.bind(source, (node,), key=new_id(node), deadline=deadline, caller=node, revoked=lambda: None)
+        return self.bind(
+            source, (node,), key=self._options.ids(node), deadline=deadline, caller=node, revoked=lambda: None
+        )
 
     def bind(
         self,

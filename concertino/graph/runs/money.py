@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
@@ -50,7 +49,7 @@ class Money:
                 on_settled=self._settled,
             ),
             retries=RetryBudget(),
-            random=random.random,
+            random=options.random,
         )
         self.reallocation = Reallocation(options, self.ledger, emit, node=WORK)
         for node, bound in self._nodes(None).items():  # planning spends before there is a plan
