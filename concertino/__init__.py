@@ -58,6 +58,7 @@ __all__ = [
     "DeadlineExceeded",
     "Declined",
     "Event",
+    "FileInvalid",
     "Evidence",
     "Finding",
     "GateRejected",
