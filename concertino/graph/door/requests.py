@@ -53,7 +53,13 @@ def allowed(context: object, config: Mapping[str, Any], options: Options) -> Pol
     except ValidationError as error:
         raise input_error(error, field="context") from error
     led = options.models.led_by(policy.model)
-    check_prices(led, options.prices, are_limited=dollars_limited(options, policy.budget), field="context.model")
+    check_prices(
+        led,
+        options.prices,
+        are_limited=dollars_limited(options, policy.budget),
+        now=options.clock.now,
+        field="context.model",
+    )
     try:
         Ledger(policy.budget, floor=options.floor)
     except SetupError as error:  # the planner's own budget holds its floor: the context narrowed it

@@ -77,7 +77,8 @@ class Roster:
             SetupError: one cannot be built.
         """
         for source in self:
-            await asyncio.to_thread(source.build)
+            if not source.is_built:
+                await asyncio.to_thread(source.build)
 
 
 def roster(

@@ -61,6 +61,11 @@ class ModelSource:
         return self._endpoint or f"{_server(self._built)}/{self.model}"
 
     @property
+    def is_built(self) -> bool:
+        """Whether it was built."""
+        return self._built is not None
+
+    @property
     def built(self) -> BaseChatModel:
         """The model as it was given, for its settings; `build` must have been called."""
         if self._built is None:
