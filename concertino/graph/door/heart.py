@@ -13,6 +13,7 @@ from concertino.contracts.gate import read_answer
 from concertino.contracts.journal import LEASE_S, Journal
 from concertino.graph.runs.run import Run
 from concertino.journal.memory import MemoryJournal
+from concertino.tools import threads
 
 BEAT_S = 0.2
 """Seconds between two looks at answers and cancellations from other processes; chosen by hand."""
@@ -31,7 +32,7 @@ class Heart:
         self._renewed: dict[str, float] = {}
         self._fresh: list[Run] = []
         """Runs whose record may hold requests from before the cursor."""
-        self._thread: threading.Thread | None = None
+        self._beats = False
         self._stirred = threading.Event()
         self._listens = False
 
@@ -44,10 +45,9 @@ class Heart:
             self._runs[run.run_id] = run
             self._renewed[run.run_id] = self._clock.monotonic()
             self._fresh.append(run)
-            if self._thread is None:
-                self._stirred = threading.Event()
-                self._thread = threading.Thread(target=self._beat, name="concertino-heart", daemon=True)
-                self._thread.start()
+            if not self._beats:
+                self._beats, self._stirred = True, threading.Event()
+                threads.beat(self._beat, name="concertino-heart")
 
     def drop(self, run: Run) -> None:
         """Stop looking after a run; the thread ends with the last one."""
@@ -56,7 +56,7 @@ class Heart:
                 self._listen(self._journal)
             self._renewed.pop(run.run_id, None)
             if not self._runs:
-                self._thread = None
+                self._beats = False
                 self._stirred.set()
 
     def live(self, task_id: str) -> Run | None:
