@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import JsonValue
 
@@ -15,8 +16,8 @@ from concertino.tools.models.request import schema_of, without_caps
 
 NEUTRAL = "concertino_tools"
 """Setting of a request in which its tools travel in neutral form, beside the provider's own."""
-STRUCTURED = "ls_structured_output_format"
-"""Setting in which LangChain's classes tell what form was asked for."""
+FORMS = ("response_format", "text", "format")
+"""Settings in which the form of an answer is asked for."""
 SENT = ("refusal", "function_call", "reasoning_content")
 """Of a message's additional fields, those that a provider is sent again."""
 HEADERS = frozenset({"retry-after", "content-type", "openai-processing-ms"})
@@ -25,7 +26,7 @@ UNTOLD = frozenset({"id", "created", "created_at", "token_usage", "logprobs", "p
 """Fields of an answer's metadata that another recording would have differently, or that stand elsewhere."""
 UNASKED = frozenset({
     "timeout", "stream", "stream_usage", "stream_options", "tools", "tool_choice", "response_format", "text", "format",
-    "parallel_tool_calls", NEUTRAL, STRUCTURED,
+    "parallel_tool_calls", NEUTRAL,
 })  # fmt: skip
 """Settings that are not what is asked, or that are said in neutral form."""
 
@@ -44,18 +45,14 @@ def request_of(messages: Sequence[BaseMessage], stop: Sequence[str] | None, sett
 def _add_settings(made: JsonObject, settings: Mapping[str, Any]) -> None:
     tools = settings.get(NEUTRAL) or settings.get("tools")
     if tools:
-        made["tools"] = [neutral_tool(one) for one in tools]
+        listed = [neutral_tool(one) for one in tools]
+        made["tools"] = [*listed]
         choice = _choice(settings.get("tool_choice"))
         if choice is not None:
-            made["tool_choice"] = choice
-    asked = settings.get(STRUCTURED)
-    form = asked.get("schema") if isinstance(asked, Mapping) else None
-    if form is None:
-        form = schema_of(
-            next((settings[one] for one in ("response_format", "text", "format") if one in settings), None)
-        )
-    if form is not None and not tools:
-        made["format"] = plain(form)
+            made["tool_choice"] = "required" if [choice] == [one.get("name") for one in listed] else choice
+    form = next((settings[one] for one in FORMS if settings.get(one) is not None), None)
+    if form is not None:
+        made["format"] = _form(form)
     more = {name: plain(value) for name, value in without_caps(settings).items() if name not in UNASKED}
     if more:
         made["settings"] = more
@@ -102,6 +99,13 @@ def neutral_tool(tool: Any) -> JsonObject:
     return {name: value for name, value in made.items() if value is not None}
 
 
+def _form(given: Any) -> JsonValue:
+    """Return the schema of an answer that was asked for, or what else was said of its form."""
+    given = schema_of(given)
+    inner = given.get("json_schema", given.get("format")) if isinstance(given, Mapping) else None
+    return plain(inner["schema"] if isinstance(inner, Mapping) and "schema" in inner else given)
+
+
 def _choice(given: Any) -> str | None:
     if isinstance(given, Mapping):
         inner = given.get("function")
@@ -125,12 +129,27 @@ def plain(value: Any) -> JsonValue:
 # Answers.
 
 
-def response_of(message: BaseMessage, *, call: str) -> JsonObject:
-    """Return an answer; ids of its tool calls are made from `call`, as providers' own would differ every time."""
+def result_of(result: ChatResult, *, call: str) -> JsonObject:
+    """Return an answer with all its choices; ids of tool calls are made from `call`, as providers' own differ every time."""
+    first, *others = [_answer(one, f"{call}.{at}" if at else call) for at, one in enumerate(result.generations)] or [{}]
+    if others:
+        first["others"] = [*others]
+    if result.llm_output and (about := {n: plain(v) for n, v in result.llm_output.items() if n not in UNTOLD}):
+        first["about"] = about
+    return first
+
+
+def _answer(generation: ChatGeneration, call: str) -> JsonObject:
+    message = generation.message
     made: JsonObject = {"content": _content(message.content)}
     made |= _calls(message, call)
     made |= _about(message)
-    return made
+    return made | _info(generation)
+
+
+def _info(generation: ChatGeneration) -> JsonObject:
+    info = {n: plain(v) for n, v in (generation.generation_info or {}).items() if n not in UNTOLD and v is not None}
+    return {"info": info} if info else {}
 
 
 def _calls(message: BaseMessage, call: str) -> JsonObject:
@@ -169,6 +188,23 @@ def usage_of(message: BaseMessage) -> JsonObject | None:
     return told if isinstance(told, dict) and told else None
 
 
+def chat_result(response: JsonObject, usage: JsonObject | None) -> ChatResult:
+    """Return a recorded answer as LangChain's; what a caller may change in it is its own."""
+    others: Any = response.get("others") or ()
+    about: Any = response.get("about")
+    return ChatResult(
+        generations=[
+            _generation(response, usage), *(_generation(one, None) for one in others),
+        ],
+        llm_output=dict(about) if about else None,
+    )  # fmt: skip
+
+
+def _generation(response: JsonObject, usage: JsonObject | None) -> ChatGeneration:
+    info: Any = response.get("info")
+    return ChatGeneration(message=answer_of(response, usage), generation_info=dict(info) if info else None)
+
+
 def answer_of(response: JsonObject, usage: JsonObject | None) -> AIMessage:
     """Return a recorded answer as LangChain's message."""
     made: dict[str, Any] = {**response}
@@ -189,8 +225,9 @@ def answer_of(response: JsonObject, usage: JsonObject | None) -> AIMessage:
 # Pieces of a stream: a text stands for itself.
 
 
-def piece_of(message: BaseMessage, *, call: str) -> JsonValue:
+def piece_of(chunk: ChatGenerationChunk, *, call: str) -> JsonValue:
     """Return a piece of a streamed answer."""
+    message = chunk.message
     made: JsonObject = {} if message.content == "" else {"content": _content(message.content)}
     if chunks := getattr(message, "tool_call_chunks", None):
         made["calls"] = [
@@ -200,7 +237,7 @@ def piece_of(message: BaseMessage, *, call: str) -> JsonValue:
             }
             for one in chunks
         ]  # fmt: skip
-    made |= _about(message)
+    made |= _about(message) | _info(chunk)
     if (usage := usage_of(message)) is not None:
         made["usage"] = usage
     if getattr(message, "chunk_position", None) == "last":
@@ -208,11 +245,16 @@ def piece_of(message: BaseMessage, *, call: str) -> JsonValue:
     return made["content"] if set(made) == {"content"} and isinstance(made["content"], str) else made
 
 
-def chunk_of(piece: object) -> AIMessageChunk:
+def chunk_of(piece: object) -> ChatGenerationChunk:
     """Return a recorded piece as LangChain's chunk."""
     if isinstance(piece, str):
-        return AIMessageChunk(content=piece)
+        return ChatGenerationChunk(message=AIMessageChunk(content=piece))
     made: dict[str, Any] = dict(piece) if isinstance(piece, Mapping) else {}
+    info = made.get("info")
+    return ChatGenerationChunk(message=_chunk(made), generation_info=dict(info) if info else None)
+
+
+def _chunk(made: Mapping[str, Any]) -> AIMessageChunk:
     return AIMessageChunk(
         content=made.get("content", ""),
         additional_kwargs=dict(made.get("more") or {}),
