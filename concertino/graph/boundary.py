@@ -6,6 +6,7 @@ The same planner at another boundary is how a run is recorded, replayed or simul
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,8 +34,14 @@ class Boundary:
     """Given every model of the planner and its specialists, and one that an invocation's context names."""
     tools: Callable[[Tool], Tool] | None = None
     """Given every tool of the planner and its specialists; must keep the name."""
+    specialists: Callable[[Specialist], Specialist] | None = None
+    """Given every specialist; must keep the card."""
     checkpointer: Any = None
     """LangGraph's saver; without one a run keeps no checkpoints, whatever the planner was given."""
+
+
+ambient: ContextVar[Boundary | None] = ContextVar("concertino_boundary", default=None)
+"""Where every planner stands that is made in this context: for those that make their planners themselves, as packs do."""
 
 
 def options_at(boundary: Boundary, options: Options) -> Options:
@@ -58,6 +65,9 @@ def options_at(boundary: Boundary, options: Options) -> Options:
             tools={name: through(tool) for name, tool in options.tools.items()},
             specialists={name: _with_tools(known, through) for name, known in options.specialists.items()},
         )
+    if boundary.specialists is not None:
+        instead = boundary.specialists
+        made = replace(made, specialists={name: instead(known) for name, known in made.specialists.items()})
     return made
 
 

@@ -19,7 +19,7 @@ from langgraph.types import Command
 from concertino.contracts.errors import InputError
 from concertino.contracts.task import Task
 from concertino.graph import blocking, driving
-from concertino.graph.boundary import Boundary, options_at
+from concertino.graph.boundary import Boundary, ambient, options_at
 from concertino.graph.door.conductor import Conductor
 from concertino.graph.door.forks import FORK, INTAKE, START, marked
 from concertino.graph.door.lineage import (
@@ -56,6 +56,11 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         made.checkpointer = boundary.checkpointer
         made._parked = {}
         return made
+
+    def placed(self) -> PlannerGraph:
+        """Return this planner where all stand that are made in this context."""
+        boundary = ambient.get()
+        return self if boundary is None else self.at(boundary)
 
     # In and out.
 

@@ -273,7 +273,7 @@ class Planner:
             return {"task": row.task}, with_configurable(self._new_thread(), **{TAKE_OVER: True})
         if row.state == "admitted" and row.parent_run_id is not None and (row.token or "").startswith("restart:"):
             return {"task": row.task}, with_configurable(config, **{RESTART: row.parent_run_id})
-        saved = await self._checkpoints.aget_tuple(config)
+        saved = await self._checkpoints.aget_tuple(config) if self.graph.checkpointer else None
         if saved is None or row.state == "admitted":
             return {"task": row.task}, with_configurable(config, **{TAKE_OVER: True})
         return None, config

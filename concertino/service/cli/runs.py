@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from concertino.contracts.event import Event
-    from concertino.contracts.journal import RunRow
-    from concertino.journal import SqliteJournal
+    from concertino.contracts.journal import Journal, RunRow
     from concertino.packs.manifest import AgentRun
     from concertino.service.cli.named import OwnRun
 
@@ -186,7 +185,7 @@ def restart(
     _take_up(row, database=database, runs_dir=runs_dir, planner=planner, led=led, restart=True)
 
 
-def _journal(database: str) -> SqliteJournal:
+def _journal(database: str) -> Journal:
     from concertino.contracts.clock import SystemClock
     from concertino.journal import open_journal
 
