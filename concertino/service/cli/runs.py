@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from concertino.contracts.event import Event
-    from concertino.contracts.journal import Journal, RunRow
+    from concertino.contracts.journal import RunRow
+    from concertino.journal import SqliteJournal
     from concertino.packs.manifest import AgentRun
     from concertino.service.cli.named import OwnRun
 
@@ -185,11 +186,11 @@ def restart(
     _take_up(row, database=database, runs_dir=runs_dir, planner=planner, led=led, restart=True)
 
 
-def _journal(database: str) -> Journal:
+def _journal(database: str) -> SqliteJournal:
     from concertino.contracts.clock import SystemClock
     from concertino.journal import open_journal
 
-    return open_journal(existing(database), clock=SystemClock())
+    return cast("SqliteJournal", open_journal(existing(database), clock=SystemClock()))
 
 
 def _go_on(
