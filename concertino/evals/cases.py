@@ -87,6 +87,10 @@ class PlanExpected(BaseModel):
     """Subtask ids of the plan, or specialists; a specialist that works twice stands twice."""
     edges: tuple[tuple[str, str], ...] = ()
     """Who before whom."""
+    min_node_f1: Share = 1.0
+    min_edge_f1: Share = 1.0
+    origins: tuple[str, ...] = ()
+    """Who may have made the plan: `caller`, `rule`, `model`, `cache`, `fallback`; anybody where left out."""
 
 
 class Numeric(BaseModel):
