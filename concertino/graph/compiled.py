@@ -178,6 +178,12 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             self._park(entry.run.row.thread_id, course)
         return course.output()
 
+    async def reply(
+        self, answers: Mapping[str, Any], config: RunnableConfig | None = None, *, context: object = None
+    ) -> dict[str, Any]:
+        """Answer gates of a run that waits, by name, and go on with it as `conduct` does."""
+        return await self.conduct(Command(resume=dict(answers)), config, context=context)
+
     def _park(self, thread_id: str, course: driving.Course) -> None:
         self._parked.pop(thread_id, None)
         if course.asked:

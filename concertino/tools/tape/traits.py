@@ -50,7 +50,7 @@ class Traits:
             service_tier=_of(model, "service_tier", str),
             streams=kind._stream is not BaseChatModel._stream or kind._astream is not BaseChatModel._astream,
             streaming=getattr(model, "streaming", False) is True,
-            structured="json_schema" if source.provider in ("openai", "azure") else "tools",
+            structured="json_schema" if any(one.__name__ == "BaseChatOpenAI" for one in kind.__mro__) else "tools",
         )
 
     @classmethod
