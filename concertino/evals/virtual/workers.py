@@ -150,7 +150,12 @@ class Workers:
         else:
             self._made += 1
             worker = Worker(self, f"virtual-{self._made}")
-            worker.thread.start()
+            # `start` waits until the thread is there; that is no wait in virtual time, whoever asks.
+            asking, _here.worker = _here.worker, None
+            try:
+                worker.thread.start()
+            finally:
+                _here.worker = asking
         worker.job, worker.is_background = job, is_background
         self.runnable.append(worker)
 

@@ -280,3 +280,22 @@ def test_many_threads_make_the_same_trace_every_time() -> None:
     first = run_virtually(main)
     assert len(first) == 100
     assert all(run_virtually(main) == first for _ in range(5))
+
+
+def test_a_thread_that_starts_threads_keeps_its_turn() -> None:
+    """Starting a thread from another one takes no virtual time and changes no order."""
+
+    async def main() -> tuple[list[int], float]:
+        time = clock()
+        seen: list[int] = []
+
+        def starts() -> None:
+            calls = [threads.submit(partial(seen.append, number)) for number in range(200)]
+            seen.append(-1)
+            for call in calls:
+                call.result()
+
+        await threads.run(starts)
+        return seen, time.monotonic()
+
+    assert run_virtually(main) == ([-1, *range(200)], 0.0)
