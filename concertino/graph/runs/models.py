@@ -83,18 +83,18 @@ class Models:
         """
         account = self._money.account((*path, TOOL))
         known = self._price(source)
-        if known is None and account.left().usd is not None:
+        if known is None and account.is_bounded("usd"):
             raise SetupError(field="model", value=source.name, rule=UNPRICED)
         return govern(
             source, guard=self._money.guard, account=account, key=key, counter=counter_now(source.provider, source.model),
-            price=known, deadline=deadline, caller=caller, revoked=revoked,
+            price=known, deadline=deadline, caller=caller, revoked=revoked, ids=self._options.ids,
         )  # fmt: skip
 
     def guard_foreign(self, path: tuple[str, ...], *, key: str, deadline: float | None, caller: str) -> ForeignGuard:
         """Return the guard of models that code at `path` calls on its own."""
         account = self._money.account((*path, TOOL))
-        left = account.left()
-        is_bounded = left.tokens is not None or left.usd is not None
+        is_priced = account.is_bounded("usd")
+        is_bounded = is_priced or account.is_bounded("tokens")
         return ForeignGuard(
             self._money.guard,
             account=account,
@@ -102,7 +102,7 @@ class Models:
             deadline=deadline,
             price_of=self._price_of,
             allow_uncapped=self._options.allow_uncapped or not is_bounded,
-            needs_price=left.usd is not None,
+            needs_price=is_priced,
             caller=caller,
         )
 

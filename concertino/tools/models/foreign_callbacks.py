@@ -175,6 +175,11 @@ for _var in _bound:
 Tokens = tuple[Token[BaseCallbackHandler | None], ...]
 
 
+def is_of_ours(handler: object) -> bool:
+    """Say whether a handler is one of these: of a governed model's calls they have nothing to hear."""
+    return isinstance(handler, _OfModels)
+
+
 def install(admission: Admission) -> Tokens:
     """Put an admission among those who are told, wherever callbacks are configured in this context."""
     handlers = _Awaiting(admission), _ForeignInline(admission), _Refusing(admission)

@@ -49,6 +49,8 @@ class ModelSource:
     ) -> None:
         self.name, self.provider, self.model = name, provider, model
         self._make, self._endpoint, self._field = make, endpoint, field
+        self.face: Any = None
+        """What stands for it in governed models, without anybody's binding; made once, there."""
         self._lock = threading.Lock()
         self._built: BaseChatModel | None = None
         self._blocking: BaseChatModel | None = None
@@ -62,7 +64,12 @@ class ModelSource:
     @property
     def endpoint(self) -> str:
         """What shares a circuit breaker: the server and the model."""
-        return self._endpoint or f"{_server(self._built)}/{self.model}"
+        if self._endpoint:
+            return self._endpoint
+        named = f"{_server(self._built)}/{self.model}"
+        if self._built is not None:
+            self._endpoint = named
+        return named
 
     @property
     def is_built(self) -> bool:
