@@ -102,17 +102,18 @@ async def _together(sends: Sequence[Send], config: RunnableConfig, numbers: Iter
         context = contextvars.copy_context()
         context.run(var_child_runnable_config.set, inner)
         tasks.append(asyncio.create_task(steps.work(send.arg, inner), context=context))
-    left: set[asyncio.Task[dict[str, Any]]] = set(tasks)
+    left = tasks
     try:
         while left:
-            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                if not task.cancelled() and not isinstance(task.exception(), GraphBubbleUp):
+            await asyncio.wait(left, return_when=asyncio.FIRST_EXCEPTION)
+            for task in (task for task in left if task.done() and not task.cancelled()):
+                if not isinstance(task.exception(), GraphBubbleUp):
                     task.result()
+            left = [task for task in left if not task.done()]
     finally:
         for task in left:
             task.cancel()
-        if left:
+        if left := [task for task in left if not task.done()]:
             await asyncio.wait(left)
     return [task.result() for task in tasks]
 

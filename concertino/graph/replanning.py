@@ -211,7 +211,7 @@ async def _drafted(run: Run, replanner: Replan, plan: Plan, roots: list[str], re
         work = asyncio.ensure_future(_called(replanner, plan, roots, findings))
     work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # also of one that nobody waits for
     halting = Halting(work)
-    run.at_work.add(halting)
+    run.at_work[halting] = None
     try:
         await asyncio.wait({work}, timeout=None if left_s is None else left_s * TIME_SHARE)
         if work.cancelled():  # with the run
@@ -227,7 +227,7 @@ async def _drafted(run: Run, replanner: Replan, plan: Plan, roots: list[str], re
         return None
     finally:
         work.cancel()
-        run.at_work.discard(halting)
+        run.at_work.pop(halting, None)
 
 
 async def _called(replanner: Replan, plan: Plan, roots: list[str], findings: dict[str, Finding]) -> Plan | None:

@@ -129,7 +129,7 @@ async def _run_body(order: Order) -> Outcome:
             attempt=order.number,
             start=lambda config: _held(order, facts, desk, config, watch),
         )
-    run.at_work.add(work)
+    run.at_work[work] = None
     timer: asyncio.TimerHandle | None = None
     try:
         if until is not None:
@@ -157,7 +157,7 @@ async def _run_body(order: Order) -> Outcome:
         raise
     finally:
         desk.close()
-        run.at_work.discard(work)
+        run.at_work.pop(work, None)
         if timer is not None:
             timer.cancel()
 

@@ -33,7 +33,7 @@ class Record:
         self._gathered: list[Event] = []
         self._written: Future[list[int]] = Future()
         """Of what is gathered now."""
-        self._pending: set[Future[list[int]]] = set()
+        self._pending: dict[Future[list[int]], None] = {}
         self.hole: JournalError | None = None
         """Why an event is missing, once one is; perhaps nobody waits for it."""
 
@@ -42,7 +42,7 @@ class Record:
         waits = state is None and self._is_on_loop()
         with self._lock:
             if not self._gathered:
-                self._pending.add(self._written)
+                self._pending[self._written] = None
                 if waits:
                     self._loop.call_soon(self._end_turn)
             self._gathered.append(event)
@@ -85,4 +85,4 @@ class Record:
             written.set_result(appended.result())
         else:
             written.set_exception(error)
-        self._pending.discard(written)
+        self._pending.pop(written, None)
