@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
+from langgraph.checkpoint.memory import InMemorySaver
+
 from concertino.contracts.clock import Clock
 from concertino.contracts.ids import Ids
 from concertino.contracts.journal import Journal
@@ -45,30 +47,27 @@ ambient: ContextVar[Boundary | None] = ContextVar("concertino_boundary", default
 
 
 def options_at(boundary: Boundary, options: Options) -> Options:
-    """Return a planner's parts at another boundary, with breakers and plans of their own."""
-    clock = boundary.clock or options.clock
-    made = replace(
+    """Return a planner's parts at another boundary, with breakers, plans and memories of its own."""
+    clock, through, instead = boundary.clock or options.clock, boundary.tools, boundary.specialists
+    tools, specialists = options.tools, options.specialists
+    if through is not None:
+        tools = {name: through(tool) for name, tool in tools.items()}
+        specialists = {name: _with_tools(known, through) for name, known in specialists.items()}
+    if instead is not None:
+        specialists = {name: instead(known) for name, known in specialists.items()}
+    return replace(
         options,
         clock=clock,
         journal=boundary.journal or options.journal,
         ids=boundary.ids or options.ids,
         random=boundary.random or options.random,
+        models=options.models if boundary.models is None else options.models.changed(boundary.models),
+        tools=tools,
+        specialists=specialists,
         breakers=Breakers(clock=clock),
         plan_cache=None if options.plan_cache is None else options.plan_cache.anew(),
+        nested=InMemorySaver(),
     )
-    if boundary.models is not None:
-        made = replace(made, models=options.models.changed(boundary.models))
-    if boundary.tools is not None:
-        through = boundary.tools
-        made = replace(
-            made,
-            tools={name: through(tool) for name, tool in options.tools.items()},
-            specialists={name: _with_tools(known, through) for name, known in options.specialists.items()},
-        )
-    if boundary.specialists is not None:
-        instead = boundary.specialists
-        made = replace(made, specialists={name: instead(known) for name, known in made.specialists.items()})
-    return made
 
 
 def _with_tools(specialist: Specialist, through: Callable[[Tool], Tool]) -> Specialist:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+
 from concertino.contracts.budget import Budget
 from concertino.contracts.clock import Clock
 from concertino.contracts.event import Event
@@ -74,6 +77,8 @@ class Options:
     shares: Mapping[str, float] = field(default_factory=dict)
     """Parts of the run's budget by node or specialist."""
     name: str = "concertino"
+    nested: BaseCheckpointSaver[Any] = field(default_factory=InMemorySaver)
+    """Keeps specialists that are graphs where the run has no checkpointer: what they ask can be answered while this lives."""
     ids: Ids = new_id
     """Makes the ids of tasks, runs, threads, dispatches and calls."""
     random: Callable[[], float] = random.random

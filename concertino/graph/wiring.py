@@ -50,7 +50,8 @@ def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
         graph.add_edge(name, routes.JOIN)
     graph.add_edge(START, routes.FIRST)
     for name, branch in routes.BRANCHES.items():
-        graph.add_conditional_edges(name, branch.choose, dict[Hashable, str](branch.ways))
+        ways: dict[Hashable, str] = dict(branch.ways.items())
+        graph.add_conditional_edges(name, branch.choose, ways)
     sends: dict[Hashable, str] = {f"subtasks for {name}": name for name in options.specialists}
     graph.add_conditional_edges(routes.DISPATCH, steps.after_dispatch, {**sends, "nothing left": routes.JOIN})
     for name, following in routes.EDGES.items():

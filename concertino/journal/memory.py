@@ -14,6 +14,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from pydantic_core import from_json, to_json
+
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import (
     ConcertinoError,
@@ -28,7 +30,7 @@ from concertino.contracts.journal import Admission, Admitted, Lease, OutboxItem,
 from concertino.contracts.json import dump
 from concertino.journal.owner import is_dead
 from concertino.journal.reads import OUTCOMES, Records
-from concertino.journal.rows import EVENT_FIELDS, event, event_values
+from concertino.journal.rows import EVENT_FIELDS
 
 T = TypeVar("T")
 Heeds = Callable[[Event], None]
@@ -199,7 +201,7 @@ class MemoryJournal:
         rows: list[tuple[Any, ...]] = []
         for one in events:
             number = heads[one.task_id] = heads.get(one.task_id, len(self._events.get(one.task_id, ()))) + 1
-            rows.append(_stored(event_values(one, seq=number, epoch=lease.epoch if lease else 0)))
+            rows.append(_row(one, number, lease.epoch if lease else 0))
         items = [replace(item, payload=_copied(dict(item.payload))) for item in outbox]
         for row in rows:
             self._events.setdefault(row[0], []).append(row)
@@ -242,7 +244,7 @@ class MemoryJournal:
             rows = self._events.get(task_id, [])[max(0, after) :]
             if run_id is not None:
                 rows = [row for row in rows if row[_RUN] == run_id]
-            return [event(row) for row in rows[:limit]]
+            return [_event(row) for row in rows[:limit]]
 
         return self._done(found)
 
@@ -251,7 +253,7 @@ class MemoryJournal:
 
         def found() -> tuple[int, list[Event]]:
             count = len(self._controls)
-            return (count, []) if after < 0 else (count, [event(row) for row in self._controls[after:]])
+            return (count, []) if after < 0 else (count, [_event(row) for row in self._controls[after:]])
 
         return self._done(found)
 
@@ -294,21 +296,41 @@ class MemoryJournal:
     def _done(self, act: Callable[[], T]) -> Future[T]:
         """Return what `act` brings, as a future that is done."""
         future: Future[T] = Future()
-        with self._lock:
-            try:
+        try:
+            with self._lock:
                 if self._closed:
                     raise JournalError(place=PLACE, reason="closed")
-                future.set_result(act())
-            except (ConcertinoError, ValueError) as error:
-                future.set_exception(error if isinstance(error, ConcertinoError) else _unstorable(error))
+                result = act()
+        except (ConcertinoError, ValueError) as error:
+            future.set_exception(error if isinstance(error, ConcertinoError) else _unstorable(error))
+        else:
+            future.set_result(result)
         return future
 
 
-def _stored(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    text: str = row[_PAYLOAD]
-    if not text.isascii():
-        text.encode()  # a lone surrogate: no store takes it
-    return row
+def _row(one: Event, number: int, epoch: int) -> tuple[Any, ...]:
+    text = to_json(one.payload, inf_nan_mode="constants")  # in a quarter of the standard library's time
+    if b"NaN" in text or b"Infinity" in text:
+        dump(one.payload)  # a number that is not finite, unless the words stand in a text
+    return (
+        one.task_id,
+        number,
+        one.run_id,
+        one.type,
+        one.message_type,
+        one.agent_id,
+        one.subtask_id,
+        text,
+        one.confidence,
+        one.timestamp,
+        one.parent_task_id,
+        epoch,
+    )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    fields = dict(zip(EVENT_FIELDS, row, strict=True))
+    return Event.made(**{**fields, "payload": from_json(row[_PAYLOAD])})
 
 
 def _copied(given: Any) -> Any:

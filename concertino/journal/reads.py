@@ -81,7 +81,7 @@ class Records:
             self._cursor = rows[-1][0]
         return self.taken(row[1:] for row in rows)
 
-    def taken(self, rows: Iterable[tuple[str, str, str, float]]) -> dict[str, SpecialistRecord]:
+    def taken(self, rows: Iterable[tuple[str, str, str | bytes, float]]) -> dict[str, SpecialistRecord]:
         """Return every specialist's history with newer events: type, agent, payload as JSON text, timestamp."""
         for kind, agent, text, timestamp in rows:
             payload: dict[str, JsonValue] = json.loads(text)

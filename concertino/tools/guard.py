@@ -14,6 +14,7 @@ from concurrent import futures
 from typing import Any
 
 from concertino.contracts.errors import ConcertinoError, ToolFailed
+from concertino.journal.awaiting import wait
 from concertino.tools import background, threads
 from concertino.tools.attempt import Attempt, Call, Desk, Order, named
 from concertino.tools.outcome import is_ours, reason
@@ -210,8 +211,7 @@ def _attempt_blocking(attempt: Attempt, order: Order, args: Sequence[Any], kwarg
 
 async def _committed(announced: futures.Future[Any] | None) -> None:
     if announced is not None:
-        # Shielded: cancelling the wrapper would take a write out of the journal's queue.
-        await asyncio.shield(asyncio.wrap_future(announced))
+        await wait(announced)
 
 
 def _start(

@@ -61,8 +61,9 @@ def allowed(context: object, config: Mapping[str, Any], options: Options) -> Pol
         field="context.model",
     )
     try:
-        Ledger(policy.budget, floor=options.floor)
-    except SetupError as error:  # the planner's own budget holds its floor: the context narrowed it
+        if policy.budget is not options.policy.budget:  # the planner's own holds its floor
+            Ledger(policy.budget, floor=options.floor)
+    except SetupError as error:
         raise InputError(field="context", value=policy.budget.model_dump(exclude_none=True), rule=str(error)) from error
     return policy.within(config.get("max_concurrency"))
 

@@ -95,9 +95,12 @@ class Money:
         """Return what one account has used, with seconds counted elsewhere."""
         return self.account(path).usage().model_copy(update={"seconds": round(seconds, 6)})
 
-    def costs(self) -> JsonObject:
-        """Return what each node and each specialist has used, attempts that failed included; money in dollars."""
-        tree = cast("Any", self.ledger.report())["children"]
+    def costs(self, report: Mapping[str, Any] | None = None) -> JsonObject:
+        """Return what each node and each specialist has used, attempts that failed included; money in dollars.
+
+        `report` is the ledger's, for who has it already.
+        """
+        tree = cast("Any", report or self.ledger.report())["children"]
         work = tree.get(WORK, {"children": {}})
         return {
             "nodes": {name: below["settled"] for name, below in tree.items()},
