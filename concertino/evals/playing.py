@@ -87,7 +87,8 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
     player = Player(tape, clock, run=number, inject=injecting(case.faults))
     seeded = Seeded(head.seed + seed, run=number)
     seen = Seen()
-    boundary = boundary_of(player, seeded, journal, clock, seen, has_tape=has_tape)
+    plays_tools = has_tape and target.suite.file.tools == "played"
+    boundary = boundary_of(player, seeded, journal, clock, seen, plays_tools=plays_tools)
     began = clock.monotonic()
     try:
         async with asyncio.timeout(LONGEST_S):
@@ -116,9 +117,9 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
 
 
 def boundary_of(
-    player: Player, seeded: Seeded, journal: KeptJournal, clock: VirtualClock, seen: Seen, *, has_tape: bool
+    player: Player, seeded: Seeded, journal: KeptJournal, clock: VirtualClock, seen: Seen, *, plays_tools: bool
 ) -> Boundary:
-    """Return the boundary at which a run is played. Tools of a case without a tape are called as they are."""
+    """Return the boundary at which a run is played; without a tape of them, tools are called as they are."""
     # Imported here: LangChain takes a second, which those who only read tapes need not wait for.
     from concertino.tools.tape.played_model import PlayedSource
 
@@ -128,7 +129,7 @@ def boundary_of(
 
     def tool(one: Tool) -> Tool:
         seen.tools[one.name] = one
-        return player.tool(one) if has_tape else one
+        return player.tool(one) if plays_tools else one
 
     transports = {line.name for line in player.deck.lines if line.kind == "transport"}
     return Boundary(

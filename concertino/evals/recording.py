@@ -221,7 +221,7 @@ def _boundary(
 
     def tool(one: Tool) -> Tool:
         seen.tools[one.name] = one
-        return recorder.tool(one)
+        return recorder.tool(one) if target.suite.file.tools == "played" else one
 
     return Boundary(
         clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,

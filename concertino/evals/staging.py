@@ -78,9 +78,8 @@ async def _planner(
     config: Any = {"configurable": {"thread_id": f"thread-{case.id}"}}
     replies = list(case.answers)
     out = await graph.conduct({"task": task}, config, context=case.context or None)
-    while asked := out.get("__interrupt__"):
-        told: Any = asked[0].value
-        answers = taken(replies, told.get("gates", ()), _names(journal, task_id_of(case)))
+    while out.get("__interrupt__"):
+        answers = taken(replies, _open_gates(journal, task_id_of(case)), _names(journal, task_id_of(case)))
         if not answers:
             known = status_view(_events(journal, task_id_of(case)), now=clock.now())
             return {**known, "status": "waiting"}
@@ -108,9 +107,7 @@ async def _agent(
         )  # fmt: skip
         replies = list(case.answers)
         while run.status == "waiting":
-            events = _events(journal, case.id)
-            told: Any = status_view(events, now=clock.now())
-            answers = taken(replies, told["gates"], _names(journal, case.id))
+            answers = taken(replies, _open_gates(journal, case.id), _names(journal, case.id))
             if not answers:
                 break
             gate, decision = next(iter(answers.items()))
@@ -140,6 +137,18 @@ def _placed(value: Any, target: Target) -> Any:
     return [_placed(one, target) for one in value] if isinstance(value, list | tuple) else value
 
 
+def _open_gates(journal: MemoryJournal, task_id: str) -> list[dict[str, Any]]:
+    """Return the questions that nobody has answered, in the order in which they were asked."""
+    waiting: dict[str, dict[str, Any]] = {}
+    for event in _events(journal, task_id):
+        gate = str(event.payload.get("gate"))
+        if event.type == "GATE_OPENED":
+            waiting[gate] = {"gate": gate, "subtask_id": event.subtask_id}
+        elif event.type == "GATE_ANSWERED":
+            waiting.pop(gate, None)
+    return list(waiting.values())
+
+
 def _names(journal: MemoryJournal, task_id: str) -> dict[str, str]:
     """Return the short names that the plan gave its subtasks, by id."""
     plans = [
@@ -155,10 +164,9 @@ def taken(replies: list[Reply], gates: Sequence[Mapping[str, Any]], names: Mappi
     """Take from `replies` what answers the gates that are open, and return it by gate."""
     found: dict[str, JsonObject] = {}
     for asked in gates:
-        if asked.get("answer") is not None or asked.get("state") == "answered":
-            continue
         gate, subtask = str(asked["gate"]), asked.get("subtask_id")
-        known = (gate, gate.removesuffix(".review"))
+        bare = gate.removesuffix(".review")
+        known = (gate, bare, names.get(bare))
         for reply in replies:
             if (reply.gate is not None and reply.gate not in known) or (
                 reply.subtask is not None and reply.subtask not in (subtask, names.get(str(subtask)))

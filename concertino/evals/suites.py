@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -53,6 +53,8 @@ class SuiteFile(BaseModel):
     stand_in: Reference | None = None
     """`module:function` of a case that returns a chat model which answers by a script, for recording without a live one."""
     judges: Judges | None = None
+    tools: Literal["played", "real"] = "played"
+    """`real` for tools that only compute: they are called in every run, and on no tape."""
     options: JsonObject = Field(default_factory=dict)
     """Given to the target's function by name; for a pack's agent, its policy."""
     allow: tuple[Annotated[str, StringConstraints(min_length=8)], ...] = ()
