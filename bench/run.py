@@ -132,12 +132,14 @@ FILES = {"plans": "recorded_plans", "models": "model_overhead", "billing": "mode
 
 def models(found: dict[str, Any]) -> Iterator[Row]:
     for name, what in (
-        ("plain", "a call"),
-        ("streamed", "a streamed call"),
-        ("in_a_run", "a call in a run, journalled"),
+        ("plain", "governed model, a call"),
+        ("streamed", "governed model, a streamed call"),
+        ("in_a_run", "governed model, a call in a run, journalled"),
+        ("foreign", "foreign model, a call"),
+        ("foreign_in_a_run", "foreign model, a call in a run, journalled"),
     ):
         one = found[name]
-        what = f"governed model, {what}, to the bare client"
+        what = f"{what}, to the bare client"
         note = f" (+{one['added_ms']:.2f} ms on {one['bare_ms']:.2f})"
         if name == "plain":
             yield _at_most(what, one["ratio"], found["at_most"], note=note)
