@@ -10,11 +10,12 @@ others unawaited, so this one is told beside them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from inspect import CO_COROUTINE, currentframe
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -169,8 +170,41 @@ def _is_awaited() -> bool:
 _bound: tuple[ContextVar[BaseCallbackHandler | None], ...] = tuple(
     ContextVar(f"concertino_foreign_{name}", default=None) for name in ("awaiting", "inline", "refusing")
 )
-for _var in _bound:
-    register_configure_hook(_var, inheritable=True)
+_unasked: ContextVar[set[_Hook]] = ContextVar("concertino_foreign_unasked")
+
+
+class _Hook:
+    """Gives LangChain a handler wherever it configures callbacks; once not, where `untold` says so."""
+
+    def __init__(self, var: ContextVar[BaseCallbackHandler | None]) -> None:
+        self._var = var
+
+    def get(self) -> BaseCallbackHandler | None:
+        handler = self._var.get()
+        if handler is not None and self in (unasked := _unasked.get(_NONE)):
+            unasked.discard(self)
+            return None
+        return handler
+
+
+_NONE: set[_Hook] = set()
+_hooks = tuple(_Hook(var) for var in _bound)
+for _hook in _hooks:
+    register_configure_hook(cast("Any", _hook), inheritable=True)
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """Leave the guard out where callbacks are configured next, once: a model of ours is about to configure its own."""
+    if _bound[0].get() is None:
+        yield
+        return
+    token = _unasked.set(set(_hooks))
+    try:
+        yield
+    finally:
+        _unasked.reset(token)
+
 
 Tokens = tuple[Token[BaseCallbackHandler | None], ...]
 
