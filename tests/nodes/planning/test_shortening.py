@@ -96,6 +96,18 @@ def test_a_rule_that_names_no_objectives_has_room_for_a_long_description(text: s
     assert NOTE in plan.notes
 
 
+def test_a_rule_without_holes_has_room_for_it_too() -> None:
+    """What it says itself is short, and stays as it is."""
+    rows = [{"id": f"r{at}", "specialist": "s0"} for at in range(5)]
+    template = {"subtasks": [*rows, {"id": "own", "specialist": "s1", "objective": "Sum it up"}]}
+    task, known = asked(TEXTS["plain"]), cards(2)
+    found = plan_by_rules(task, load_workflows([{"name": "w", "match": {}, "plan": template}]), limits=LIMITS)
+    assert found is not None
+    plan = validate_draft(found, task=task, cards=known, limits=LIMITS)
+    assert plan.subtasks[-1].objective == "Sum it up"
+    assert len({one.objective for one in plan.subtasks}) == 2
+
+
 @given(
     st.lists(st.text(max_size=300), min_size=1, max_size=8),
     st.integers(1_000, 3_000),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -119,3 +120,28 @@ async def test_a_model_is_told_of_a_plan_by_short_names() -> None:
     assert '"needs":["k1"]' in asked
     assert '{"$from":"k1"}' in asked
     assert '"needs":["k1"]' in shown
+
+
+async def test_links_speak_of_what_stands_by_its_short_name() -> None:
+    """Like needs."""
+    made = await replaced(await planned(), model=Model(said(row("r1", "legal"), links=[{"from": "k1", "to": "r1"}])))
+    assert made is not None
+    assert made.plan.subtasks[1].needs == ("finance::t::1",)
+
+
+async def test_no_two_subtasks_are_told_by_one_name() -> None:
+    """An id that an answer may have, as a caller's plan has them, stays; ours are given names that are free."""
+    plan = await planned()
+    ours, failed, last = plan.subtasks
+    rows = (ours, last.model_copy(update={"id": "k1", "needs": ()}), failed.model_copy(update={"id": "f"}))
+    model = Model(said(row("r1", "legal", needs=["k1", "k2"])))
+    called = plan.model_copy(update={"subtasks": rows, "origin": "caller"})
+    made = await draft_cone(called, ["f"], {}, task=task(), model=model, cards=CARDS, limits=LIMITS)
+    assert made is not None
+    assert made.plan.subtasks[-1].needs == ("k1", ours.id)
+    told = str(model.heard[0][1]["content"])
+    assert re.findall(r'{"id":"(\w+)","specialist":"(\w+)"', told) == [
+        ("f", "legal"),
+        ("k2", "finance"),
+        ("k1", "market"),
+    ]
