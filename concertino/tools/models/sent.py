@@ -13,28 +13,18 @@ from concertino.budgets import Amounts
 from concertino.contracts.errors import ToolFailed
 from concertino.contracts.json import digest_of_text
 from concertino.tools.attempt import Account, Order
-from concertino.tools.breaker import BreakerPolicy
 from concertino.tools.guard import Guard
 from concertino.tools.models.outlet import Outlet
-from concertino.tools.models.own import TOOL
+from concertino.tools.models.own import BREAKER, TOOL, CheckedTool
 from concertino.tools.models.prices import Price
 from concertino.tools.models.request import Request, cost_of, without_caps
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.models.tokens import TokenCounter
-from concertino.tools.registry import Cost, Tool
+from concertino.tools.registry import Cost
 from concertino.tools.retry import MAX_ATTEMPTS
 
-BREAKER = BreakerPolicy()
 GRACE_S = 0.25
 """Seconds after the deadline at which HTTP gives up: later than the guard, which says why. Chosen by hand."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked(Tool):
-    """A tool of values that were checked where they came from: checking them takes longer than the rest of it."""
-
-    def __post_init__(self) -> None:
-        """Check nothing."""
 
 
 def never() -> None:
@@ -95,7 +85,7 @@ class Sent:
         made = binding.guard.made_in_vain(self.identity)
         if made >= MAX_ATTEMPTS:
             raise ToolFailed(tool=TOOL, attempts=0, reason=f"the same request has failed {made} times already")
-        tool = _Checked(
+        tool = CheckedTool(
             name=TOOL, breaker=BREAKER, attempts=MAX_ATTEMPTS, fn=fn, afn=afn, endpoint=binding.source.endpoint,
             cost=cost_of(self._most), timeout_s=None, used=lambda made: self._used(used(made)),
         )  # fmt: skip
