@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from concertino.contracts.ids import is_id
+from concertino.nodes.planning.reader.beside import asked_of, links_of
 from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, Element, element_of
 from concertino.nodes.planning.reader.lines import shape_of_lines
 from concertino.nodes.planning.reader.literals import CALLED
@@ -20,16 +21,6 @@ LIST_KEYS = (
     "todo", "tool_calls", "calls", "items", "task_steps",
 )  # fmt: skip
 LINK_KEYS = ("task_links", "links", "edges", "dependencies", "connections", "dependency_graph")
-ENDS = (
-    ("source", "target"),
-    ("source", "targets"),
-    ("sources", "target"),
-    ("from", "to"),
-    ("before", "after"),
-    ("src", "dst"),
-    ("start", "end"),
-    ("parent", "child"),
-)
 ORDERED_KEYS = frozenset({"steps", "plan_steps", "task_steps", "todos", "todo"})
 """Lists whose order is what they say, where no dependency is named anywhere."""
 FORWARD_KEYS = frozenset({"graph", "dag", "adjacency", "adjacency_list", "edges", "successors", "next"})
@@ -131,12 +122,12 @@ def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: i
         return _without_list(given, specialists, level)
     for key in LINK_KEYS:
         if isinstance(given.get(key), list | Mapping) and given[key]:
-            found.links += _links(given[key])
+            found.links += links_of(given[key])
             found.in_order = False
     if "task_links" in given:
         found.in_order = False
     found.header |= taken(given, HEADER)
-    found.asked = _asked(given) or found.asked
+    found.asked = asked_of(given) or found.asked
     return found
 
 
@@ -211,7 +202,7 @@ def _without_list(given: Mapping[str, Any], specialists: Collection[str], level:
         ]  # fmt: skip
         if inner:
             best = max(inner, key=lambda shape: len(shape.elements))
-            best.asked = _asked(given) or best.asked
+            best.asked = asked_of(given) or best.asked
             return best
     return by_id
 
@@ -264,35 +255,6 @@ def _add_steps(shape: Shape, steps: Any) -> None:
             element.objective = element.objective or step
 
 
-def _links(given: Any) -> list[Any]:
-    """Return links as pairs of ends; what is no pair stays as it is, for whoever mends it to name."""
-    if isinstance(given, Mapping):
-        return [
-            (before, after)
-            for after, befores in given.items()
-            for before in (befores if isinstance(befores, list) else [befores])
-        ]
-    found: list[Any] = []
-    for item in given:
-        if isinstance(item, list | tuple) and len(item) == 2:
-            found.append((item[0], item[1]))
-        elif isinstance(item, Mapping):
-            ends = next(((item[a], item[b]) for a, b in ENDS if a in item and b in item), None)
-            found += _pairs(*ends) if ends is not None else [dict(item)]
-        elif isinstance(item, str) and "->" in item:
-            before, _, after = item.partition("->")
-            found.append((before.strip(" -"), after.strip(" >")))
-        else:
-            found.append(item)
-    return found
-
-
-def _pairs(before: Any, after: Any) -> list[Any]:
-    """Return the links between two ends, each of which may list several."""
-    befores = before if isinstance(before, list) else [before]
-    return [(one, other) for one in befores for other in (after if isinstance(after, list) else [after])]
-
-
 def _is_message(item: Any) -> bool:
     return isinstance(item, Mapping) and str(item.get(CALLED, "")).endswith("Message")
 
@@ -312,20 +274,3 @@ def _as_call(item: Mapping[str, Any]) -> dict[str, Any]:
     told = more if isinstance(more, Mapping) else {}
     args = told.get("args")
     return {"id": told.get("idx", item.get("tool_call_id")), "tool": item["name"], "args": args or {}}
-
-
-def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands of objectives, constraints and acceptance criteria."""
-    inner = given.get("requirements")
-    held = inner if isinstance(inner, Mapping) else given
-    names = {
-        "objectives": ("objectives", "goals", "objective", "goal"),
-        "constraints": ("constraints",),
-        "acceptance_criteria": ("acceptance_criteria", "criteria", "success_criteria"),
-    }
-    found = {}
-    for name, keys in names.items():
-        value = next((held[key] for key in keys if isinstance(held.get(key), list | str) and held[key]), None)
-        if value is not None:
-            found[name] = value if isinstance(value, list) else [value]
-    return found
