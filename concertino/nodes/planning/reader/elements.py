@@ -126,7 +126,17 @@ def mentioned(text: str, specialists: Collection[str]) -> str | None:
 
 def _flat(given: dict[str, Any]) -> dict[str, Any]:
     """Return a mapping with what stands one level down: `{"function": {"name", "arguments"}}`, `{"step": {...}}`."""
-    for key in ("function", "tool", "action", "agent", "tool_call"):
+    for key in (
+        "function",
+        "tool",
+        "action",
+        "agent",
+        "tool_call",
+        "function_call",
+        "functionCall",
+        "toolUse",
+        "tool_use",
+    ):
         inner = given.get(key)
         if isinstance(inner, Mapping):
             rest = {name: value for name, value in given.items() if name != key}

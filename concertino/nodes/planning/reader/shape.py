@@ -25,6 +25,8 @@ class Shape:
     notes: list[str] = field(default_factory=list)
     in_order: bool = False
     """Whether the order of the subtasks is what says which needs which."""
+    key: str = ""
+    """The field that held the subtasks, where one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,27 @@ class Candidate:
     notes: tuple[str, ...] = ()
     is_part: bool = False
     """Whether it stands inside something broken that is a candidate, too."""
+
+
+def joined(found: list[Candidate]) -> list[Candidate]:
+    """Return the candidates with all single subtasks joined into one, as when each stands on a line of its own."""
+    single = [one for one in found if one.shape.form == "one"]
+    if len(single) < 2:
+        return found
+    together = together_of([one.shape for one in single])
+    notes = tuple(dict.fromkeys(note for one in single for note in one.notes))
+    return [Candidate(together, single[0].form, notes), *(one for one in found if one.shape.form != "one")]
+
+
+def together_of(shapes: list[Shape]) -> Shape:
+    """Return the subtasks of several shapes as one list."""
+    return Shape([element for shape in shapes for element in shape.elements], form="list")
+
+
+def last_of_the_large(shapes: list[Shape]) -> Shape | None:
+    """Return the last that has at least half as many subtasks as the largest: a final plan comes after its drafts."""
+    most = max((len(shape.elements) for shape in shapes), default=0)
+    return next((shape for shape in reversed(shapes) if shape.elements and 2 * len(shape.elements) >= most), None)
 
 
 @dataclass(frozen=True, slots=True)
