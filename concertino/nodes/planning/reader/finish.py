@@ -211,7 +211,7 @@ def _linked(value: Any, own: int, nodes: Nodes, names: Mapping[str, str], meant:
         and (target := _meant(own_form.subtask, nodes.ids, names)) is not None
     ):
         return references.reference_to(target, own_form.path)
-    return references.literal(value)  # a placeholder that nothing fills: it is text
+    return value  # whom it means, if anybody, is for mending to find
 
 
 def _target(match: re.Match[str], own: int, nodes: Nodes, names: Mapping[str, str]) -> str | None:

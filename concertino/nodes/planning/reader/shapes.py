@@ -29,6 +29,8 @@ TEXT_KEYS = frozenset(
     {"text", "output", "output_text", "response", "answer", "completion", "generated_text", "result", "message"}
 )
 """Fields in which an API or a wrapper hands over what a model said."""
+ROWS = 1_000
+"""Rows of a list by which it is judged what it is a list of."""
 LEVELS = 9
 """Wrappers around a plan that are looked into."""
 
@@ -88,14 +90,15 @@ def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key:
         return staged
     rows = [item for item in given if isinstance(item, Mapping | str)]
     mappings = [item for item in rows if isinstance(item, Mapping)]
+    first = mappings[:ROWS]
     if mappings and all(map(is_talk, mappings)):
         talk = (_of_message(item, specialists, level + 1) for item in reversed(mappings))
         return next((shape for shape in talk if shape is not None and shape.elements), None)
-    calls = [item for item in mappings if call_in(item) is not None]
-    if calls and (handed := handed_in(calls, specialists, level)) is not None and not _names(mappings, specialists):
+    calls = [item for item in first if call_in(item) is not None]
+    if calls and (handed := handed_in(calls, specialists, level)) is not None and not _names(first, specialists):
         return handed
-    if not any(_looks_like_work(item, specialists) for item in mappings):
-        nested = [shape for item in mappings if level < LEVELS and (shape := _of_mapping(item, specialists, level + 1))]
+    if not any(_looks_like_work(item, specialists) for item in first):
+        nested = [shape for item in first if level < LEVELS and (shape := _of_mapping(item, specialists, level + 1))]
         return last_of_the_large(nested)
     elements = [made for item in rows if (made := element_of(item, specialists))]
     if not elements:
