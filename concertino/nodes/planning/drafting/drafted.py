@@ -19,7 +19,7 @@ from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting.cache import Kept, PlanCache, key_of
 from concertino.nodes.planning.drafting.judging import Bench
 from concertino.nodes.planning.drafting.material import material
-from concertino.nodes.planning.drafting.requirements import requirements_in, requirements_of, with_criteria
+from concertino.nodes.planning.requirements import requirements_in, requirements_of, with_criteria
 from concertino.nodes.planning.drafting.talk import REASON_CHARS, Model, OnStep, converse
 from concertino.nodes.planning.filling import close_holes
 from concertino.nodes.planning.first_draft import under
