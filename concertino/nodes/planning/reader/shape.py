@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from concertino.contracts.json import JsonObject
 from concertino.contracts.requirements import Requirements
-from concertino.nodes.planning.reader.elements import Element
+from concertino.nodes.planning.reader.elements import Element, is_negated
 
+NOT_TO_DO = "what is not to be done is no subtask: "
 CHAINED = "the steps come in order and name no dependencies: each needs the one before"
 
 
@@ -39,6 +41,12 @@ class Candidate:
     notes: tuple[str, ...] = ()
     is_part: bool = False
     """Whether it stands inside something broken that is a candidate, too."""
+
+
+def refused_of(lines: Iterable[str]) -> list[str]:
+    """Return the note on lines that say what is not to be done; none without any."""
+    told = [line.strip(" *")[:64] for line in lines if is_negated(line)]
+    return [f"{NOT_TO_DO}{'; '.join(map(repr, told[:5]))}"] if told else []
 
 
 def joined(found: list[Candidate]) -> list[Candidate]:

@@ -12,7 +12,7 @@ from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, E
 from concertino.nodes.planning.reader.literals import CALLED
 from concertino.nodes.planning.reader.messages import as_calls, call_in, is_talk, message_in, texts_of
 from concertino.nodes.planning.reader.own_fields import HEADER, taken
-from concertino.nodes.planning.reader.shape import Shape, last_of_the_large, together_of
+from concertino.nodes.planning.reader.shape import Shape, last_of_the_large, refused_of, together_of
 
 LIST_KEYS = (
     "subtasks", "sub_tasks", "task_nodes", "tasks", "nodes", "steps", "plan_steps", "plan", "actions", "workflow", "todos",
@@ -81,7 +81,11 @@ def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key:
     if given and all(isinstance(item, str) for item in given):
         elements = [made for item in given if (made := element_of(item, specialists))]
         is_code = all(len(item.split()) < 2 and item not in specialists for item in given)
-        return None if is_code and key not in LIST_KEYS else Shape(elements, form="steps", in_order=True)
+        return (
+            None
+            if is_code and key not in LIST_KEYS
+            else Shape(elements, form="steps", in_order=True, notes=refused_of(given))
+        )
     if any(_is_message(item) for item in given):
         return _of_messages(given, specialists)
     if given and all(_is_evidence(item) for item in given):
