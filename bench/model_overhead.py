@@ -8,7 +8,6 @@ committed to the SQLite journal before its request leaves. The server is a proce
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import json
 import random
 import statistics
@@ -33,6 +32,7 @@ from concertino.tools.attempt import Desk
 from concertino.tools.breaker import Breakers
 from concertino.tools.guard import Guard
 from concertino.tools.models.foreign import ForeignGuard, binding
+from concertino.tools.models.foreign_callbacks import untold
 from concertino.tools.models.governed import govern
 from concertino.tools.models.prices import price_of
 from concertino.tools.models.sources import as_model
@@ -130,20 +130,17 @@ async def in_a_run(url: str) -> dict[str, Any]:
 
     @specialist("analyst")
     async def analyst(brief: Any) -> Finding:
-        # The bare client is called outside the run's context, in which it would be held; the others in copies of it.
-        def apart(ask: Ask, context: Callable[[], contextvars.Context]) -> Ask:
-            async def asked() -> object:
-                return await ask()
+        async def unheld() -> None:
+            with untold():  # in the same place, with LangGraph's callbacks as the others, but without the guard
+                await bare.ainvoke(MESSAGES)
 
-            return lambda: asyncio.get_running_loop().create_task(asked(), context=context())
+        async def foreign() -> None:
+            await bare.ainvoke(MESSAGES)
 
-        found.update(
-            await in_turns(
-                apart(lambda: bare.ainvoke(MESSAGES), contextvars.Context),
-                in_a_run=apart(lambda: brief.model.ainvoke(MESSAGES), contextvars.copy_context),
-                foreign_in_a_run=apart(lambda: bare.ainvoke(MESSAGES), contextvars.copy_context),
-            )
-        )
+        async def governed() -> None:
+            await brief.model.ainvoke(MESSAGES)
+
+        found.update(await in_turns(unheld, in_a_run=governed, foreign_in_a_run=foreign))
         return Finding(output="done", confidence=1.0)
 
     with tempfile.TemporaryDirectory() as folder:
