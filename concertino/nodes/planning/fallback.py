@@ -7,13 +7,19 @@ from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault
+from concertino.contracts.requirements import Requirements
 from concertino.contracts.specialist import Cards, SpecialistCard, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning import references, routing, schemas
 from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.draft import Draft
+from concertino.nodes.planning.requirements import requirements_of
 from concertino.nodes.planning.shortening import fit_objectives, size_of
+from concertino.nodes.planning.spreading import spread
 from concertino.nodes.planning.suiting import suited
+
+SHOWN = 8
+"""Criteria of one specialist that a note names."""
 
 
 def fallback_plan(
@@ -30,7 +36,8 @@ def fallback_plan(
     A/B variants one is taken. The payload becomes the inputs as far as a specialist's input schema accepts it; one whose schema
     asks for more is left out with a note. Without a schema the inputs are the payload, unless the copies would fill half of
     `limits.bytes`: every specialist sees the task in any case. Whom the constraints require works too, and whom they
-    forbid does not; the draft carries them. Whatever there is of texts and specialists, the plan keeps to `limits`: long
+    forbid does not; the draft carries them. Each acceptance criterion, the task's or its text's, is covered by the one specialist
+    whose description fits it best. Whatever there is of texts and specialists, the plan keeps to `limits`: long
     objectives are shortened, and who is beyond what a plan may hold is left out, each with a note.
 
     Raises:
@@ -57,8 +64,10 @@ def fallback_plan(
         subtasks.append({"id": own, "specialist": name, "objective": objective, "inputs": inputs})
     if not subtasks:
         raise PlanInvalid([_nobody(task, cards, notes)])
-    fitting = fit_objectives(_holdable(subtasks, cards, bounds, notes), limits=bounds, notes=notes)
-    return Draft({"subtasks": [*fitting]}, "fallback", None, tuple(notes), constraints=constraints)
+    asked = requirements_of(task)
+    covering = _covering(_holdable(subtasks, cards, bounds, notes), asked, cards, notes)
+    fitting = fit_objectives(covering, limits=bounds, notes=notes)
+    return Draft({"subtasks": [*fitting]}, "fallback", None, tuple(notes), constraints=constraints, requirements=asked)
 
 
 def objective_of(task: Task) -> str:
@@ -86,6 +95,18 @@ def _holdable(subtasks: list[JsonObject], cards: Cards, limits: Limits, notes: l
         gone.add(at)
         notes.append(f"{subtasks[at]['specialist']} is left out: with its inputs the plan would be too large")
     return [subtask for at, subtask in enumerate(subtasks) if at not in gone]
+
+
+def _covering(
+    subtasks: list[JsonObject], asked: Requirements | None, cards: Cards, notes: list[str]
+) -> list[JsonObject]:
+    """Return subtasks that cover the criteria, each once."""
+    if asked is None or not asked.acceptance_criteria:
+        return subtasks
+    share = spread(asked.acceptance_criteria, [str(one["specialist"]) for one in subtasks], cards)
+    told = "; ".join(f"{name} {', '.join(ids[:SHOWN])}{' …' if ids[SHOWN:] else ''}" for name, ids in share.items())
+    notes.append(f"criteria go to whose description fits them best: {told}")
+    return [{**one, "covers": [*share.get(str(one["specialist"]), ())]} for one in subtasks]
 
 
 def _fitting(task: Task, cards: Cards, notes: list[str]) -> list[str]:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LINES = 2_500
-"""Lines that are read, blank ones aside: 100 kB of text in lines of 40 characters."""
-SENTENCES = 2_500
+LINES = 2_000
+"""Lines that are read, blank ones aside: 100 kB of text in lines of 50 characters."""
+SENTENCES = 2_000
 ITEM_CHARS = 2_000
 """A longer item or paragraph takes no further line. All three were chosen by hand."""
 HEADING_CHARS = 120

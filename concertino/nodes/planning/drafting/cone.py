@@ -30,10 +30,10 @@ from concertino.nodes.planning.drafting.granted import FIELDS, granted
 from concertino.nodes.planning.drafting.judging import NO_PLAN
 from concertino.nodes.planning.drafting.material import request, specialists
 from concertino.nodes.planning.drafting.placing import kept_as_set, rows_of
-from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.drafting.talk import Model, OnStep, Verdict, converse
 from concertino.nodes.planning.mending import mend
 from concertino.nodes.planning.reader import read_plan
+from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.validate import validate_draft
 from concertino.prompts import fence, load
 
