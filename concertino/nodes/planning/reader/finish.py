@@ -69,7 +69,7 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
         cleaned: Any = clean(plan, field="plan", nesting=NESTING + 8)
     except ValueError as error:
         return Reading(None, notes=(*told, f"the plan cannot be read: {error}"))
-    return Reading(cleaned, form, tuple(told), _requirements(shape.asked))
+    return Reading(cleaned, form, tuple(told), requirements=_requirements(shape.asked))
 
 
 def _first_number(shape: Shape, count: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from concertino.nodes.planning.reader.finish import finished
@@ -11,6 +12,7 @@ from concertino.nodes.planning.reader.plain import Plain
 from concertino.nodes.planning.reader.said import plans_in
 from concertino.nodes.planning.reader.shape import Candidate, Reading, last_of_the_large
 from concertino.nodes.planning.reader.shapes import handed_in, shape_of
+from concertino.nodes.planning.reader.texts import CUT, MENDED
 
 TEXT_CHARS = 256_000
 """Longest text that is read; as the limit on a task."""
@@ -86,4 +88,5 @@ def _finished(found: list[Candidate], plain: Plain, notes: tuple[str, ...]) -> R
         told.append(f"the answer holds {plans} plans; one of {len(chosen.shape.elements)} subtasks was taken")
     shape = chosen.shape
     form = f"{chosen.form} {shape.form}" if shape.form not in ("", "list", "one", chosen.form) else chosen.form
-    return finished(shape, form, tuple(dict.fromkeys(told)))
+    made = finished(shape, form, tuple(dict.fromkeys(told)))
+    return replace(made, is_changed=bool({CUT, MENDED} & set(made.notes)) or bool(plain.notes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from concertino.nodes.planning.reader.lines import shape_of_calls, shape_of_lines
+from concertino.nodes.planning.reader.markup import markup
 from concertino.nodes.planning.reader.plain import Plain
 from concertino.nodes.planning.reader.shape import Candidate, Shape, joined, last_of_the_large
 from concertino.nodes.planning.reader.shapes import shape_of
@@ -39,6 +40,8 @@ def plans_in(
         found = _fenced(other, specialists, plain, notes, level) or _valued(other, specialists, plain, notes, level)
         if found:
             break
+    if not found and "<" in said and (shape := markup(said, specialists)) is not None:
+        found = [Candidate(shape, "text")]
     if lines and not found and (shape := shape_of_lines(said, specialists)) is not None:
         found = [Candidate(shape, "text")]
     return found, notes

@@ -56,7 +56,11 @@ def joined(found: list[Candidate]) -> list[Candidate]:
         return found
     together = together_of([one.shape for one in single])
     notes = tuple(dict.fromkeys(note for one in single for note in one.notes))
-    return [Candidate(together, single[0].form, notes), *(one for one in found if one.shape.form != "one")]
+    is_part = all(one.is_part for one in single)
+    return [
+        Candidate(together, single[0].form, notes, is_part=is_part),
+        *(one for one in found if one.shape.form != "one"),
+    ]
 
 
 def together_of(shapes: list[Shape]) -> Shape:
@@ -79,5 +83,7 @@ class Reading:
     form: str = "none"
     """What it came as, e.g. `json`, `fenced python`, `rewoo`."""
     notes: tuple[str, ...] = ()
+    is_changed: bool = False
+    """Whether something of it was mended or left out in reading, as the notes tell."""
     requirements: Requirements | None = None
     """Objectives, constraints and criteria that stand beside the plan; they are not in `plan`."""

@@ -10,7 +10,7 @@ from concertino.contracts.ids import is_id
 from concertino.nodes.planning.reader.beside import asked_of, links_of
 from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, Element, element_of
 from concertino.nodes.planning.reader.literals import CALLED
-from concertino.nodes.planning.reader.messages import as_calls, call_in, is_talk, message_in, texts_of
+from concertino.nodes.planning.reader.messages import CALL_FIELDS, as_calls, call_in, is_talk, message_in, texts_of
 from concertino.nodes.planning.reader.own_fields import HEADER, taken
 from concertino.nodes.planning.reader.shape import Shape, last_of_the_large, refused_of, together_of
 
@@ -274,7 +274,7 @@ def _by_id(given: Mapping[str, Any], specialists: Collection[str], *, key: str =
     rows = [
         ({"id": name, **row})
         for name, row in given.items()
-        if isinstance(row, Mapping) and _looks_like_work(row, specialists)
+        if isinstance(row, Mapping) and name not in CALL_FIELDS and _looks_like_work(row, specialists)
     ]
     if len(rows) < len([row for row in given.values() if isinstance(row, Mapping)]) or not rows:
         return None
