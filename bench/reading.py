@@ -159,6 +159,7 @@ def measure() -> dict[str, Any]:
         **found,
         "recorded": {form: dict(Counter(_reread(row, write) for row in recorded)) for form, write in FORMS.items()},
         "cut_off": {name: _cut(recorded, write) for name, write in (("json", json.dumps), ("repr", repr))},
+        "cut_off_wire": {name: dict(_cut_wire(recorded, FORMS[name])) for name in CUT_FORMS},
         "gold": {form: dict(_gold(gold, write)) for form, write in GOLD_FORMS.items()},
         "tutorials": {row["id"]: _size(read_plan(row["raw"])) for row in tutorials},
     }
@@ -242,6 +243,20 @@ def _cut(recorded: list[dict[str, Any]], write: Callable[[Any], str]) -> dict[st
                     else "other"
                 ] += 1
     return dict(found)
+
+
+def _cut_wire(recorded: list[dict[str, Any]], write: Callable[[Plan], Any]) -> Counter[str]:
+    """Count what is read of envelopes that were cut off behind their plan's first node, which is to be among it."""
+    draw, found = random.Random(7), Counter[str]()
+    for row in recorded:
+        text, nodes = write(row["plan"]), row["plan"]["task_nodes"]
+        begin = text.find("task_links")
+        if begin < 0 or not nodes:
+            continue
+        got = _tools(read_plan(text[: draw.randrange(begin, len(text))]))
+        wanted = [node["task"] for node in nodes]
+        found["the whole nodes" if got == wanted else "lost" if not got else "other"] += 1
+    return found
 
 
 def _needs(dag: Plan) -> dict[str, list[str]]:
