@@ -105,6 +105,8 @@ def parts(text: str, *, by_comma: bool = True) -> list[str]:
         found = text.split(",") if by_comma and "," in text else [text]
         if len(found) > 1 and not _is_even([part.strip() for part in found]):
             found = [text]
+    if len(found) > 1:  # the stop is the line's, not the last part's
+        found = [*found[:-1], found[-1].rstrip(". ")]
     return [part for one in found if (part := one.strip().removeprefix("and ").strip())]
 
 
