@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# How many test files run at a time.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The build backend is pinned with the rest, so the build needs no second download.
@@ -19,7 +21,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/concertino agent run offer-orchestrator-mag --json examples/candidate.json
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ Reads `../shared/data/planning`, seen from the repository's root; hostile texts 
 
 from __future__ import annotations
 
+import html
 import json
 import random
 import re
@@ -27,6 +28,79 @@ CUTS = 3
 CHARS = 250_000
 Plan = Mapping[str, Any]
 
+
+def _curly(text: str) -> str:
+    """Return JSON with curly quotes where its own stand."""
+    return re.sub(r'"((?:[^"\\]|\\.)*)"', "“\\1”", text)
+
+
+def _chat(plan: Plan, **more: Any) -> dict[str, Any]:
+    call = {"id": "c1", "type": "function", "function": {"name": "submit_plan", "arguments": json.dumps(plan)}}
+    return {"role": "assistant", "content": None, "tool_calls": [call], **more}
+
+
+WIRE: dict[str, Callable[[Plan], Any]] = {
+    "hermes": lambda plan: f"<tool_call>\n{json.dumps({'name': 'submit_plan', 'arguments': plan})}\n</tool_call>",
+    "hermes_text": lambda plan: f"<tool_call>{json.dumps({'name': 'plan', 'arguments': json.dumps(plan)})}</tool_call>",
+    "mistral": lambda plan: f"[TOOL_CALLS]{json.dumps([{'name': 'submit_plan', 'arguments': plan}])}",
+    "mistral_args": lambda plan: f"[TOOL_CALLS]submit_plan[ARGS]{json.dumps(plan)}",
+    "llama": lambda plan: f"<|python_tag|>{json.dumps({'name': 'submit_plan', 'parameters': plan})}",
+    "llama_function": lambda plan: f"<function=submit_plan>{json.dumps(plan)}</function>",
+    "react": lambda plan: f"Thought: done\nAction:\n{json.dumps({'action': 'submit_plan', 'action_input': plan})}",
+    "python_call": lambda plan: f"submit_plan({', '.join(f'{name}={value!r}' for name, value in plan.items())})",
+    "bare_call": lambda plan: json.dumps({"name": "submit_plan", "arguments": json.dumps(plan)}),
+    "chat": lambda plan: json.dumps({"choices": [{"message": _chat(plan)}]}),
+    "chat_text": lambda plan: json.dumps(
+        {"choices": [{"message": {"role": "assistant", "content": f"Here:\n```json\n{json.dumps(plan)}\n```"}}]}
+    ),
+    "chat_mapping": lambda plan: {"choices": [{"message": _chat(plan)}]},
+    "calls_alone": lambda plan: json.dumps({"tool_calls": _chat(plan)["tool_calls"]}),
+    "in_additional_kwargs": lambda plan: json.dumps(
+        {"content": "", "additional_kwargs": {"tool_calls": _chat(plan)["tool_calls"]}}
+    ),
+    "langchain": lambda plan: json.dumps(
+        {"content": "", "tool_calls": [{"name": "submit_plan", "args": plan, "id": "1", "type": "tool_call"}]}
+    ),
+    "langchain_printed": lambda plan: f"content='' tool_calls={[{'name': 'Plan', 'args': plan, 'id': 'c', 'type': 'tool_call'}]!r}",
+    "old_function_call": lambda plan: json.dumps(
+        {"role": "assistant", "function_call": {"name": "plan", "arguments": json.dumps(plan)}}
+    ),
+    "responses": lambda plan: json.dumps(
+        {"output": [{"type": "function_call", "name": "submit_plan", "arguments": json.dumps(plan), "call_id": "1"}]}
+    ),
+    "responses_text": lambda plan: json.dumps(
+        {"output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": json.dumps(plan)}]}]}
+    ),
+    "anthropic": lambda plan: json.dumps(
+        {"role": "assistant", "content": [{"type": "text", "text": "Sure."}, {"type": "tool_use", "name": "p", "input": plan}]}
+    ),
+    "tool_use": lambda plan: json.dumps({"type": "tool_use", "name": "submit_plan", "input": plan}),
+    "bedrock": lambda plan: json.dumps(
+        {"output": {"message": {"role": "assistant", "content": [{"toolUse": {"name": "submit_plan", "input": plan}}]}}}
+    ),
+    "gemini": lambda plan: json.dumps(
+        {"candidates": [{"content": {"role": "model", "parts": [{"functionCall": {"name": "plan", "args": plan}}]}}]}
+    ),
+    "ollama": lambda plan: json.dumps(
+        {"message": {"role": "assistant", "tool_calls": [{"function": {"name": "p", "arguments": plan}}]}, "done": True}
+    ),
+    "ollama_text": lambda plan: json.dumps({"model": "m", "response": f"Here is the plan:\n{json.dumps(plan)}"}),
+}  # fmt: skip
+"""A plan as a call's arguments or a message's text, as servers and templates write them down."""
+CUT_FORMS = (
+    "json",
+    "repr",
+    "hermes",
+    "hermes_text",
+    "mistral",
+    "bare_call",
+    "chat",
+    "responses",
+    "langchain",
+    "anthropic",
+    "encoded_twice",
+)
+
 FORMS: dict[str, Callable[[Plan], Any]] = {
     "parsed": lambda plan: plan,
     "json": json.dumps,
@@ -42,6 +116,17 @@ FORMS: dict[str, Callable[[Plan], Any]] = {
     "commas_missing": lambda plan: json.dumps(plan, indent=1).replace("},\n", "}\n"),
     "keys_unquoted": lambda plan: re.sub(r'"(\w+)": ', r"\1: ", json.dumps(plan)),
     "yaml": lambda plan: yaml.safe_dump(dict(plan), sort_keys=False, allow_unicode=True),
+    "introduced": lambda plan: f"Here is the plan:\n{json.dumps(plan)}",
+    "introduced_indented": lambda plan: f"Answer:\n{json.dumps(plan, indent=2)}",
+    "introduced_repr": lambda plan: f"Output:\n{plan!r}",
+    "introduced_and_ended": lambda plan: f"Here is the plan:\n{json.dumps(plan)}\n\nLet me know if it helps.",
+    "after_another_value": lambda plan: (
+        f'Analysis: {{"complexity": "low"}}\nPlan:\n{json.dumps(plan)}\n\nRationale: x.'
+    ),
+    "yaml_introduced": lambda plan: f"Sure! Here it is:\n\n{yaml.safe_dump(dict(plan), sort_keys=False)}",
+    "curly_quotes": lambda plan: _curly(json.dumps(plan)),
+    "entities": lambda plan: f"<pre>{html.escape(json.dumps(plan))}</pre>",
+    **WIRE,
 }
 HOSTILE: dict[str, str] = {
     "misplaced_quotes": '{"a": "x" y", ',
@@ -74,6 +159,7 @@ def measure() -> dict[str, Any]:
         **found,
         "recorded": {form: dict(Counter(_reread(row, write) for row in recorded)) for form, write in FORMS.items()},
         "cut_off": {name: _cut(recorded, write) for name, write in (("json", json.dumps), ("repr", repr))},
+        "cut_off_wire": {name: dict(_cut_wire(recorded, FORMS[name])) for name in CUT_FORMS},
         "gold": {form: dict(_gold(gold, write)) for form, write in GOLD_FORMS.items()},
         "tutorials": {row["id"]: _size(read_plan(row["raw"])) for row in tutorials},
     }
@@ -157,6 +243,20 @@ def _cut(recorded: list[dict[str, Any]], write: Callable[[Any], str]) -> dict[st
                     else "other"
                 ] += 1
     return dict(found)
+
+
+def _cut_wire(recorded: list[dict[str, Any]], write: Callable[[Plan], Any]) -> Counter[str]:
+    """Count what is read of envelopes that were cut off behind their plan's first node, which is to be among it."""
+    draw, found = random.Random(7), Counter[str]()
+    for row in recorded:
+        text, nodes = write(row["plan"]), row["plan"]["task_nodes"]
+        begin = text.find("task_links")
+        if begin < 0 or not nodes:
+            continue
+        got = _tools(read_plan(text[: draw.randrange(begin, len(text))]))
+        wanted = [node["task"] for node in nodes]
+        found["the whole nodes" if got == wanted else "lost" if not got else "other"] += 1
+    return found
 
 
 def _needs(dag: Plan) -> dict[str, list[str]]:

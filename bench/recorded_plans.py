@@ -37,6 +37,12 @@ FORMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "fenced": lambda plan: f"Sure! Here is the plan:\n\n```json\n{json.dumps(plan, indent=1)}\n```\nLet me know.",
     "in words": lambda plan: f"Thought: tools are needed. {json.dumps(plan)} That is all.",
     "double-encoded": lambda plan: json.dumps(json.dumps(plan)),
+    "introduced": lambda plan: f"Here is the plan:\n{json.dumps(plan)}\n\nLet me know.",
+    "hermes": lambda plan: f"<tool_call>\n{json.dumps({'name': 'submit_plan', 'arguments': plan})}\n</tool_call>",
+    "responses": lambda plan: json.dumps(
+        {"output": [{"type": "function_call", "name": "submit_plan", "arguments": json.dumps(plan), "call_id": "1"}]}
+    ),
+    "langchain": lambda plan: json.dumps({"content": "", "tool_calls": [{"name": "submit_plan", "args": plan}]}),
     "cut": lambda plan: json.dumps(plan)[: int(len(json.dumps(plan)) * CUT)],
 }
 
@@ -63,6 +69,7 @@ def measure() -> dict[str, Any]:
         ),
         "gold": _gold(),
         **_mending(rows, _cards),
+        "needs_by_specialist": _by_specialist(rows),
         "no_declared_kinds": _mending(rows, _described),
     }
 
@@ -86,6 +93,30 @@ def _mending(rows: list[dict[str, Any]], read: Callable[[str], dict[str, Special
         },
         "ms_a_plan": 1_000 * seconds / len(rows),
     }
+
+
+def _by_specialist(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Return what becomes of the edges of clean plans whose needs name specialists instead of subtasks."""
+    found = Counter[str]()
+    for row in rows:
+        if row["issues"]:
+            continue
+        plan, cards = row["plan"], _cards(row["tools"])
+        listed = [
+            {
+                "id": f"t{at}",
+                "specialist": name,
+                "objective": "o",
+                "needs": sorted({link["source"] for link in plan["task_links"] if link["target"] == name}),
+            }
+            for at, name in enumerate(_tools(plan))
+        ]
+        verdict = judge(json.dumps({"subtasks": listed}), cards, task=TASK, limits=Limits())
+        subtasks: Any = (verdict.plan or {}).get("subtasks", [])
+        by_id = {one["id"]: one["specialist"] for one in subtasks}
+        edges = {(by_id[need], one["specialist"]) for one in subtasks for need in one["needs"]}
+        found["refused" if verdict.plan is None else "kept" if _valid_edges(plan, cards) <= edges else "lost"] += 1
+    return dict(found)
 
 
 def _counted(kept: Iterable[Kept]) -> dict[str, Any]:

@@ -192,6 +192,6 @@ async def ask_judge(target: Target, case: Case, result: JsonObject | None, bound
     source.build()
     with scoped(Scope(NODE)):
         try:
-            await (await source.on_this_loop()).ainvoke(messages)
+            await (await source.on_this_loop()).model.ainvoke(messages)
         except TapeMiss:
             return  # the verdict says that nobody judged this answer

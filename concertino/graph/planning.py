@@ -10,6 +10,7 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.graph.dataflow.dispatch import standings
 from concertino.graph.runs.gates import check_names
+from concertino.graph.runs.money import PLANNING_SHARE
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
@@ -18,10 +19,6 @@ from concertino.nodes.planning.drafting import draft_plan
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.rules import plan_by_rules
 from concertino.tools.models.roster import PLAN
-
-TIME_SHARE = 0.5
-"""Most of a run's remaining seconds that planning may take, so that a model that hangs leaves time for the fallback's
-work; chosen by hand."""
 
 
 class Interrupted:
@@ -86,4 +83,4 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
 
 def _deadline(run: Run) -> float | None:
     left_s = run.remaining_s()
-    return None if left_s is None else run.deadline_within(left_s * TIME_SHARE)
+    return None if left_s is None else run.deadline_within(left_s * PLANNING_SHARE)

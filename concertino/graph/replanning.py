@@ -27,8 +27,8 @@ from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots,
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting import draft_cone
 from concertino.nodes.planning.drafting.cone import Redrafted
-from concertino.nodes.planning.drafting.requirements import with_criteria
 from concertino.nodes.planning.first_draft import under
+from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.rules import plan_by_rules
 from concertino.tools.models.roster import PLAN
 

@@ -151,6 +151,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "pattern": complexity.get("tier"),
         "plan": {
             "origin": plan.origin, "workflow": plan.workflow, "notes": cast("Any", list(plan.notes)),
+            "requirements": None if plan.requirements is None else plan.requirements.model_dump(mode="json"),
         },
         "reason": run.cancel_reason,
     }  # fmt: skip

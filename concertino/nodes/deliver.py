@@ -123,5 +123,6 @@ def _shown(subtask: Subtask, record: JsonObject | None) -> JsonObject:
         "outputs": finding.get("output"),
         "confidence": finding.get("confidence"),
         "needs": list(subtask.needs),
+        "covers": list(subtask.covers),
         "stage": subtask.stage,
     }

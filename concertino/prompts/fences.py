@@ -11,11 +11,11 @@ import re
 MARK_CHARS = 12
 SOURCE_CHARS = 100
 CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""What nobody sees: control characters but tab and newline, soft hyphens, zero-width and direction marks, lone surrogates, and the
-tags and variation selectors beyond the planes of letters, in which a whole sentence can be hidden."""
+"""What nobody sees: control characters but tab and newline, lone surrogates, and whatever has no shape, from soft hyphens, fillers and
+direction marks to tags and variation selectors, in which a whole sentence can be hidden. Source: Unicode 16, Default_Ignorable_Code_Point."""
 BREAK = re.compile("\r\n|[\r\u2028\u2029]")
 LOOKALIKE = re.compile(
     r"[<\u2039\u2329\u276e\u27e8\u3008\ufe64\uff1c](?=[^\S\n]*(?:[/\u2044\u2215\uff0f][^\S\n]*)?data\b)", re.IGNORECASE

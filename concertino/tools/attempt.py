@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from concertino.budgets import Amounts, amounts
-from concertino.budgets.amounts import NANO
+from concertino.budgets import Amounts
+from concertino.budgets.amounts import NANO, nano
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded
 from concertino.contracts.json import JsonObject
@@ -112,6 +112,8 @@ class Order:
     """Order among those waiting for budget, as the ledger defines it."""
     revoked: Callable[[], Exception | None] = _never
     """Returns an error once nothing may leave any more, e.g. for a thread that outlived its run."""
+    heeds: bool = False
+    """Whether the tool's coroutine is known to end at once when it is cancelled; then it gets no task of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,7 @@ class Attempt:
 
     def _refused(self, error: Exception) -> None:
         labels: dict[type[Exception], Label] = {BudgetExceeded: "over_budget", DeadlineExceeded: "deadline"}
-        self._emit(labels.get(type(error), "not_sent"), used=NOTHING, error=error)
+        self._emit(labels.get(type(error), "not_sent"), usage=shown(NOTHING), error=error, duration_s=0.0)
 
     def _fail(self, error: BaseException) -> None:
         if self._sent_at is not None:
@@ -253,7 +255,7 @@ class Attempt:
 
     def _close(self, verdict: Verdict, *, error: BaseException | None) -> None:
         self._closed = True
-        duration_s = self._duration_s()
+        duration_s = 0.0 if self._sent_at is None else self._desk.clock.monotonic() - self._sent_at
         if verdict.charge is None:
             self._reservation.settle_in_full()
         elif verdict.charge == NOTHING:
@@ -261,13 +263,14 @@ class Attempt:
         else:
             self._reservation.settle(_sums(verdict.charge))
         used = self._held if verdict.charge is None else verdict.charge
+        told = shown(used)
         change = self._report(verdict, duration_s)
         if self._told and self._desk.on_settled is not None:
-            self.announced = self._desk.on_settled(self.key, self._reservation.path, shown(used))
-        self._emit(verdict.label, used=used, error=error)
+            self.announced = self._desk.on_settled(self.key, self._reservation.path, told)
+        self._emit(verdict.label, usage=told, error=error, duration_s=duration_s)
         if verdict.charge is not None and _exceeds(verdict.charge, self._held):
             over: JsonObject = {"key": self.key, "path": self._reservation.path, "held": {**shown(self._held)}}
-            self._desk.emit("BUDGET_BREACH", {**over, "used": {**shown(used)}})
+            self._desk.emit("BUDGET_BREACH", {**over, "used": {**told}})
         self._tell(change)
 
     def _report(self, verdict: Verdict, duration_s: float) -> Change | None:
@@ -287,9 +290,6 @@ class Attempt:
         late = self._order.deadline is not None and self._desk.clock.monotonic() >= self._order.deadline
         return self._late() if late else None
 
-    def _duration_s(self) -> float:
-        return 0.0 if self._sent_at is None else self._desk.clock.monotonic() - self._sent_at
-
     def _late(self) -> DeadlineExceeded:
         return DeadlineExceeded(scope=f"tool {self._order.tool.name}", limit_s=self._limit_s)
 
@@ -297,14 +297,16 @@ class Attempt:
         if change is not None:
             self._desk.emit("BREAKER_CHANGED", change.payload())
 
-    def _emit(self, label: Label, *, used: Cost, error: BaseException | None) -> None:
+    def _emit(
+        self, label: Label, *, usage: Mapping[str, float], error: BaseException | None, duration_s: float
+    ) -> None:
         told = outcome.payload(
             self._order.tool,
             key=self.key,
             attempt=self._number,
             label=label,
-            duration_s=self._duration_s(),
-            usage=shown(used),
+            duration_s=duration_s,
+            usage=usage,
             error=error,
         )
         self._desk.emit("TOOL_CALLED", told)
@@ -326,4 +328,4 @@ def _cost(amounts: Amounts) -> Cost:
 
 
 def _sums(cost: Cost) -> Amounts:
-    return amounts(tokens=cost.tokens, calls=cost.calls, usd=cost.usd, documents=cost.documents)
+    return Amounts(cost.tokens, cost.calls, nano(cost.usd), cost.documents)

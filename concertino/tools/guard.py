@@ -175,16 +175,7 @@ async def _attempt(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: 
     try:
         with attempt.holding(reservation):
             await _committed(attempt.enter())
-            timeout_s = attempt.send()
-            running, give_up = _start(order, args, kwargs)
-            try:
-                await asyncio.wait({running}, timeout=timeout_s)
-                if not running.done():
-                    raise attempt.timed_out()
-                result = _result(running)
-            finally:
-                if not running.done():
-                    give_up()
+            result = await (_here if order.heeds else _beside)(attempt, order, args, kwargs)
             attempt.answered(result)
     except Exception:
         await _committed(attempt.announced)
@@ -211,7 +202,41 @@ def _attempt_blocking(attempt: Attempt, order: Order, args: Sequence[Any], kwarg
 
 async def _committed(announced: futures.Future[Any] | None) -> None:
     if announced is not None:
-        await wait(announced)
+        await wait(announced)  # which takes no write out of the journal's queue when it is cancelled
+
+
+async def _here(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Await a tool in this task, which takes a third of the time that another task and the wait for it take."""
+    assert order.tool.afn is not None
+    timing: asyncio.Timeout | None = None
+    try:
+        async with asyncio.timeout(attempt.send()) as timing:
+            return await order.tool.afn(*args, **kwargs)
+    except (Exception, SystemExit) as error:
+        if timing is not None and timing.expired():
+            raise attempt.timed_out() from None
+        if isinstance(error, SystemExit):
+            raise Stray("the tool raised SystemExit") from error
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            raise Stray("the tool cancelled itself") from error
+        raise
+
+
+async def _beside(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Await a tool in a task or thread of its own, and give it up when its time is over."""
+    timeout_s = attempt.send()
+    running, give_up = _start(order, args, kwargs)
+    try:
+        await asyncio.wait({running}, timeout=timeout_s)
+        if not running.done():
+            raise attempt.timed_out()
+        return _result(running)
+    finally:
+        if not running.done():
+            give_up()
 
 
 def _start(

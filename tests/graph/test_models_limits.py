@@ -83,6 +83,19 @@ async def test_the_bill_of_a_run_keeps_its_limit_and_nearly_fills_it(limit: str,
         assert result["answer"] is not None
 
 
+@pytest.mark.parametrize("way", [asks, reads], ids=["asks", "reads"])
+@pytest.mark.parametrize("budget", [Budget(tokens=LIMIT + 500), Budget(usd=(LIMIT + 500) / 1e6)], ids=["tokens", "usd"])
+async def test_what_is_left_over_pays_for_a_shorter_answer(budget: Budget, way: Any) -> None:
+    """The last request goes out with a cap that the rest of the money pays for, whatever cap its model has."""
+    async with Provider(thousand) as server:
+        graph = create_planner(
+            specialists=[way], models={"analyst": server.chat(max_tokens=CAP)}, prices=PRICES, budget=budget
+        )
+        result = (await graph.ainvoke(TASK))["result"]
+        assert list(states(result).values()).count("completed") == 11
+        assert LIMIT + 300 <= server.billed.tokens == result["usage"]["tokens"] <= LIMIT + 500
+
+
 @pytest.mark.parametrize("limit", BUDGETS)
 async def test_who_leaves_a_call_leaves_the_limit_whole(limit: str) -> None:
     """A call that was left may be billed, and is charged so: never more than the limit, and nearly all of it used."""

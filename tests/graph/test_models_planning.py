@@ -121,6 +121,24 @@ async def test_a_run_whose_model_fails_at_planning_is_carried_out_all_the_same(n
         assert server.billed.tokens <= result["usage"]["tokens"] <= 100_000
 
 
+@pytest.mark.parametrize("has_model", [True, False])
+async def test_what_a_text_asks_for_is_in_the_result_whoever_planned(has_model: bool) -> None:
+    """Without a model, or with one that fails, the fallback covers each criterion once."""
+    text = "Assess the owls. Acceptance criteria: a finance report; a legal report. The budget must hold."
+    given = {"task": {"task_id": "t", "title": text}}
+    if has_model:
+        async with Provider(Fail(400)) as server:
+            result, _ = await run(server, given)
+    else:
+        result = (await create_planner(specialists=[finance, legal]).ainvoke(given))["result"]
+    assert [one["text"] for one in result["plan"]["requirements"]["acceptance_criteria"]] == [
+        "a finance report",
+        "a legal report",
+    ]
+    assert result["plan"]["requirements"]["constraints"] == ["The budget must hold."]
+    assert {one["specialist"]: one["covers"] for one in result["subtasks"]} == {"finance": ["c1"], "legal": ["c2"]}
+
+
 @pytest.mark.parametrize("limit", [{"calls": 1}, {"tokens": 6_000}, {"usd": 0.015}], ids=["calls", "tokens", "usd"])
 async def test_a_planning_budget_that_ends_before_the_plan_is_good_ends_in_the_fallback(limit: dict[str, Any]) -> None:
     """The first request is paid for, the repair is not, and does not leave; the work's money is whole."""

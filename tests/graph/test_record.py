@@ -14,7 +14,7 @@ from concertino.contracts.errors import JournalError, StaleLease
 from concertino.contracts.event import Event
 from concertino.graph.checkpoints import StrictSerializer
 from concertino.graph.dataflow.dispatch import Errand
-from concertino.graph.runs.record import Record
+from concertino.graph.runs.record import LATE_S, Record
 
 
 class _Journal:
@@ -40,6 +40,10 @@ class _Journal:
 
 def _event(name: str) -> Event:
     return Event(task_id="t", run_id="r", type="TASK_STARTED", message_type="TASK", subtask_id=name, timestamp=1.0)
+
+
+def _settled(name: str) -> Event:
+    return _event(name).model_copy(update={"type": "SETTLED"})
 
 
 def _record(lost: list[StaleLease]) -> tuple[_Journal, Record]:
@@ -71,6 +75,31 @@ async def test_order_holds_between_threads_and_new_states() -> None:
     await asyncio.sleep(0)
     assert [name for names, _ in journal.appends for name in names] == list("abcde")
     assert (["c", "d"], "running") in journal.appends
+
+
+async def test_a_settlement_goes_in_with_the_next_event() -> None:
+    """Nobody waits for it, so it costs no append of its own."""
+    journal, record = _record([])
+    record.add(_settled("a"))
+    await asyncio.sleep(0)
+    assert journal.appends == []
+    record.add(_event("b"))
+    await asyncio.sleep(0)
+    assert journal.appends == [(["a", "b"], None)]
+
+
+async def test_a_settlement_waits_for_no_event_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is handed in when its time is over, and one timer does for all that came meanwhile."""
+    journal, record = _record([])
+    timers: list[tuple[float, Any]] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda *timer: timers.append(timer))
+    record.add(_settled("a"))
+    record.add(_settled("b"))
+    assert [seconds for seconds, _ in timers] == [LATE_S]
+    timers[0][1]()
+    assert journal.appends == [(["a", "b"], None)]
+    record.add(_settled("c"))
+    assert len(timers) == 2
 
 
 async def test_flush_waits_for_what_is_not_even_handed_in() -> None:

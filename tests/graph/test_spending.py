@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from concertino import Brief, Budget, Event, Finding, InputError, create_planner, specialist
 from tests.graph import isolated
 from tests.graph.plans import planner, states, subtask, task
-from tests.loopback.openai_server import OpenAIServer, Say
+from tests.loopback.openai_server import Malformed, OpenAIServer, Say
 
 WRONG: list[tuple[str, Any]] = [
     *((name, value) for name in ("tokens", "calls", "documents") for value in (1.5, True, "5", None, math.nan, -1)),
@@ -140,3 +140,22 @@ async def test_what_planning_may_use_binds_it_before_there_is_a_plan(bounds: dic
         result = (await graph.ainvoke({"task": {"title": "Assess X"}}))["result"]
     assert (server.requests, result["costs"]["nodes"]["plan"].get("tokens", 0)) == ([], 0)
     assert (result["status"], result["plan"]["origin"]) == ("success", "fallback")
+
+
+@pytest.mark.parametrize("reply", [Malformed("{not json"), Malformed("")])
+@pytest.mark.parametrize("budget", [Budget(tokens=6_000), Budget(calls=6), Budget(usd=0.006)])
+async def test_a_model_that_fails_at_the_plan_leaves_half_of_the_run(budget: Budget, reply: Malformed) -> None:
+    """What its requests may have cost is charged in full, and the fallback's specialists still work."""
+
+    @specialist("good")
+    async def good(brief: Brief) -> int:
+        await brief.spend(tokens=2_900, calls=2, usd=0.0029)
+        return 1
+
+    price = {"m": {"input_usd_per_m": 1.0, "output_usd_per_m": 1.0}}
+    with OpenAIServer(reply) as server:
+        model = ChatOpenAI(model="m", base_url=server.url, api_key=SecretStr("k"))
+        graph = create_planner(specialists=[good], models={"plan": model}, budget=budget, prices=price)
+        result = (await graph.ainvoke({"task": {"title": "Assess X"}}))["result"]
+    assert server.requests
+    assert (result["status"], result["plan"]["origin"], result["answer"]) == ("success", "fallback", 1)

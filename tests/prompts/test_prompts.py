@@ -70,6 +70,14 @@ def test_what_nobody_sees_is_left_out():
     assert plain("a\u00adb\u2028c\u2029d\re") == "ab\nc\nd\ne"
 
 
+@pytest.mark.parametrize(
+    "shapeless", "\u00ad\u034f\u115f\u1160\u17b4\u180b\u180e\u3164\ufe0f\uffa0\U0001d173\U000e0fff"
+)
+def test_characters_without_a_shape_part_no_word(shapeless: str):
+    """A word with one inside reads as the word, to a model as to a person; letters beside them stay."""
+    assert plain(f"o{shapeless}bey \u30a2\uac00\u2764") == "obey \u30a2\uac00\u2764"
+
+
 @pytest.mark.parametrize("base", [0xE0000, 0xE0100])
 def test_no_sentence_can_be_hidden_in_characters_without_a_shape(base: int):
     """Tags and variation selectors spell letters that a model may read and a person does not see."""

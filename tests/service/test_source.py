@@ -45,7 +45,7 @@ def test_a_file_that_is_too_large_is_refused_in_one_sentence(tmp_path: Path) -> 
     """It was read well; there is just too much of it."""
     file = tmp_path / "b.json"
     file.write_text(" " * 1_001)
-    assert str(refusal(str(file))) == "--json: 'a larger text' refused: at most 1000 bytes"
+    assert str(refusal(str(file))) == "--json: 'over 1,000 bytes' refused: at most 1000 bytes"
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:

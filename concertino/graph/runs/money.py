@@ -16,6 +16,7 @@ from concertino.graph.runs.reallocating import Reallocation
 from concertino.graph.runs.restore import Charge
 from concertino.tools.attempt import Desk
 from concertino.tools.guard import Guard
+from concertino.tools.models.roster import PLAN
 from concertino.tools.registry import Tool
 from concertino.tools.retry import RetryBudget
 
@@ -23,6 +24,10 @@ WORK = "work"
 """The ledger's node account under which specialists spend."""
 Emit = Callable[..., Future[list[int]]]
 """`Run.emit`."""
+
+PLANNING_SHARE = 0.5
+"""Most of a run's budget that planning may use where nothing else is said, so that a model that fails leaves enough for
+the fallback's work. Chosen by hand; document 004's orchestrator has a tenth, too little for small budgets."""
 
 
 class Money:
@@ -76,6 +81,8 @@ class Money:
         if plan is not None:
             nodes[WORK] = plan.within(nodes.get(WORK, Budget()))
         parts = allocate(self._budget, self._options.shares)
+        if PLAN not in {**parts, **nodes}:
+            parts |= allocate(self._budget, {PLAN: PLANNING_SHARE})
         named = [node for node in {**parts, **nodes} if node not in self._options.specialists]
         return {node: parts.get(node, Budget()).within(nodes.get(node, Budget())) for node in named}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Origin
+from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.holes import Hole
@@ -30,6 +31,8 @@ class Draft:
     """What holds for the whole plan, whoever fills the holes."""
     gates: tuple[GatePolicy, ...] = ()
     """Which of the finished plan's subtasks a person is asked about, beside those that ask by themselves."""
+    requirements: Requirements | None = None
+    """What a rule read from the task's text; the subtasks' `covers` speak of its criteria where the task states none."""
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Ids of the subtasks that each template and each filled hole of the workflow gave."""
 

@@ -19,6 +19,7 @@ from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.fallback import fits_inline, inputs_for
 from concertino.nodes.planning.holes import Hole
 from concertino.nodes.planning.references import Reference, reference_to
+from concertino.nodes.planning.shortening import fit_objectives
 from concertino.nodes.planning.suiting import without_forbidden
 
 FIELDS = frozenset({
@@ -70,7 +71,7 @@ def close_holes(
         draft = replace(draft, notes=(*draft.notes, *notes))
         if subtasks:
             draft = _filled(draft, hole, subtasks)
-    return draft
+    return _shortened(draft, bounds) if draft.holes else draft
 
 
 def may_work(hole: Hole, name: str, cards: Cards) -> bool:
@@ -115,6 +116,15 @@ def _by_rule(
                 f"{hole.id}: {', '.join(hole.covers)} lie with {found[0]['specialist']}, as nobody divided them"
             )
     return found
+
+
+def _shortened(draft: Draft, limits: Limits) -> Draft:
+    """Return a draft in which a long text that several specialists were given leaves the plan within its bytes."""
+    listed = draft.plan.get("subtasks")
+    rows = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    notes: list[str] = []
+    made = fit_objectives(rows, limits=limits, notes=notes)
+    return replace(draft, plan={**draft.plan, "subtasks": [*made]}, notes=(*draft.notes, *notes)) if notes else draft
 
 
 def _specialists(draft: Draft, cards: Cards) -> list[str]:

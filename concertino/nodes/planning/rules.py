@@ -18,6 +18,7 @@ from concertino.nodes.planning.fallback import objective_of
 from concertino.nodes.planning.faults import shortened
 from concertino.nodes.planning.holes import Hole
 from concertino.nodes.planning.references import Reference, reference_to
+from concertino.nodes.planning.shortening import fit_objectives
 from concertino.nodes.planning.templates import Filler
 from concertino.nodes.planning.workflows import GateTemplate, Match, SubtaskTemplate, Workflow
 
@@ -130,13 +131,12 @@ class _Expansion:
         self.parts = {
             subtask.id: tuple(name for name, _ in self._instances[subtask.id]) for subtask in template.subtasks
         }
-        plan: JsonObject = {
-            "subtasks": [
-                self._filled(subtask, subtask_id, data)
-                for subtask in template.subtasks
-                for subtask_id, data in self._instances[subtask.id]
-            ]
-        }
+        rows = [
+            self._filled(subtask, subtask_id, data)
+            for subtask in template.subtasks
+            for subtask_id, data in self._instances[subtask.id]
+        ]
+        plan: JsonObject = {"subtasks": [*fit_objectives(rows, limits=self._limits, notes=self.notes)]}
         gate = self._gate(template.gate, self._data, "the plan")
         if gate is not None:
             plan["gate"] = gate

@@ -67,24 +67,29 @@ def without_forbidden(
     kept = list(chosen)
     holds = _decider(task)
 
-    def go(candidates: Sequence[str], why: str) -> bool:
-        spare = [name for name in candidates if name not in keep]
-        if spare:
-            gone = min(spare, key=lambda name: (cards[name].authority, -kept.index(name)))
-            kept.remove(gone)
-            notes.append(f"{gone} is left out: {why}")
-        return bool(spare)
+    place = {name: at for at, name in enumerate(chosen)}
+
+    def spare(candidates: Sequence[str]) -> list[str]:
+        """Return who may go, whoever goes first in front."""
+        free = [name for name in candidates if name not in keep]
+        return sorted(free, key=lambda name: (cards[name].authority, -place[name]))
+
+    def drop(gone: str, why: str) -> None:
+        kept.remove(gone)
+        notes.append(f"{gone} is left out: {why}")
 
     for combination in constraints.forbidden:
         # Side by side nobody shares a path.
         if combination.within == "plan" and holds(combination.when):
             why = f"{' and '.join(map(str, combination.steps))} must not come together"
             while met := _met([[name for name in kept if does(step, name, cards)] for step in combination.steps]):
-                if not go(met, why):
+                if not (free := spare(met)):
                     break
+                drop(free[0], why)
     most = constraints.max_subtasks
-    while most is not None and len(kept) > most and go(kept, f"at most {most} subtasks are allowed"):
-        pass
+    if most is not None and len(kept) > most:
+        for name in spare(kept)[: len(kept) - most]:
+            drop(name, f"at most {most} subtasks are allowed")
     return kept
 
 

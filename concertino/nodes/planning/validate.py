@@ -8,6 +8,7 @@ from concertino.contracts.budget import Budget
 from concertino.contracts.errors import PlanInvalid
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Origin, Plan
+from concertino.contracts.requirements import Requirements
 from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
 from concertino.nodes.planning import paths
@@ -21,6 +22,7 @@ from concertino.nodes.planning.literals import check_literals
 from concertino.nodes.planning.numbering import number
 from concertino.nodes.planning.preflight import check_budget, check_deadline
 from concertino.nodes.planning.reading import read
+from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.sketch import Sketch
 from concertino.nodes.planning.staffing import staff
 from concertino.nodes.planning.stages import set_stages
@@ -45,7 +47,7 @@ def validate_draft(
     rules = Rules(draft.constraints, draft.holes, draft.parts)
     plan = validate(
         draft.plan, task=task, cards=cards, limits=limits, budget=budget, origin=draft.origin, workflow=draft.workflow,
-        notes=draft.notes, standings=standings, rules=rules,
+        notes=draft.notes, standings=standings, rules=rules, requirements=draft.requirements,
     )  # fmt: skip
     return place_gates(plan, draft.gates, task=task, cards=cards)
 
@@ -62,6 +64,7 @@ def validate(
     notes: Sequence[str] = (),
     standings: Standings | None = None,
     rules: Rules | None = None,
+    requirements: Requirements | None = None,
 ) -> Plan:
     """Return `draft` as a plan that can run: routed, wired, numbered, in topological order.
 
@@ -76,6 +79,8 @@ def validate(
         notes: what its maker had to say.
         standings: how the specialists are doing, for routing.
         rules: what its workflow or the planner holds it to.
+        requirements: what was read from the task's text; where there is none, what the draft itself says. Its criteria are to be
+            covered where the task states none.
 
     Raises:
         PlanInvalid: with all faults that can be seen; of a plan with a cycle, order, depth and time are not judged.
@@ -86,8 +91,9 @@ def validate(
     reading = read(draft, limits=bounds, task_id=task.task_id, origin=origin, faults=faults)
     if reading is None:
         raise PlanInvalid(faults.found)
+    asked = requirements or reading.header.requirements
     sketch = Sketch.of(
-        reading, task=task, cards=cards, standings=standings or {}, origin=origin, faults=faults,
+        reading, task=with_criteria(task, asked), cards=cards, standings=standings or {}, origin=origin, faults=faults,
         notes=[*reading.header.notes, *notes],
     )  # fmt: skip
     staff(sketch)
@@ -124,7 +130,7 @@ def validate(
         budget=sketch.header.budget,
         stop_when=stops(sketch, bound.constraints),
         refine=sketch.header.refine,
-        requirements=sketch.header.requirements,
+        requirements=asked,
         notes=tuple(dict.fromkeys(sketch.notes)),
     )
 

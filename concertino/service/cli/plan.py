@@ -101,7 +101,7 @@ def _written(
     from concertino.contracts.errors import InputError
     from concertino.contracts.limits import Limits
     from concertino.service.cli.wording import plain
-    from concertino.service.cli.written import judge, judge_all, read_text, texts
+    from concertino.service.cli.written import judge_all, judge_file, texts
 
     if file is not None and folder is not None:
         raise InputError(field="--batch", value=str(folder), rule="cannot go with --from-text; name one of them")
@@ -123,7 +123,7 @@ def _written(
             raise typer.Exit(ExitCode.BAD_INPUT)
         return
     assert file is not None
-    verdict = judge(read_text(file, field="--from-text", limits=limits), cards, task=task, limits=limits)
+    verdict = judge_file(file, cards, field="--from-text", task=task, limits=limits)
     _show(verdict, task, as_json=as_json, mermaid=mermaid)
 
 

@@ -11,6 +11,10 @@ from concertino.contracts.json import JsonObject, parse
 from concertino.contracts.limits import Limits
 
 
+class TooLarge(InputError):
+    """More bytes than are read."""
+
+
 def read_object(place: str, *, field: str, limits: Limits) -> JsonObject:
     """Return the JSON object in the file `place`, or on standard input for `-`.
 
@@ -24,7 +28,8 @@ def read_bytes(place: str, *, field: str, limits: Limits) -> bytes:
     """Return what is in the file `place`, or on standard input for `-`.
 
     Raises:
-        InputError: no such file, a directory, unreadable, or larger than `limits.bytes` (never read whole).
+        InputError: no such file, a directory, or unreadable.
+        TooLarge: larger than `limits.bytes` (never read whole).
     """
     if place == "-":
         return _bounded(sys.stdin.buffer, field=field, limits=limits)
@@ -57,5 +62,5 @@ def parse_object(data: bytes | str, *, field: str, limits: Limits) -> JsonObject
 def _bounded(file: BinaryIO, *, field: str, limits: Limits) -> bytes:
     data = file.read(limits.bytes + 1)
     if len(data) > limits.bytes:
-        raise InputError(field=field, value="a larger text", rule=f"at most {limits.bytes} bytes")
+        raise TooLarge(field=field, value=f"over {limits.bytes:,} bytes", rule=f"at most {limits.bytes} bytes")
     return data

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import Task
-from concertino.service.cli.source import read_bytes
+from concertino.service.cli.source import TooLarge, read_bytes
 
 if TYPE_CHECKING:
     from concertino.contracts.json import JsonObject
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from concertino.nodes.planning.mending import Mended
     from concertino.nodes.planning.reader import Reading
 
+NOT_PLANNED = "NOT PLANNED"
+"""How notes on steps that were left out begin."""
 NO_PLAN = "there is no plan in the text"
 
 
@@ -53,18 +55,31 @@ def judge(text: str, cards: Cards, *, task: Task, limits: Limits) -> Verdict:
     if mended.plan is None:
         return Verdict("refused", None, (*notes, *map(str, mended.faults)))
     notes |= dict.fromkeys(mended.plan.notes)
-    return Verdict(cast('Literal["valid", "repaired"]', mended.status), shown(mended.plan), tuple(notes))
+    is_valid = mended.status == "valid" and not reading.is_changed
+    return Verdict("valid" if is_valid else "repaired", shown(mended.plan), loudest_first(notes))
 
 
-def read_text(place: str, *, field: str, limits: Limits) -> str:
-    """Return the text in a file; bytes that are no UTF-8 become replacement characters, for a plan may stand around them.
+def loudest_first(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return notes in their order, but first those that say what is not planned."""
+    return tuple(sorted(notes, key=lambda note: not note.startswith(NOT_PLANNED)))
+
+
+def judge_file(place: str, cards: Cards, *, field: str, task: Task, limits: Limits) -> Verdict:
+    """Return what rules make of the text in a file; one that is too large is refused.
 
     Raises:
-        InputError: it cannot be read, or is too large.
+        InputError: it cannot be read.
     """
-    data = read_bytes(place, field=field, limits=limits)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return data.decode(encoding, "replace")
+    try:
+        data = read_bytes(place, field=field, limits=limits)
+    except TooLarge:
+        return Verdict("refused", None, (f"the text has over {limits.bytes:,} bytes, the most that are read",))
+    return judge(decoded(data), cards, task=task, limits=limits)
+
+
+def decoded(data: bytes) -> str:
+    """Return a text; bytes that are no UTF-8 become replacement characters, for a plan may stand around them."""
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
 
 
 def texts(folder: Path, *, field: str) -> list[Path]:
@@ -96,11 +111,10 @@ def judge_all(
     """Yield what became of each file, in order; the error of one that cannot be read."""
     for file in files:
         try:
-            text = read_text(str(file), field="--batch", limits=limits)
+            found: Verdict | InputError = judge_file(str(file), cards, field="--batch", task=task, limits=limits)
         except InputError as error:
-            yield file, error
-            continue
-        yield file, judge(text, cards, task=task, limits=limits)
+            found = error
+        yield file, found
 
 
 def shown(plan: Plan) -> JsonObject:

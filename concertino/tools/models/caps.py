@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import unwrap
@@ -20,7 +20,9 @@ CAPS = frozenset({
 """What providers call the bound of an answer's tokens."""
 CHOICES = frozenset({"n", "best_of", "candidate_count", "candidateCount", "num_return_sequences"})
 """What providers call the number of answers to one request; each is billed."""
-NESTED = ("extra_body", "model_kwargs", "options", "generation_config", "generationConfig", "inferenceConfig")
+NESTED = frozenset({
+    "extra_body", "model_kwargs", "options", "generation_config", "generationConfig", "inferenceConfig",
+})  # fmt: skip
 """Settings that hold further settings."""
 ELSEWHERE = frozenset({"previous_response_id", "conversation", "prompt_id", "cached_content", "web_search_options"})
 """Settings that make the provider read what is not in the request, and bill it."""
@@ -50,26 +52,26 @@ def refuse_unbounded(settings: Mapping[str, Any]) -> None:
         InputError: a setting or a tool of the provider's own, which reads more than it is sent.
     """
     for part in _parts(settings):
-        for name in ELSEWHERE:
-            if part.get(name):
+        for name in ELSEWHERE & part.keys():
+            if part[name]:
                 raise InputError(
                     field=f"model.{name}", value=part[name], rule="reads what is not in the request; cannot be bounded"
                 )
         refuse_provider_tools(part.get("tools") or ())
 
 
-def _whole(settings: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:
+def _whole(settings: Mapping[str, Any], names: frozenset[str]) -> Iterator[int]:
     for part in _parts(settings):
-        for name in names:
-            value = part.get(name)
+        for name in names & part.keys():
+            value = part[name]
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 yield value
 
 
 def _parts(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield settings
-    for name in NESTED:
-        inner = settings.get(name)
+    for name in NESTED & settings.keys():
+        inner = settings[name]
         if isinstance(inner, Mapping):
             yield from _parts(inner)
 

@@ -91,9 +91,10 @@ class ForeignGuard:
         if run_id in self._open:
             return
         try:
-            if (asked.provider, asked.model) not in self._prices:
-                await threads.run(self._price, asked)
-            call = self._prepared(run_id, asked)
+            about = asked.provider, asked.model
+            if about not in self._prices:
+                await threads.run(self._price, about)
+            call = self._prepared(run_id, asked, about)
             await call.admit()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below, nothing is lost
             # Raised by `_Refusing`, the last: LangChain would leave the coroutines of all other handlers unawaited.
@@ -107,7 +108,7 @@ class ForeignGuard:
         if run_id in self._open:
             return
         try:
-            call = self._prepared(run_id, asked)
+            call = self._prepared(run_id, asked, (asked.provider, asked.model))
             call.admit_blocking()
         except Exception as error:
             self._take(run_id)
@@ -143,31 +144,31 @@ class ForeignGuard:
         for call in still:
             call.failed(asyncio.CancelledError("its attempt is over"))
 
-    def _prepared(self, run_id: UUID, asked: Asked) -> ForeignCall:
-        price = self._price(asked)
+    def _prepared(self, run_id: UUID, asked: Asked, about: tuple[str, str]) -> ForeignCall:
+        price = self._price(about)
         if price is None and self._needs_price:
             raise SetupError(
                 field="model",
-                value=asked.model,
+                value=about[1],
                 rule="has no known price, and a limit in dollars is set: give its price",
             )
-        bounds = Bounds.of(asked, counter=self._counter_of(asked.provider, asked.model), price=price)
+        bounds = Bounds.of(asked, counter=self._counter_of(*about), price=price)
         if not bounds.is_capped and not self._allow_uncapped:
-            raise SetupError(field="model", value=asked.model, rule=f"sets no output cap: {FIX}")
+            raise SetupError(field="model", value=about[1], rule=f"sets no output cap: {FIX}")
         key = f"{self._key}:foreign:{next(self._numbers)}"
         outer = wire.held(self)
         call = ForeignCall(
-            asked, bounds, self._terms, key=key, call=f"{self._caller}:{TOOL}:{asked.identity()}",
+            asked, bounds, self._terms, key=key, call=lambda: f"{self._caller}:{TOOL}:{asked.identity()}",
             within=outer if isinstance(outer, ForeignCall) else None,
         )  # fmt: skip
         with self._lock:
             self._open[run_id] = call
         return call
 
-    def _price(self, asked: Asked) -> Price | None:
-        about = asked.provider, asked.model
+    def _price(self, about: tuple[str, str]) -> Price | None:
         if about not in self._prices:
-            self._prices[about] = self._price_of(PRICED_AS.get(asked.provider, asked.provider), asked.model)
+            provider, model = about
+            self._prices[about] = self._price_of(PRICED_AS.get(provider, provider), model)
         return self._prices[about]
 
     def _take(self, run_id: UUID) -> ForeignCall | None:

@@ -13,12 +13,12 @@ from concertino.budgets import Amounts
 from concertino.contracts.errors import ConcertinoError, DeadlineExceeded, InputError, ToolFailed
 from concertino.contracts.json import JsonObject
 from concertino.journal.awaiting import wait
-from concertino.tools.attempt import Account, Attempt, Order, Reservation, shown
+from concertino.tools.attempt import Account, Attempt, Call, Order, Reservation, named, shown
 from concertino.tools.guard import Guard
 from concertino.tools.models.foreign_request import Asked, Bounds
-from concertino.tools.models.own import TOOL, unretried
+from concertino.tools.models.own import BREAKER, TOOL, CheckedTool, unretried
 from concertino.tools.outcome import reason
-from concertino.tools.registry import Cost, Tool
+from concertino.tools.registry import Cost
 from concertino.tools.retry import MAX_ATTEMPTS
 
 COMMIT_S = 1.0
@@ -40,9 +40,9 @@ class ForeignCall:
     """Holds one call. Every request that leaves has a reservation of its own, settled once; see `wire.Sender`."""
 
     def __init__(
-        self, asked: Asked, bounds: Bounds, terms: Terms, *, key: str, call: str, within: ForeignCall | None = None
+        self, asked: Asked, bounds: Bounds, terms: Terms, *, key: str, call: Call, within: ForeignCall | None = None
     ) -> None:
-        """Make it; `within` is a call of the same context that has not ended, and may be waiting for this one."""
+        """Make it; `call` is what identifies it, and `within` is a call of the same context that has not ended, and may be waiting for this one."""
         self._asked, self._bounds, self._terms, self._key, self._call = asked, bounds, terms, key, call
         self._within = within
         self.reservation: Reservation | None = None
@@ -144,9 +144,9 @@ class ForeignCall:
             text = f"the same request has failed {made} times already" if made else f"may send {self._requests}{why}"
             raise ToolFailed(tool=TOOL, attempts=made, reason=text)
         self._number += 1
-        tool = Tool(
-            name=TOOL, fn=_nothing, endpoint=self._asked.endpoint, cost=self._cost,
-            timeout_s=None, used=lambda told: told,
+        tool = CheckedTool(
+            name=TOOL, fn=_nothing, endpoint=self._asked.endpoint, cost=self._cost, breaker=BREAKER,
+            timeout_s=None, used=_as_told,
         )  # fmt: skip
         terms = self._terms
         limit_s = self._left_s() or 0.0
@@ -183,7 +183,7 @@ class ForeignCall:
             holding.__exit__(None, None, None)
             return True
         if attempt.has_left:
-            self._terms.guard.note_vain(self._call, self._requests)
+            self._terms.guard.note_vain(named(self._call), self._requests)
         holding.__exit__(type(error), error, error.__traceback__)
         return True
 
@@ -239,6 +239,10 @@ class _AtOnce(_Within):
 
 def _nothing() -> None:
     return None
+
+
+def _as_told(told: Any) -> Any:
+    return told
 
 
 def _is_on_loop() -> bool:

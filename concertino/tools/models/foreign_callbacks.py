@@ -2,19 +2,21 @@
 
 LangChain has two managers of callbacks. The blocking one calls handlers in the caller's thread, and drops what a coroutine
 handler raises; the awaiting one awaits coroutine handlers and calls the others on the event loop, which must not be
-blocked. So there are three handlers: one waits for budget in coroutines, one does so in threads and hears of every end,
-one raises what the first has met: when an inline handler raises, the awaiting manager leaves the coroutines of all
-others unawaited, so this one is told beside them.
+blocked. So one handler waits for budget, in coroutines or in threads, and hears of every end. Another raises what the
+first has met: when an inline handler raises, the awaiting manager leaves the coroutines of all after it unawaited, so
+this one is the last of all or told beside the others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from inspect import CO_COROUTINE, currentframe
-from typing import Any, Protocol
+from types import FrameType
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -80,22 +82,22 @@ class _OfModels(BaseCallbackHandler):
         return True
 
 
-class _Awaiting(_OfModels):
-    """Admits for coroutines: waits without blocking the loop. Of chat models, `_Refusing` raises what it meets."""
+class _Holding(_OfModels):
+    """Admits, in coroutines without blocking the loop, and hears of every end. `_Refusing` raises what it has met."""
 
     run_inline = True
 
     @property
-    def ignore_chat_model(self) -> bool:
-        """Whether a blocking manager asks."""
-        return not _is_awaited()
+    def on_chat_model_start(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # only called
+        """What the manager that asks can call."""
+        return self._start if _is_awaited() else self._start_blocking
 
     @property
-    def ignore_llm(self) -> bool:
-        """Likewise; how calls end is heard by `_ForeignInline`."""
-        return not _is_awaited()
+    def on_llm_start(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # only called
+        """Likewise, of models of texts."""
+        return self._start_text if _is_awaited() else self._start_text_blocking
 
-    async def on_chat_model_start(
+    async def _start(
         self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
     ) -> None:
         asked = _asked(serialized, messages[0], kwargs)
@@ -104,33 +106,24 @@ class _Awaiting(_OfModels):
         else:
             await self._admission.start(run_id, asked)
 
-    async def on_llm_start(
-        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
-    ) -> None:
+    async def _start_text(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
         await self._admission.start(run_id, _asked_of_text(serialized, prompts, kwargs))
         # Of a model of texts nobody is told beside the inline handlers, where there are any.
         self._admission.check(run_id)
 
-
-class _ForeignInline(_OfModels):
-    """Admits for threads, and hears of every end."""
-
-    run_inline = True
-
-    def on_chat_model_start(
+    def _start_blocking(
         self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        if _is_awaited():
-            return
         asked = _asked(serialized, messages[0], kwargs)
         if asked is None:
             wire.let_go()
         else:
             self._admission.start_blocking(run_id, asked)
 
-    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
-        if not _is_awaited():
-            self._admission.start_blocking(run_id, _asked_of_text(serialized, prompts, kwargs))
+    def _start_text_blocking(
+        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        self._admission.start_blocking(run_id, _asked_of_text(serialized, prompts, kwargs))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         self._admission.ended(run_id, _usage(response))
@@ -140,7 +133,29 @@ class _ForeignInline(_OfModels):
 
 
 class _Refusing(_OfModels):
-    """Told beside the handlers of others, after all inline ones: raises what `_Awaiting` has met, so nothing leaves."""
+    """Told after all inline handlers: raises what `_Holding` has met, so nothing leaves."""
+
+    @property
+    def run_inline(self) -> bool:  # type: ignore[override]
+        """Whether it need not be told beside the handlers of others, which takes a task of its own each time.
+
+        That matters where calls start, as what an inline handler raises leaves the coroutines of those after it
+        unawaited. Whoever is not known to ask about anything else is told that it must.
+        """
+        frame = _frame(2)
+        if frame is None or frame.f_globals.get("__name__") != MANAGER:
+            return False
+        if frame.f_code.co_name in COMPREHENSIONS and frame.f_back is not None:
+            frame = frame.f_back
+        if frame.f_code.co_name != "on_chat_model_start":
+            return frame.f_code.co_name == "ahandle_event"
+        told = frame.f_locals
+        handlers: list[BaseCallbackHandler] = getattr(told.get("self"), "handlers", [])
+        return (
+            len(told.get("messages") or ()) == 1
+            and handlers[-1:] == [self]
+            and all(one.run_inline and not isinstance(one, _Refusing) for one in handlers[:-1])
+        )
 
     @property
     def ignore_chat_model(self) -> bool:
@@ -155,22 +170,66 @@ class _Refusing(_OfModels):
         self._admission.check(run_id)
 
 
+MANAGER = "langchain_core.callbacks.manager"
+COMPREHENSIONS = ("<listcomp>", "<genexpr>")
+
+
 def _is_awaited() -> bool:
     """Say whether the handler that asks is called by the awaiting manager, which does so from a coroutine.
 
     Nothing else tells, on an event loop, which of the two it is. Nor does the order of handlers, which is a set's where
     LangGraph merges managers.
     """
-    frame = currentframe()
-    caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
+    caller = _frame(3)
     return caller is not None and bool(caller.f_code.co_flags & CO_COROUTINE)
 
 
+def _frame(up: int) -> FrameType | None:
+    """Return the frame so many calls above this one."""
+    frame = currentframe()
+    for _ in range(up):
+        frame = frame.f_back if frame is not None else None
+    return frame
+
+
 _bound: tuple[ContextVar[BaseCallbackHandler | None], ...] = tuple(
-    ContextVar(f"concertino_foreign_{name}", default=None) for name in ("awaiting", "inline", "refusing")
+    ContextVar(f"concertino_foreign_{name}", default=None) for name in ("holding", "refusing")
 )
-for _var in _bound:
-    register_configure_hook(_var, inheritable=True)
+_unasked: ContextVar[set[_Hook]] = ContextVar("concertino_foreign_unasked")
+
+
+class _Hook:
+    """Gives LangChain a handler wherever it configures callbacks; once not, where `untold` says so."""
+
+    def __init__(self, var: ContextVar[BaseCallbackHandler | None]) -> None:
+        self._var = var
+
+    def get(self) -> BaseCallbackHandler | None:
+        handler = self._var.get()
+        if handler is not None and self in (unasked := _unasked.get(_NONE)):
+            unasked.discard(self)
+            return None
+        return handler
+
+
+_NONE: set[_Hook] = set()
+_hooks = tuple(_Hook(var) for var in _bound)
+for _hook in _hooks:
+    register_configure_hook(cast("Any", _hook), inheritable=True)
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """Leave the guard out where callbacks are configured next, once: a model of ours is about to configure its own."""
+    if _bound[0].get() is None:
+        yield
+        return
+    token = _unasked.set(set(_hooks))
+    try:
+        yield
+    finally:
+        _unasked.reset(token)
+
 
 Tokens = tuple[Token[BaseCallbackHandler | None], ...]
 
@@ -182,7 +241,7 @@ def is_of_ours(handler: object) -> bool:
 
 def install(admission: Admission) -> Tokens:
     """Put an admission among those who are told, wherever callbacks are configured in this context."""
-    handlers = _Awaiting(admission), _ForeignInline(admission), _Refusing(admission)
+    handlers = _Holding(admission), _Refusing(admission)
     return tuple(var.set(handler) for var, handler in zip(_bound, handlers, strict=True))
 
 
@@ -192,7 +251,7 @@ def remove(tokens: Tokens) -> None:
         var.reset(token)
 
 
-_RAISING = tuple((kind.__name__,) for kind in (_Awaiting, _ForeignInline, _Refusing))
+_RAISING = tuple((kind.__name__,) for kind in (_Holding, _Refusing))
 
 
 def _is_news(record: logging.LogRecord) -> bool:

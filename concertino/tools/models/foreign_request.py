@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,8 +51,10 @@ class Asked:
     @property
     def model(self) -> str:
         """The model's name, `unknown` where nobody says."""
-        told = (self.settings.get("model"), self.settings.get("model_name"), self.metadata.get("ls_model_name"))
-        return next((name for name in told if isinstance(name, str) and name), "unknown")
+        for told, name in ((self.settings, "model"), (self.settings, "model_name"), (self.metadata, "ls_model_name")):
+            if isinstance(said := told.get(name), str) and said:
+                return said
+        return "unknown"
 
     @property
     def provider(self) -> str:
@@ -74,7 +77,7 @@ class Asked:
     @property
     def unseen_retries(self) -> int:
         """Retries that its SDK may make where nobody sees them."""
-        is_known = any(kind in self.kind for kind in SEEN_KINDS)
+        is_known = _is_seen(self.kind)
         if is_known and not self.is_text:
             return 0
         given = (self.serialized.get("kwargs") or {}).get("max_retries")
@@ -86,6 +89,11 @@ class Asked:
         """Return what is the same whenever the same call is made again."""
         said = [[getattr(one, "type", ""), repr(one.content), repr(_calls(one))] for one in self.messages]
         return digest([self.endpoint, said])[:32]
+
+
+@lru_cache(maxsize=256)
+def _is_seen(kind: str) -> bool:
+    return any(seen in kind for seen in SEEN_KINDS)
 
 
 def _calls(message: Any) -> list[tuple[Any, Any]]:

@@ -11,13 +11,15 @@ import queue
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from functools import cached_property
+from inspect import signature
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from pydantic import BaseModel, PrivateAttr
 
@@ -26,6 +28,8 @@ from concertino.contracts.ids import Ids, new_id
 from concertino.tools import threads
 from concertino.tools.attempt import Account
 from concertino.tools.guard import Guard
+from concertino.tools.models import wire
+from concertino.tools.models.foreign_callbacks import untold
 from concertino.tools.models.own import GOVERNED, TOOL, unretried
 from concertino.tools.models.prices import Price
 from concertino.tools.models.quiet import answer, quiet_messages
@@ -120,9 +124,13 @@ class GovernedModel(BaseChatModel):
         return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        if stop is None and not kwargs:
+            return self._own_ls_params.copy()
         return self._binding.source.built._get_ls_params(stop=stop, **kwargs)
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        if stop is None and not kwargs:
+            return self._own_params.copy()
         params = self._binding.source.built._get_invocation_params(stop=stop, **kwargs)
         return {**params, "_type": GOVERNED}
 
@@ -140,6 +148,21 @@ class GovernedModel(BaseChatModel):
             return await super().ainvoke(input, config, stop=stop, **kwargs)
         return await answer(self, messages, stop=stop, settings=kwargs, ids=self._binding.ids)
 
+    # LangChain asks for both with every call, to which working them out adds more than anything else here.
+
+    @cached_property
+    def _own_ls_params(self) -> LangSmithParams:
+        return self._binding.source.built._get_ls_params()
+
+    @cached_property
+    def _own_params(self) -> dict[str, Any]:
+        return {**self._binding.source.built._get_invocation_params(), "_type": GOVERNED}
+
+    async def agenerate(self, messages: list[list[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        """Do as LangChain does, without telling the guard of foreign models."""
+        with untold():
+            return await super().agenerate(messages, *args, **kwargs)
+
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -148,12 +171,14 @@ class GovernedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         binding = self._binding
-        sent = Sent(binding, messages, kwargs)
+        outlet = binding.source.here() or await binding.source.on_this_loop()
+        sent = Sent(binding, outlet, messages, kwargs)
 
         async def call() -> ChatResult:
-            model = await binding.source.on_this_loop()
+            wire.let_go()
             try:
-                return await sent.capped(model)._agenerate(messages, stop=stop, **sent.settings(model))
+                made: ChatResult = await sent.capped()._agenerate(messages, stop=stop, **sent.settings())
+                return made
             except Exception as error:
                 sent.failed(error)
                 raise
@@ -174,12 +199,13 @@ class GovernedModel(BaseChatModel):
     ) -> ChatResult:
         _refuse_on_loop()
         binding = self._binding
-        sent = Sent(binding, messages, kwargs)
+        sent = Sent(binding, binding.source.in_thread(), messages, kwargs)
 
         def call() -> ChatResult:
-            model = binding.source.in_thread()
+            wire.let_go()
             try:
-                return sent.capped(model)._generate(messages, stop=stop, **sent.settings(model))
+                made: ChatResult = sent.capped()._generate(messages, stop=stop, **sent.settings())
+                return made
             except Exception as error:
                 sent.failed(error)
                 raise
@@ -191,6 +217,10 @@ class GovernedModel(BaseChatModel):
         sent.answered()
         return made
 
+    for _read in (_agenerate, _generate):  # LangChain reads their signatures with every call
+        vars(_read)["__signature__"] = signature(_read)
+    del _read
+
     async def _astream(
         self,
         messages: list[BaseMessage],
@@ -199,13 +229,14 @@ class GovernedModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         binding = self._binding
-        sent, pieces = Sent(binding, messages, kwargs), asyncio.Queue[ChatGenerationChunk | None]()
+        outlet = binding.source.here() or await binding.source.on_this_loop()
+        sent, pieces = Sent(binding, outlet, messages, kwargs), asyncio.Queue[ChatGenerationChunk | None]()
 
         async def call() -> Streamed:
-            model = await binding.source.on_this_loop()
+            wire.let_go()
             stream = Stream(sent, pieces.put_nowait)
             try:
-                chunks = sent.capped(model)._astream(messages, stop=stop, **sent.settings(model))
+                chunks = sent.capped()._astream(messages, stop=stop, **sent.settings())
                 async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
                     async for chunk in chunks:
                         if stream.takes(chunk):
@@ -216,7 +247,7 @@ class GovernedModel(BaseChatModel):
 
         async def calls() -> None:
             try:
-                await binding.guard.call(sent.order(afn=call, used=_usage_of), (), {})
+                await binding.guard.call(sent.order(afn=call, used=_usage_of, is_stream=True), (), {})
             except ConcertinoError as error:
                 raise unretried(error) from error.__cause__
             finally:
@@ -243,14 +274,15 @@ class GovernedModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         _refuse_on_loop()
         binding = self._binding
-        sent, pieces = Sent(binding, messages, kwargs), queue.SimpleQueue[ChatGenerationChunk | None]()
+        outlet, pieces = binding.source.in_thread(), queue.SimpleQueue[ChatGenerationChunk | None]()
+        sent = Sent(binding, outlet, messages, kwargs)
         unwanted = threading.Event()
 
         def call() -> Streamed:
-            model = binding.source.in_thread()
+            wire.let_go()
             stream = Stream(sent, pieces.put)
             try:
-                for chunk in sent.capped(model)._stream(messages, stop=stop, **sent.settings(model)):
+                for chunk in sent.capped()._stream(messages, stop=stop, **sent.settings()):
                     if stream.takes(chunk) or unwanted.is_set():
                         break
             except Exception as error:

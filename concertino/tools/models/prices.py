@@ -95,7 +95,8 @@ class Price:
             usd = used.bill(usage, self.now())
         except ValueError:
             return used.bound(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0)
-        return math.ceil((usd + used.request_usd) * NANO)
+        total = usd + used.request_usd if used.request_usd else usd
+        return -(-total.numerator * NANO // total.denominator)
 
 
 def given_price(given: object, *, field: str) -> Price:
@@ -170,11 +171,12 @@ def _priced(info: Any, context: Mapping[str, str], day: int) -> Price | None:
     requests = [Fraction(price.requests_kcount or 0) / 1_000 for price in prices]
 
     def bill(usage: Mapping[str, Any], moment: float) -> Fraction:
-        from genai_prices import Usage
-
         now_priced, known = info.get_prices(datetime.fromtimestamp(moment, UTC), context), _known(usage)
         if known.keys() <= PLAIN:
-            return _plain(now_priced, **known) + Fraction(now_priced.requests_kcount or 0) / 1_000
+            tokens, requests = _plain(now_priced, **known), now_priced.requests_kcount
+            return tokens + Fraction(requests) / 1_000 if requests else tokens
+        from genai_prices import Usage
+
         return Fraction(now_priced.calc_price(Usage(**known))["total_price"])
 
     # `calc_price` counts the request itself, so it is only part of the bound.
@@ -229,15 +231,18 @@ def _known(usage: Mapping[str, Any]) -> dict[str, int]:
     def total(details: Mapping[str, Any], name: str) -> int:
         return sum(value for key, value in details.items() if key.endswith(name) and isinstance(value, int))
 
-    known = {
-        "cache_read_tokens": total(into, "cache_read"),
-        "cache_write_tokens": total(into, "cache_creation") + total(into, "ephemeral_5m_input_tokens"),
-        "cache_write_1h_tokens": total(into, "ephemeral_1h_input_tokens"),
-        "output_audio_tokens": total(out, "audio"),
-    }
-    known["cache_write_tokens"] += known["cache_write_1h_tokens"]  # of which these are a part
     counts = {"input_tokens": usage.get("input_tokens") or 0, "output_tokens": usage.get("output_tokens") or 0}
-    return {**counts, **{name: value for name, value in known.items() if value}}
+    if any(into.values()):
+        written_1h = total(into, "ephemeral_1h_input_tokens")
+        counts |= {
+            "cache_read_tokens": total(into, "cache_read"),
+            # Those kept for an hour are a part of those written.
+            "cache_write_tokens": total(into, "cache_creation") + total(into, "ephemeral_5m_input_tokens") + written_1h,
+            "cache_write_1h_tokens": written_1h,
+        }
+    if any(out.values()):
+        counts["output_audio_tokens"] = total(out, "audio")
+    return {name: value for name, value in counts.items() if value or name in ("input_tokens", "output_tokens")}
 
 
 def _rate(prices: list[Any], names: tuple[str, ...]) -> Callable[[int], Fraction] | None:

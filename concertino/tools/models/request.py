@@ -28,6 +28,21 @@ CHARS_PER_TOKEN = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Bounding:
+    """What of a model's settings bounds its requests, where these say nothing of their own."""
+
+    cap: int | None
+    choices: int
+    service_tier: Any
+
+    @classmethod
+    def of(cls, model: Any) -> Bounding:
+        """Read it from a model."""
+        choices = max(_whole(vars(model), ("n",)), default=1)
+        return cls(cap_of(model), choices, getattr(model, "service_tier", None))
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The bounds of one request; the output cap follows from what was granted."""
 
@@ -41,7 +56,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        model: Any,
+        model: Bounding,
         messages: Sequence[Any],
         settings: Mapping[str, Any],
         *,
@@ -53,12 +68,15 @@ class Request:
         Raises:
             InputError: its input cannot be bounded.
         """
-        refuse_unbounded(settings)
-        prompt = {name: schema_of(settings[name]) for name in IN_PROMPT if name in settings}
-        inputs = counter.bound(messages, settings.get("tools"), **prompt)
-        wanted = cap_of(model, settings)
-        choices = max(_whole(settings, ("n",)), default=0) or max(_whole(vars(model), ("n",)), default=1)
-        tier = settings.get("service_tier") or getattr(model, "service_tier", None)
+        if not settings:
+            inputs, wanted, choices, tier = counter.bound(messages), model.cap, model.choices, model.service_tier
+        else:
+            refuse_unbounded(settings)
+            prompt = {name: schema_of(settings[name]) for name in IN_PROMPT if name in settings}
+            inputs = counter.bound(messages, settings.get("tools"), **prompt)
+            wanted = min(_whole(settings, CAPS), default=model.cap)
+            choices = max(_whole(settings, ("n",)), default=model.choices)
+            tier = settings.get("service_tier") or model.service_tier
         priced = None if price is None else price.tier(tier)
         return cls(inputs, OUTPUT_TOKENS if wanted is None else wanted, choices, priced)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from concertino.budgets import Amounts
@@ -15,27 +14,18 @@ from concertino.contracts.errors import ToolFailed
 from concertino.contracts.ids import Ids, new_id
 from concertino.contracts.json import digest_of_text
 from concertino.tools.attempt import Account, Order
-from concertino.tools.breaker import BreakerPolicy
 from concertino.tools.guard import Guard
-from concertino.tools.models.own import TOOL
+from concertino.tools.models.outlet import Outlet
+from concertino.tools.models.own import BREAKER, TOOL, CheckedTool
 from concertino.tools.models.prices import Price
-from concertino.tools.models.request import CAPS, NESTED, Request, cost_of, without_caps
+from concertino.tools.models.request import Request, cost_of, without_caps
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.models.tokens import TokenCounter
-from concertino.tools.registry import Tool
+from concertino.tools.registry import Cost
 from concertino.tools.retry import MAX_ATTEMPTS
 
-BREAKER = BreakerPolicy()
 GRACE_S = 0.25
 """Seconds after the deadline at which HTTP gives up: later than the guard, which says why. Chosen by hand."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked(Tool):
-    """A tool of values that were checked where they came from: checking them takes longer than the rest of it."""
-
-    def __post_init__(self) -> None:
-        """Check nothing."""
 
 
 def never() -> None:
@@ -66,9 +56,13 @@ class Binding:
 class Sent:
     """One logical call: its bounds, and the cap that its attempts are granted."""
 
-    def __init__(self, binding: Binding, messages: Sequence[BaseMessage], given: dict[str, Any]) -> None:
-        self._binding, self._messages, self._given = binding, messages, given
-        self.request = Request.of(binding.source.built, messages, given, counter=binding.counter, price=binding.price)
+    __slots__ = ("_binding", "_given", "_messages", "_most", "_outlet", "cap", "request")
+
+    def __init__(
+        self, binding: Binding, outlet: Outlet, messages: Sequence[BaseMessage], given: dict[str, Any]
+    ) -> None:
+        self._binding, self._outlet, self._messages, self._given = binding, outlet, messages, given
+        self.request = Request.of(outlet.bounding, messages, given, counter=binding.counter, price=binding.price)
         self.cap = self.request.wanted
         self._most = self.request.most()
 
@@ -84,7 +78,7 @@ class Sent:
         """What counts the model's tokens."""
         return self._binding.counter
 
-    def order(self, *, used: Callable[[Any], Any], fn: Any = None, afn: Any = None) -> Order:
+    def order(self, *, used: Callable[[Any], Any], fn: Any = None, afn: Any = None, is_stream: bool = False) -> Order:
         """Return the order for the guard.
 
         Raises:
@@ -94,39 +88,34 @@ class Sent:
         made = binding.guard.made_in_vain(self.identity)
         if made >= MAX_ATTEMPTS:
             raise ToolFailed(tool=TOOL, attempts=0, reason=f"the same request has failed {made} times already")
-        tool = _Checked(
-            name=TOOL, breaker=BREAKER, attempts=MAX_ATTEMPTS, fn=fn, afn=afn, endpoint=binding.source.endpoint, cost=cost_of(self._most), timeout_s=None,
-            used=lambda result: self.request.used(used(result)) or self.request.held(self.cap),
+        tool = CheckedTool(
+            name=TOOL, breaker=BREAKER, attempts=MAX_ATTEMPTS, fn=fn, afn=afn, endpoint=binding.source.endpoint,
+            cost=cost_of(self._most), timeout_s=None, used=lambda made: self._used(used(made)),
         )  # fmt: skip
         return Order(
             tool=tool, account=binding.account, key=f"{binding.key}:{TOOL}:{next(binding.numbers)}", call=self.identity,
             deadline=binding.deadline, least=self.request.least(), granted=self._granted, revoked=binding.revoked,
+            heeds=self._outlet.heeds and not is_stream,
         )  # fmt: skip
 
     def answered(self) -> None:
         """Note that it was answered: the same messages sent again are another call."""
         self._binding.guard.forget(self.identity)
 
-    def capped(self, model: BaseChatModel) -> BaseChatModel:
-        """Return a copy of a model that asks for no more output than was granted, wherever its cap stood."""
-        fields = type(model).model_fields
-        update: dict[str, Any] = {name: self.cap for name in CAPS if name in fields}
-        for name in NESTED:
-            held = getattr(model, name, None) if name in fields else None
-            if isinstance(held, Mapping):
-                update[name] = without_caps(held)
-        return model.model_copy(update=update)
+    def capped(self) -> Any:
+        """Return the copy of the model to ask, which asks for no more output than was granted."""
+        return self._outlet.capped(self.cap)
 
-    def settings(self, model: BaseChatModel) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return the request's own settings, with the cap where the model has no field for it.
 
         OpenAI's clients take their HTTP timeout with the request; of others the guard keeps the deadline.
         """
-        made = without_caps(self._given)
-        if not any(name in type(model).model_fields for name in CAPS):
+        outlet, deadline = self._outlet, self._binding.deadline
+        made = without_caps(self._given) if self._given else {}
+        if not outlet.has_cap:
             made["max_tokens"] = self.cap
-        deadline = self._binding.deadline
-        if deadline is not None and hasattr(model, "root_async_client"):
+        if deadline is not None and outlet.takes_timeout:
             made["timeout"] = GRACE_S + max(0.0, deadline - self._binding.guard.desk.clock.monotonic())
         return made
 
@@ -137,6 +126,10 @@ class Sent:
             told = {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens}
             if (cost := self.request.used(told)) is not None:
                 vars(error)["usage"] = cost
+
+    def _used(self, usage: Any) -> Cost:
+        """Return what an answer came to: where nothing was reported the most it can have used."""
+        return self.request.used(usage) or self.request.held(self.cap)
 
     def _granted(self, amounts: Amounts) -> None:
         self.cap = self.request.wanted if amounts == self._most else self.request.cap(amounts)

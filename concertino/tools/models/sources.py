@@ -22,6 +22,8 @@ from concertino.tools.models import connections
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from concertino.tools.models.outlet import Outlet
+
 OPENAI_KEY, OPENAI_URLS = "OPENAI_API_KEY", ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 NO_KEY = "none"
 """Sent to a server of one's own, which asks for no key."""
@@ -53,10 +55,8 @@ class ModelSource:
         """What stands for it in governed models, without anybody's binding; made once, there."""
         self._lock = threading.Lock()
         self._built: BaseChatModel | None = None
-        self._blocking: BaseChatModel | None = None
-        self._on_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, BaseChatModel] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._blocking: Outlet | None = None
+        self._on_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outlet] = weakref.WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
@@ -97,24 +97,28 @@ class ModelSource:
                     raise
                 except Exception as error:
                     raise SetupError(field=self._field, value=self.name, rule=f"cannot be built: {error}") from error
-                self._blocking = _unretried(made)
+                self._blocking = _outlet(_unretried(made))
+                self._endpoint = self._endpoint or f"{_server(made)}/{self.model}"
                 self._built = made
             return self._built
 
-    async def on_this_loop(self) -> BaseChatModel:
-        """Return the model for requests from the running event loop, with connections of that loop's own."""
-        loop = asyncio.get_running_loop()
-        known = self._on_loops.get(loop)
+    def here(self) -> Outlet | None:
+        """Return the outlet for requests from the running event loop, where `on_this_loop` has made one."""
+        return self._on_loops.get(asyncio.get_running_loop())
+
+    async def on_this_loop(self) -> Outlet:
+        """Return the outlet for requests from the running event loop, with connections of that loop's own."""
+        known = self.here()
         if known is None:
             made = await _with_own_connections(await threads.run(_unretried, self.built), self.built)
             with self._lock:
                 for ended in [one for one in self._on_loops if one.is_closed()]:
                     del self._on_loops[ended]
-                known = self._on_loops.setdefault(loop, made)
+                known = self._on_loops.setdefault(asyncio.get_running_loop(), _outlet(made))
         return known
 
-    def in_thread(self) -> BaseChatModel:
-        """Return the model for requests from plain threads."""
+    def in_thread(self) -> Outlet:
+        """Return the outlet for requests from plain threads."""
         self.build()
         assert self._blocking is not None
         return self._blocking
@@ -200,6 +204,12 @@ def _server(model: Any) -> str:
         return netloc.decode("ascii", "replace")
     base = getattr(model, "base_url", None)
     return quote(base) if isinstance(base, str) else type(model).__name__
+
+
+def _outlet(model: BaseChatModel) -> Outlet:
+    from concertino.tools.models.outlet import Outlet
+
+    return Outlet(model)
 
 
 def _unretried(model: BaseChatModel) -> BaseChatModel:

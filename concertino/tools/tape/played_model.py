@@ -17,6 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_function, co
 from pydantic import BaseModel, PrivateAttr
 
 from concertino.contracts.json import dump
+from concertino.tools.models.outlet import Outlet
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.tape.failures import HANGS, raised
 from concertino.tools.tape.injection import ended_early
@@ -44,6 +45,7 @@ class PlayedSource(ModelSource):
             make=lambda: PlayedModel.of(inner.name, traits, player),
             endpoint=traits.endpoint or f"{inner.provider or inner.name}/{inner.model}",
         )
+        self._outlet: Outlet | None = None
 
     def build(self) -> BaseChatModel:
         if self._built is None:
@@ -54,11 +56,17 @@ class PlayedSource(ModelSource):
     def built(self) -> BaseChatModel:
         return self.build()
 
-    async def on_this_loop(self) -> BaseChatModel:
-        return self.build()
+    def here(self) -> Outlet:
+        return self.in_thread()
 
-    def in_thread(self) -> BaseChatModel:
-        return self.build()
+    async def on_this_loop(self) -> Outlet:
+        return self.in_thread()
+
+    def in_thread(self) -> Outlet:
+        if self._outlet is None:
+            self._outlet = Outlet(self.build())
+            self._outlet.heeds = True  # it waits for nothing but the loop's time
+        return self._outlet
 
 
 class PlayedModel(BaseChatModel):

@@ -14,6 +14,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
 from concertino.contracts.json import JsonObject, digest
+from concertino.tools.models.outlet import Outlet
 from concertino.tools.models.request import cap_of
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.tape.messages import NEUTRAL, neutral_tool, piece_of, request_of, result_of, usage_of
@@ -49,11 +50,11 @@ class RecordedSource(ModelSource):
             self._recorder.models[self.name] = Traits.of(self._inner).as_json()
         return self.built
 
-    async def on_this_loop(self) -> BaseChatModel:
-        return self._overheard(await self._inner.on_this_loop())
+    async def on_this_loop(self) -> Outlet:
+        return Outlet(self._overheard((await self._inner.on_this_loop()).model))
 
-    def in_thread(self) -> BaseChatModel:
-        return self._overheard(self._inner.in_thread())
+    def in_thread(self) -> Outlet:
+        return Outlet(self._overheard(self._inner.in_thread().model))
 
     def _overheard(self, model: BaseChatModel) -> BaseChatModel:
         kind = type(model)

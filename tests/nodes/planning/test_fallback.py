@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from concertino.contracts.errors import PlanInvalid
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Plan
+from concertino.contracts.requirements import Criterion
 from concertino.contracts.specialist import SpecialistCard
-from concertino.contracts.task import Task
+from concertino.contracts.task import Task, read_task
 from concertino.nodes.planning.complexity import FORMULA, assess
+from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.fallback import fallback_plan
 from concertino.nodes.planning.first_draft import first_draft
 from concertino.nodes.planning.references import resolve
+from concertino.nodes.planning.spreading import spread
 from concertino.nodes.planning.validate import validate_draft
 from concertino.nodes.planning.workflows import load_workflows
 
@@ -117,3 +122,52 @@ def test_the_tiers_are_those_of_the_strategy_document() -> None:
 def test_the_weights_of_the_formula_sum_to_one() -> None:
     """So the score is 0-1."""
     assert sum(weight for weight, _, _ in FORMULA.values()) == pytest.approx(1)
+
+
+DEAL = {
+    card.name: card
+    for card in (
+        SpecialistCard("market", description="Market shares and rivals.", authority=0.6),
+        SpecialistCard("legal", description="Reads contracts and lawsuits.", authority=0.8),
+        SpecialistCard("financial", description="Values companies: a fair price.", authority=0.9),
+    )
+}
+ASKED = "Assess Acme.\n\nAcceptance criteria:\n- All open lawsuits are listed\n- The share of the market\n- A fair price\n- Owls are counted"
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task(task_id="t", description=ASKED),
+        read_task({"task_id": "t", "acceptance_criteria": ASKED.split("\n- ")[1:]}, limits=Limits()),
+    ],
+    ids=["in the text", "in their field"],
+)
+def test_each_criterion_is_covered_once_by_whom_it_suits(task: Task) -> None:
+    """By the words of the descriptions; what is in nobody's words is for the highest authority. The plan says so."""
+    plan = validate_draft(fallback_plan(task, DEAL), task=task, cards=DEAL)
+    covers = {subtask.specialist: subtask.covers for subtask in plan.subtasks}
+    assert covers == {"legal": ("c1",), "market": ("c2",), "financial": ("c3", "c4")}
+    assert plan.requirements is not None
+    assert [one.id for one in plan.requirements.acceptance_criteria] == ["c1", "c2", "c3", "c4"]
+    assert any("criteria go to" in note and "legal c1" in note for note in plan.notes)
+
+
+def test_a_fallback_that_was_printed_is_a_plan_of_its_task() -> None:
+    """Handed in again, its criteria are those that it speaks of."""
+    task = Task(task_id="t", description=ASKED)
+    plan = validate_draft(fallback_plan(task, DEAL), task=task, cards=DEAL)
+    again = validate_draft(Draft(plan.model_dump(mode="json"), "caller"), task=task, cards=DEAL)
+    assert again.subtasks == plan.subtasks
+
+
+@given(
+    texts=st.lists(st.text(max_size=60), min_size=1, max_size=20),
+    about=st.lists(st.text(max_size=60), min_size=1, max_size=6),
+)
+def test_whatever_is_said_each_criterion_has_one_specialist(texts: list[str], about: list[str]) -> None:
+    """None is left out, none is there twice."""
+    cards = {f"s{at}": SpecialistCard(f"s{at}", description=text) for at, text in enumerate(about)}
+    criteria = [Criterion(id=f"c{at}", text=text) for at, text in enumerate(texts)]
+    found = spread(criteria, list(cards), cards)
+    assert sorted(one for ids in found.values() for one in ids) == sorted(one.id for one in criteria)

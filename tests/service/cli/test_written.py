@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from concertino.contracts.errors import InputError
 from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
 from concertino.contracts.task import Task
+from concertino.service.cli import written
 from concertino.service.cli.main import run
 from concertino.service.cli.written import judge
 
@@ -161,7 +163,6 @@ def test_bytes_that_are_no_text_hide_no_plan(concertino: Any) -> None:
     ("options", "words"),
     [
         (["--from-text", "nowhere.txt", "--specialists", "staff.json"], "--from-text: 'nowhere.txt' refused: no such file"),
-        (["--from-text", "large.txt", "--specialists", "staff.json"], "--from-text: 'a larger text' refused: at most"),
         (["--from-text", ".", "--specialists", "staff.json"], "must be a file, is a directory"),
         (["--from-text", "staff.json"], "--specialists: None refused"),
         (["--from-text", "staff.json", "--specialists", "nowhere.json"], "--specialists: 'nowhere.json' refused"),
@@ -176,7 +177,6 @@ def test_bytes_that_are_no_text_hide_no_plan(concertino: Any) -> None:
 )  # fmt: skip
 def test_bad_input_is_one_clear_error(options: list[str], words: str, concertino: Any) -> None:
     """Field, value and rule; code 2, and nothing on stdout."""
-    Path("large.txt").write_bytes(b"x" * (Limits().bytes + 1))
     Path("empty").mkdir()
     told = concertino(None, *options)
     assert (told.code, told.out) == (2, "")
@@ -200,17 +200,60 @@ def test_a_folder_gives_one_line_for_each_file_by_name(concertino: Any) -> None:
     assert all(set(one) == {"file", "status", "plan", "notes"} for one in lines)
 
 
-def test_a_file_that_cannot_be_read_fails_the_folder_and_stops_nothing(concertino: Any) -> None:
+def test_a_file_that_cannot_be_read_fails_the_folder_and_stops_nothing(
+    concertino: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its line says why, the others are there, and the code is 2."""
     folder = Path("texts")
     folder.mkdir()
-    (folder / "a.txt").write_bytes(b"x" * (Limits().bytes + 1))
+    (folder / "a.txt").write_text("x")
     (folder / "b.txt").write_text(json.dumps(PLAN))
+
+    def reading(place: str, *, field: str, limits: Limits) -> bytes:
+        if place.endswith("a.txt"):
+            raise InputError(field=field, value=place, rule="cannot be read: it is locked")
+        return Path(place).read_bytes()
+
+    monkeypatch.setattr(written, "read_bytes", reading)
     told = concertino(None, "--batch", "texts", "--specialists", "staff.json")
     lines = [json.loads(line) for line in told.out.splitlines()]
     assert told.code == 2
     assert [one["status"] for one in lines] == ["refused", "valid"]
-    assert "bytes" in lines[0]["notes"][0]
+    assert "locked" in lines[0]["notes"][0]
+
+
+def test_a_text_that_is_too_large_is_refused_as_json_alone_and_in_a_folder(concertino: Any) -> None:
+    """Both say the same of it."""
+    folder = Path("texts")
+    folder.mkdir()
+    (folder / "a.txt").write_bytes(b"x" * (Limits().bytes + 1))
+    alone = concertino(b"x" * (Limits().bytes + 1), "--json").json()
+    line = concertino(None, "--batch", "texts", "--specialists", "staff.json").json()
+    assert alone == {"status": "refused", "plan": None, "notes": line["notes"]}
+    assert "over 256,000 bytes" in alone["notes"][0]
+
+
+@pytest.mark.parametrize("behind", [[], [{"id": "say", "specialist": "Writer", "needs": ["fly"]}]])
+def test_what_is_not_planned_is_said_first_wherever_it_stood(behind: list[Any]) -> None:
+    """At the end and in the middle alike: who is behind it needs what it needed."""
+    cards = {name: SpecialistCard(name) for name in ("Writer", "Search")}
+    rows = [
+        {"id": "a", "specialist": "Search", "needs": ["gone"]},
+        {"id": "fly", "specialist": "Rocket", "needs": ["a"]},
+        *behind,
+    ]
+    found = judge(json.dumps({"subtasks": rows}), cards, task=Task(task_id="t"), limits=Limits())
+    assert found.status == "repaired"
+    assert found.notes[0].startswith("NOT PLANNED: fly")
+    listed: Any = (found.plan or {})["subtasks"]
+    assert [(one["id"], one["needs"]) for one in listed] == [("a", []), *([("say", ["a"])] if behind else [])]
+
+
+def test_what_reading_mended_is_no_valid_plan_but_a_repaired_one() -> None:
+    """Half a plan is not what was asked for."""
+    cards = {"Search": SpecialistCard("Search")}
+    text = json.dumps({"subtasks": [{"id": "a", "specialist": "Search"}, {"id": "b", "specialist": "Search"}]})[:-9]
+    assert judge(text, cards, task=Task(task_id="t"), limits=Limits()).status == "repaired"
 
 
 def test_langgraph_is_not_needed(concertino: Any) -> None:

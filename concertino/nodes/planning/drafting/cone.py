@@ -5,6 +5,8 @@ Whatever comes from here is judged once more by whoever replans, as a draft of a
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,22 +16,24 @@ from pydantic import JsonValue
 from concertino.contracts.budget import DIMENSIONS, Budget
 from concertino.contracts.errors import PlanInvalid
 from concertino.contracts.finding import Finding
+from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Fault, Plan, Subtask
 from concertino.contracts.requirements import Requirements
 from concertino.contracts.specialist import Cards, Standings
 from concertino.contracts.task import Task
+from concertino.nodes.planning import references, routing
 from concertino.nodes.planning.cone import cone, rights
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting.granted import FIELDS, granted
 from concertino.nodes.planning.drafting.judging import NO_PLAN
 from concertino.nodes.planning.drafting.material import request, specialists
 from concertino.nodes.planning.drafting.placing import kept_as_set, rows_of
-from concertino.nodes.planning.drafting.requirements import with_criteria
 from concertino.nodes.planning.drafting.talk import Model, OnStep, Verdict, converse
 from concertino.nodes.planning.mending import mend
 from concertino.nodes.planning.reader import read_plan
+from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.validate import validate_draft
 from concertino.prompts import fence, load
 
@@ -67,8 +71,9 @@ async def draft_cone(
 ) -> Redrafted | None:
     """Return what may take the place of the cone of `failed`, or `None` where no model has a valid idea.
 
-    The replacement may ask only whom the plan may ask, has the failed subtasks' budget, attempts and stage, and sets no gate,
-    condition or bound of its own. With all but the first three arguments bound it is a `Replan`.
+    The replacement may ask only who is in the plan or shares a capability with the failed ones, and has their budget, attempts,
+    stage and deadline; it is required where they were, and sets no gate, condition or bound of its own. With all but the first
+    three arguments bound it is a `Replan`.
 
     Args:
         plan: in force.
@@ -89,7 +94,7 @@ async def draft_cone(
     gone = set(cone(plan, failed))
     if model is None or not gone:
         return None
-    allowed = rights(plan, cards, standings or {})
+    allowed = _askable(plan, failed, cards, standings or {})
     patch = _Patch(
         plan=plan,
         kept=tuple(one for one in plan.subtasks if one.id not in gone),
@@ -120,7 +125,7 @@ class _Patch:
     stage: str | None
     task: Task
     cards: Cards
-    """Of those alone whom the plan may ask."""
+    """Of those alone whom a replacement may ask."""
     limits: Limits
     budget: Budget | None
     standings: Standings | None
@@ -129,14 +134,25 @@ class _Patch:
     def most(self) -> int:
         return max(1, min(len(self.gone) + MORE, self.limits.subtasks - len(self.kept)))
 
+    @property
+    def short(self) -> dict[str, str]:
+        """The names by which a model is told of the plan's subtasks: an id of ours is long, and none that an answer may have."""
+        told = {str(one.id): str(one.id) for one in self.plan.subtasks if is_id(one.id)}
+        for letter, members in (("k", self.kept), ("f", self.gone)):
+            free = (name for number in itertools.count(1) if (name := f"{letter}{number}") not in told)
+            told |= {str(one.id): next(free) for one in members if not is_id(one.id)}
+        return told
+
     def messages(self, failed: Sequence[str], findings: Mapping[str, Finding]) -> list[dict[str, str]]:
+        short = self.short
         stands: list[JsonValue] = [
-            {**_told(one), "state": "done" if one.id in findings else "not done yet"} for one in self.kept
+            {**_told(one, short), "state": "done" if one.id in findings else "not done yet"} for one in self.kept
         ]
         fell: list[JsonValue] = [
-            {**_told(one), "state": "failed" if one.id in failed else "builds on what failed"} for one in self.gone
+            {**_told(one, short), "state": "failed" if one.id in failed else "builds on what failed"}
+            for one in self.gone
         ]
-        results = [dump({"id": one.id, "result": found.output})[:FINDING_CHARS]
+        results = [dump({"id": short[one.id], "result": found.output})[:FINDING_CHARS]
                    for one in self.kept if (found := findings.get(one.id)) is not None]  # fmt: skip
         parts = [
             request(self.task),
@@ -160,27 +176,36 @@ class _Patch:
         if reading.plan is None:
             return Verdict("none", 0, reading.notes, (), (NO_PLAN,), "")
         left = granted(reading.plan, fields=OWN)
-        stands = {one.id for one in self.kept}
-        own: list[JsonObject] = [row for row in left.rows if row.get("id") not in stands]
-        told = (*reading.notes, *left.notes)
-        new = [self._bounded(row, len(own)) for row in own]
+        stands = frozenset(str(one.id) for one in self.kept)
+        meant = self._meant()
+        own = [_renamed(row, meant) for row in left.rows if row.get("id") not in meant]
+        links = [_relinked(link, meant) for link in left.links]
+        repeated = sorted(str(row["id"]) for row in left.rows if row.get("id") in meant)
+        told = (*reading.notes, *left.notes, *(f"{name}: stands, what was said of it is left out" for name in repeated))
+        new = self._bounded(own)
         before = Draft(
             {"subtasks": [*(one.model_dump(mode="json", exclude_unset=True) for one in self.kept), *new]},
             self.plan.origin, self.plan.workflow, told,
         )  # fmt: skip
-        given = replace(before, plan={**before.plan, "links": left.links}) if left.links else before
+        given = replace(before, plan={**before.plan, "links": links}) if links else before
         mended = mend(
             given, task=self.task, cards=self.cards, limits=self.limits, budget=self.budget, standings=self.standings,
             drop_unknown=False,
         )  # fmt: skip
         draft, made, faults = mended.draft, mended.plan, mended.faults
         if mended.notes:
-            draft = kept_as_set(before, mended.draft, frozenset(stands))
+            draft = kept_as_set(before, mended.draft, stands)
             made, faults = self._judged(draft)
-        if (odd := self._beyond(own)) is not None:
+        mine: list[JsonValue] = [_renamed(row, self.short) for row in rows_of(draft) if row.get("id") not in stands]
+        if (odd := self._beyond(len(own) if mine else 0)) is not None:
             made, faults = None, (odd, *faults)
-        mine: list[JsonValue] = [row for row in rows_of(draft) if row.get("id") not in stands]
         return Verdict(reading.form, len(own), told, mended.notes, faults, dump({"subtasks": mine}), made, draft)
+
+    def _meant(self) -> dict[str, str]:
+        """Return what stands by all names that an answer may have for it: its own, the short one, and its own as a reader spells it."""
+        short = self.short
+        spelt = {re.sub(r"[^A-Za-z0-9_-]+", "_", one.id): str(one.id) for one in self.kept}
+        return spelt | {name: str(one.id) for one in self.kept for name in (one.id, short[one.id])}
 
     def _judged(self, draft: Draft) -> tuple[Plan | None, tuple[Fault, ...]]:
         try:
@@ -196,30 +221,64 @@ class _Patch:
             return None, tuple(error.faults)
         return plan, ()
 
-    def _beyond(self, rows: Sequence[JsonObject]) -> Fault | None:
-        if not rows:
+    def _beyond(self, count: int) -> Fault | None:
+        if not count:
             return Fault(
                 code="empty",
                 place="plan.subtasks",
                 message="nothing takes the place of what failed",
                 fix="plan it anew",
             )
-        if len(rows) > self.most:
+        if count > self.most:
             return Fault(
-                code="too_many", place="plan.subtasks", value=len(rows), fix="join some of them",
-                message=f"{len(rows)} subtasks for {len(self.gone)} that failed, at most {self.most} may be",
+                code="too_many", place="plan.subtasks", value=count, fix="join some of them",
+                message=f"{count} subtasks for {len(self.gone)} that failed, at most {self.most} may be",
             )  # fmt: skip
         return None
 
-    def _bounded(self, row: JsonObject, count: int) -> JsonObject:
-        """Return a new subtask within what the failed ones might use."""
-        made: JsonObject = {**row, "max_attempts": min(one.max_attempts for one in self.gone)}
-        if self.stage is not None:
-            made["stage"] = self.stage
-        share = _share([one.budget or Budget() for one in self.gone], count)
-        if share != Budget():
-            made["budget"] = share.model_dump(mode="json", exclude_none=True)
+    def _bounded(self, rows: Sequence[JsonObject]) -> list[JsonObject]:
+        """Return new subtasks within what the failed ones might use, required as these were, and due as soon.
+
+        Whose specialist or criteria some of these had is as these were; another is as all of them were. Where any of them was
+        required, so is one at least.
+        """
+        share = _share([one.budget or Budget() for one in self.gone], len(rows))
+        made: list[JsonObject] = []
+        for row in rows:
+            like = _like(row, self.gone)
+            new: JsonObject = {**row, "max_attempts": min(one.max_attempts for one in self.gone)}
+            new["required"] = any(one.required for one in like)
+            if due := [one.sla_s for one in like if one.sla_s is not None]:
+                new["sla_s"] = min(due)
+            if self.stage is not None:
+                new["stage"] = self.stage
+            if share != Budget():
+                new["budget"] = share.model_dump(mode="json", exclude_none=True)
+            made.append(new)
+        if any(one.required for one in self.gone) and not any(row["required"] for row in made):
+            return [{**row, "required": True} for row in made]
         return made
+
+
+def _askable(plan: Plan, failed: Sequence[str], cards: Cards, standings: Standings) -> frozenset[str]:
+    """Return whom a replacement may ask: of those whom the plan may, who is in it or has a skill that the failed ones had."""
+    own = {str(one.specialist) for one in plan.subtasks}
+    own |= {str(one.on_failure.specialist) for one in plan.subtasks if one.on_failure is not None}
+    lost = [one for one in plan.subtasks if one.id in failed]
+    skills = {one.capability for one in lost if one.capability is not None}
+    for name in {str(one.specialist) for one in lost} & set(cards):
+        skills |= routing.capabilities(name, cards)
+    allowed = rights(plan, cards, standings)
+    return frozenset(
+        name for name in allowed if name in own or not skills.isdisjoint(routing.capabilities(name, cards))
+    )
+
+
+def _like(row: JsonObject, gone: Sequence[Subtask]) -> Sequence[Subtask]:
+    """Return the failed subtasks that a new one stands for, as far as its specialist and criteria tell; else all."""
+    given = row.get("covers")
+    covers = {name for name in given if isinstance(name, str)} if isinstance(given, list) else set[str]()
+    return [one for one in gone if one.specialist == row.get("specialist") or not covers.isdisjoint(one.covers)] or gone
 
 
 def _share(budgets: Sequence[Budget], count: int) -> Budget:
@@ -239,7 +298,23 @@ def _share(budgets: Sequence[Budget], count: int) -> Budget:
     return Budget.model_validate({**parts, "seconds": max(seconds) if seconds else None})
 
 
-def _told(subtask: Subtask) -> JsonObject:
-    return subtask.model_dump(
-        mode="json", include={"id", "specialist", "objective", "inputs", "needs", "covers"}, exclude_defaults=True
-    )
+def _told(subtask: Subtask, names: Mapping[str, str]) -> JsonObject:
+    told = {"id", "specialist", "objective", "inputs", "needs", "covers"}
+    row = subtask.model_dump(mode="json", include=told, exclude_defaults=True)
+    return {**_renamed(row, names), "id": names[subtask.id]}
+
+
+def _renamed(row: JsonObject, names: Mapping[str, str]) -> JsonObject:
+    """Return a subtask that speaks of others by other names."""
+    changed = dict(row)
+    if isinstance(needs := row.get("needs"), list):
+        changed["needs"] = [names.get(need, need) if isinstance(need, str) else need for need in needs]
+    if isinstance(inputs := row.get("inputs"), dict):
+        changed["inputs"] = references.rename(inputs, names)
+    return changed
+
+
+def _relinked(link: Any, names: Mapping[str, str]) -> Any:
+    if not isinstance(link, Mapping):
+        return link
+    return {end: names.get(name, name) if isinstance(name, str) else name for end, name in link.items()}

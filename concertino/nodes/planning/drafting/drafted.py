@@ -19,11 +19,11 @@ from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting.cache import Kept, PlanCache, key_of
 from concertino.nodes.planning.drafting.judging import Bench
 from concertino.nodes.planning.drafting.material import material
-from concertino.nodes.planning.drafting.requirements import requirements_in, requirements_of, with_criteria
 from concertino.nodes.planning.drafting.talk import REASON_CHARS, Model, OnStep, converse
 from concertino.nodes.planning.filling import close_holes
 from concertino.nodes.planning.first_draft import under
 from concertino.nodes.planning.gate_policy import GatePolicy
+from concertino.nodes.planning.requirements import requirements_of, with_criteria
 from concertino.nodes.planning.validate import validate_draft
 from concertino.prompts import load
 
@@ -90,7 +90,7 @@ async def draft_plan(
     has_rule = bool(bound.plan.get("subtasks") or bound.holes)
     bound = bound if has_rule else replace(bound, origin="model")
     bench = Bench(
-        task if has_rule else with_criteria(task, requirements_in(task.description)),
+        task if has_rule else with_criteria(task, requirements_of(task)),
         cards,
         limits,
         budget,

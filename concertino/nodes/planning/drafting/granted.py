@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from concertino.contracts.json import JsonObject
 from concertino.contracts.requirements import Requirements
-from concertino.nodes.planning.drafting.requirements import ITEM_CHARS, MOST
+from concertino.nodes.planning.requirements import ITEM_CHARS, MOST
 
 FIELDS = frozenset({
     "id", "specialist", "capability", "needs", "objective", "inputs", "covers", "estimate_s", "stage", "tier",

@@ -17,11 +17,11 @@ from concertino.contracts.task import Task
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting.granted import Granted, bounded, granted
 from concertino.nodes.planning.drafting.placing import fill, fixed_ids, kept_as_set, rows_of
-from concertino.nodes.planning.drafting.requirements import MOST, requirements_of, with_criteria
 from concertino.nodes.planning.drafting.talk import Verdict
 from concertino.nodes.planning.mending import mend
 from concertino.nodes.planning.patterns import TWO_LEVEL_SUBTASKS, Pattern, advise
 from concertino.nodes.planning.reader import read_plan
+from concertino.nodes.planning.requirements import MOST, requirements_of, with_criteria
 from concertino.nodes.planning.validate import validate_draft
 
 NO_PLAN = Fault(

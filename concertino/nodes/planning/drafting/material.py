@@ -14,8 +14,8 @@ from concertino.contracts.specialist import Cards, SpecialistCard
 from concertino.contracts.task import Task
 from concertino.nodes.planning import schemas
 from concertino.nodes.planning.draft import Draft
-from concertino.nodes.planning.drafting.requirements import ITEM_CHARS
 from concertino.nodes.planning.patterns import Pattern
+from concertino.nodes.planning.requirements import ITEM_CHARS
 from concertino.prompts import fence
 
 TEXT_CHARS = 40_000

@@ -86,8 +86,6 @@ class _Trial:
             return len(before) == 1 and bool(takes & given[0]) and not _parts(row, own)
         if takes & kinds_in([row.get("inputs") or {}]):
             return True
-        if not before:
-            return False
         return not takes or any(not gives or takes & gives for gives in given)
 
     def _kinds(self, row: dict[str, Any]) -> Kinds:

@@ -70,13 +70,16 @@ class Meanings:
         total = math.fsum(map(self._weight, wanted))
         if not wanted or total == 0:
             return None
+        # By a word of its name: descriptions share too many words with what is done with anybody's output.
+        named = {name for name in able if any(self._forms(word) & self._names[name] for word in wanted)}
         shares = sorted(
             ((math.fsum(self._weight(word) for word in wanted if self._counts(word, name)) / total, name) for name in able),
             reverse=True,
         )  # fmt: skip
         if not shares or (len(shares) > 1 and shares[0][0] - shares[1][0] < OBJECTIVE_MARGIN):
             return None
-        return shares[0][1] if shares[0][0] >= OBJECTIVE_MARGIN else None
+        best, chosen = shares[0]
+        return chosen if best >= OBJECTIVE_MARGIN and (named == {chosen} or len(able) == 1) else None
 
     def mentioning(self, given: str) -> list[str]:
         """Return whose description has the words of a name in a row, or words that its letters are the initials of."""

@@ -18,7 +18,8 @@ from concertino.nodes.planning.mending.arguments import settle
 from concertino.nodes.planning.mending.fields import mend_coverage, mend_fields, mend_inputs
 from concertino.nodes.planning.mending.identity import part_ids
 from concertino.nodes.planning.mending.links import Links
-from concertino.nodes.planning.mending.order import break_circles, drop_dangling
+from concertino.nodes.planning.mending.meant import Subtasks
+from concertino.nodes.planning.mending.order import break_circles, settle_needs
 from concertino.nodes.planning.mending.sharing import SHARED
 from concertino.nodes.planning.mending.staffing import name_workers
 from concertino.nodes.planning.mending.workpiece import Workpiece
@@ -33,7 +34,7 @@ class Mended:
     """`None` where it is refused."""
     status: Literal["valid", "repaired", "refused"]
     notes: tuple[str, ...]
-    """What was changed, one sentence each; empty where nothing was."""
+    """What was changed, and how placeholders in inputs were understood, one sentence each."""
     faults: tuple[Fault, ...]
     """What is left, of a refused one."""
     draft: Draft
@@ -83,7 +84,7 @@ def mend(
     found = judged(mended)
     notes = tuple(piece.notes)
     if isinstance(found, Plan):
-        return Mended(found, "repaired" if notes else "valid", notes, (), mended)
+        return Mended(found, "repaired" if piece.is_changed else "valid", notes, (), mended)
     return Mended(None, "refused", notes, found, mended)
 
 
@@ -94,8 +95,9 @@ def _mend(piece: Workpiece, cards: Cards, task: Task, *, drop_unknown: bool) -> 
     links.resolve()
     name_workers(piece, cards, names)
     links.resolve(names)
-    drop_dangling(piece)
-    settle(piece)
+    subtasks = Subtasks(piece, names)
+    settle_needs(piece, subtasks)
+    settle(piece, subtasks)
     break_circles(piece)
     if drop_unknown:
         leave_out(piece, cards)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from concertino.nodes.planning import paths, references
-from concertino.nodes.planning.mending.workpiece import Workpiece, shown
+from concertino.nodes.planning.mending.meant import Subtasks
+from concertino.nodes.planning.mending.workpiece import Workpiece, shown, told
 
 CIRCLES = 1_000
 """Rounds in which circles are taken apart in one plan, at most; chosen by hand."""
@@ -16,19 +17,32 @@ class _Edge(NamedTuple):
     before: int
 
 
-def drop_dangling(piece: Workpiece) -> None:
-    """Drop needs of subtasks that are not there, and of oneself."""
+def settle_needs(piece: Workpiece, subtasks: Subtasks) -> None:
+    """Turn needs that name no id to whom they mean; drop those that mean nobody in the plan, and those of oneself.
+
+    What several could be meant by stays a fault: the plan is then refused. Each change leaves a note.
+    """
     ids = piece.positions
-    for row in piece.rows:
-        kept = []
+    for at, row in enumerate(piece.rows):
+        kept: list[str] = []
         for need in dict.fromkeys(row["needs"]):
             if need == row["id"]:
                 piece.note(f"{row['id']} needed itself: left out")
-            elif need not in ids:
-                piece.note(f"{row['id']} needed {shown(need)}, which the plan has not: left out")
-            else:
+                continue
+            if need in ids:
                 kept.append(need)
-        row["needs"] = kept
+                continue
+            meant = subtasks.find(need, at)
+            if meant.at is not None:
+                target = piece.rows[meant.at]["id"]
+                piece.note(f"{row['id']} needs {shown(need)}: taken as {target}, {meant.reason}")
+                kept.append(target)
+            elif meant.rivals:
+                piece.note(f"{row['id']} needs {shown(need)}, which could be {told(meant.rivals)}: none was taken")
+                kept.append(need)
+            else:
+                piece.note(f"{row['id']} needed {shown(need)}, which the plan has not: left out")
+        row["needs"] = list(dict.fromkeys(kept))
 
 
 def break_circles(piece: Workpiece) -> None:

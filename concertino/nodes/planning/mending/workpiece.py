@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from concertino.contracts.json import JsonObject
@@ -22,6 +22,8 @@ class Workpiece:
         self.links: Any = plan.get("links")
         self.rows: list[dict[str, Any]] = [dict(row) for row in rows] if isinstance(rows, list) else []
         self.notes: list[str] = []
+        self.remarks: set[str] = set()
+        """Those of the notes that tell how something was understood, where no subtask and no edge is another by it."""
         self.written: dict[int, str] = {}
         """What stood for the specialist, by identity of the row, where it was changed."""
         for number, row in enumerate(self.rows, 1):
@@ -46,10 +48,17 @@ class Workpiece:
             found.setdefault(row["id"], at)
         return found
 
-    def note(self, text: str) -> None:
-        """Say what was done, once."""
+    def note(self, text: str, *, remark: bool = False) -> None:
+        """Say what was done, once; or, as a `remark`, how something was understood."""
         if text not in self.notes:
             self.notes.append(text)
+            if remark:
+                self.remarks.add(text)
+
+    @property
+    def is_changed(self) -> bool:
+        """Say whether something was done that is more than a remark."""
+        return len(self.notes) > len(self.remarks)
 
     def worker(self, at: int) -> str:
         """Return who is to do a subtask as the plan wrote it."""
@@ -93,3 +102,8 @@ def shown(name: object) -> str:
     """Return a name from outside such that a note can hold it."""
     text = str(name)
     return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…")
+
+
+def told(names: Sequence[str]) -> str:
+    """Return several names such that a note can hold them."""
+    return f"{', '.join(names[:4])}{'' if len(names) < 5 else ' and others'}"

@@ -23,6 +23,9 @@ _TOKEN = re.compile(
 )
 """Whole strings first, so that nothing inside them counts; a single quote inside a word begins none."""
 _KEY = re.compile(r"([A-Za-z_]\w*)[\"']?\s*[:=]\s*\Z")
+WRAPPING = frozenset({"tool_calls", "calls"})
+"""Lists that may hold what wraps a plan."""
+_LIST = re.compile(r"([A-Za-z_]\w{0,63})[\"']\s{0,40}:\s{0,40}\[\s{0,40}\{")
 
 
 @dataclass(slots=True)
@@ -129,6 +132,14 @@ def closings(text: str, found: Span, lists: frozenset[str]) -> list[Closing]:
     """
     level = _level(text, found, lists)
     bracket = found.stack[level]
+    holds_subtasks = _is_under(text, found, level, lists - WRAPPING)
+    if (
+        not holds_subtasks
+        and found.closed_at > bracket.element
+        and _is_wrapper(text[bracket.element : found.closed_at], lists)
+    ):
+        closed = text[found.start : found.closed_at] + _closed(found.closed_stack)
+        return [Closing(closed, closed, is_sure=True), Closing("", closed)]
     whole = text[found.start : bracket.element] + _closed(bracket.mark for bracket in found.stack[: level + 1])
     ways: list[Closing] = []
     inner = level + 2
@@ -149,8 +160,10 @@ def _level(text: str, found: Span, lists: frozenset[str]) -> int:
     named = [at for at, bracket in enumerate(stack) if bracket.mark == "[" and _is_under(text, found, at, lists)]
     if named:
         level = named[0]
-        while not stack[level].elements and level + 2 in named:  # a list of one plan with its own list
-            level += 2
+        for inner in named[1:]:
+            if stack[level].elements:
+                break
+            level = inner  # in the first element of a list, which may be a wrapper of the plan
         return level
     rows = [at for at, bracket in enumerate(stack) if bracket.mark == "["]
     if rows:
@@ -161,6 +174,11 @@ def _level(text: str, found: Span, lists: frozenset[str]) -> int:
 def _is_under(text: str, found: Span, at: int, lists: frozenset[str]) -> bool:
     key = _KEY.search(text, max(found.start, found.stack[at].at - 80), found.stack[at].at)
     return key is not None and key[1].lower() in lists
+
+
+def _is_wrapper(piece: str, lists: frozenset[str]) -> bool:
+    """Say whether the element that is being written has a list of subtasks that is whole: then it is no subtask itself."""
+    return any(key[1].lower() in lists for key in _LIST.finditer(piece))
 
 
 def _closed(marks: Iterable[str]) -> str:

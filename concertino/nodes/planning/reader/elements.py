@@ -43,8 +43,25 @@ OBJECTIVE_KEYS = (
 COVER_KEYS = ("covers", "acceptance_criteria", "criteria")
 NOT_MISSED = frozenset({CALLED, "expected_output", "type", "status", "state"})
 """Fields that are read elsewhere, or say nothing of what is to be done."""
+SEPARATED = re.compile(r"\s*[,;]\s*|\s+and\s+")
+SHORT = re.compile(r"[\s'\"#$]*(?:(?:sub)?(?:steps?|tasks?|nodes?)\s+)?[^\s]*\s*", re.IGNORECASE)
+"""A name of one word, or a number with what it counts: several of these in one text are several names."""
 DONE = frozenset({"join", "finish", "end", "final_answer"})
 """Calls that say that a plan is over; none of them is work."""
+_NOT = r"(?:do not|don't|does not|doesn't|must not|mustn't|should not|shouldn't|may not|can not|cannot|can't|need not|needn't|never|avoid|no need (?:to|for))"
+_USING = r"(?:us(?:e|ing)|call(?:ing)?|run(?:ning)?|invok(?:e|ing)|ask(?:ing)?|involv(?:e|ing)|employ(?:ing)?|consult(?:ing)?)"
+NEGATED = re.compile(
+    rf"\W{{0,9}}(?:(?:please|we|you|i|there is|but|and|however|also|so)[ ,]+){{0,3}}{_NOT}\b", re.IGNORECASE
+)
+NEEDLESS = re.compile(
+    r"^[^.;!?\n]{0,100}[ :(,–-](?:is |are )?(?:not (?:needed|required|necessary|used|to be used)|unnecessary)\W{0,5}$",
+    re.IGNORECASE,
+)
+EXCLUDED = re.compile(
+    rf"(?:\b{_NOT}\s+{_USING}|\bwithout(?:\s+{_USING})?|\bnot\s+{_USING}|\binstead of)\b(?:(?!\b(?:but|then|instead)\b)[^.;!?\n:]){{0,60}}$",
+    re.IGNORECASE,
+)
+"""What makes the name behind it one that is not to be used."""
 
 OBJECTIVE_CHARS = 100_000
 """As a subtask's objective may have."""
@@ -70,7 +87,7 @@ def element_of(given: Any, specialists: Collection[str]) -> Element | None:
     """Return what stands in a list of subtasks as one; `None` for what is none."""
     if isinstance(given, str):
         text = given.strip()
-        if not text:
+        if not text or is_negated(text):
             return None
         return Element(
             objective=text[:OBJECTIVE_CHARS], worker=text if text in specialists else mentioned(text, specialists)
@@ -109,12 +126,19 @@ def element_of(given: Any, specialists: Collection[str]) -> Element | None:
     return None if (made.worker or "").lower() in DONE and made.worker not in specialists else made
 
 
+def is_negated(text: str) -> bool:
+    """Say whether a line says what is not to be done: nobody is to do that."""
+    plain = text.replace("*", "").replace("_", " ").replace("’", "'")
+    return NEGATED.match(plain) is not None or NEEDLESS.search(plain) is not None
+
+
 def mentioned(text: str, specialists: Collection[str]) -> str | None:
     """Return the one specialist whose name stands in a text; of names inside one another the longest counts."""
     found = [
         (match.start(), match.end(), name)
         for name in specialists
         for match in re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE)
+        if not EXCLUDED.search(text[max(match.start() - 80, 0) : match.start()])
     ]
     outer = {
         name
@@ -126,7 +150,17 @@ def mentioned(text: str, specialists: Collection[str]) -> str | None:
 
 def _flat(given: dict[str, Any]) -> dict[str, Any]:
     """Return a mapping with what stands one level down: `{"function": {"name", "arguments"}}`, `{"step": {...}}`."""
-    for key in ("function", "tool", "action", "agent", "tool_call"):
+    for key in (
+        "function",
+        "tool",
+        "action",
+        "agent",
+        "tool_call",
+        "function_call",
+        "functionCall",
+        "toolUse",
+        "tool_use",
+    ):
         inner = given.get(key)
         if isinstance(inner, Mapping):
             rest = {name: value for name, value in given.items() if name != key}
@@ -242,9 +276,22 @@ def _names(given: Any) -> list[str]:
     if isinstance(given, float):
         return [f"{given:g}"]
     if isinstance(given, str):
-        parts = re.split(r"\s*[,;]\s*|\s+and\s+", given.strip().strip("[]"))
-        return [part.strip(" '\"#$") for part in parts if part.strip(" '\"#$")]
+        return [part.strip(" '\"#$") for part in _parts(given.strip().strip("[]")) if part.strip(" '\"#$")]
     if isinstance(given, Mapping):
         inner = next((given[key] for key in ("id", "step", "task", "name", "node") if key in given), None)
         return _names(inner) if inner is not None else [str(key) for key in given]
-    return [name for item in given for name in _names(item)] if isinstance(given, Iterable) else []
+    if not isinstance(given, Iterable):
+        return []
+    # One name of several words may have a comma of its own.
+    whole = [
+        isinstance(item, str) and not all(map(SHORT.fullmatch, re.split(SEPARATED, item.strip()))) for item in given
+    ]
+    return [
+        name for item, is_whole in zip(given, whole, strict=True)
+        for name in ([item.strip(" '\"#$")] if is_whole else _names(item)) if name
+    ]  # fmt: skip
+
+
+def _parts(text: str) -> list[str]:
+    parts = re.split(SEPARATED, text)
+    return parts if all(map(SHORT.fullmatch, parts)) else re.split(r"\s*[,;]\s*", text)

@@ -69,7 +69,7 @@ def finished(shape: Shape, form: str, notes: tuple[str, ...]) -> Reading:
         cleaned: Any = clean(plan, field="plan", nesting=NESTING + 8)
     except ValueError as error:
         return Reading(None, notes=(*told, f"the plan cannot be read: {error}"))
-    return Reading(cleaned, form, tuple(told), _requirements(shape.asked))
+    return Reading(cleaned, form, tuple(told), requirements=_requirements(shape.asked))
 
 
 def _first_number(shape: Shape, count: int) -> int:
@@ -211,7 +211,7 @@ def _linked(value: Any, own: int, nodes: Nodes, names: Mapping[str, str], meant:
         and (target := _meant(own_form.subtask, nodes.ids, names)) is not None
     ):
         return references.reference_to(target, own_form.path)
-    return references.literal(value)  # a placeholder that nothing fills: it is text
+    return value  # whom it means, if anybody, is for mending to find
 
 
 def _target(match: re.Match[str], own: int, nodes: Nodes, names: Mapping[str, str]) -> str | None:

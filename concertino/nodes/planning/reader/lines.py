@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 
 from concertino.nodes.planning.reader.arrows import arrow_links, arrows
 from concertino.nodes.planning.reader.calls import calls, printed, rewoo
-from concertino.nodes.planning.reader.elements import Element, element_of, mentioned, named
-from concertino.nodes.planning.reader.shape import Shape
+from concertino.nodes.planning.reader.elements import Element, element_of, is_negated, mentioned, named
+from concertino.nodes.planning.reader.shape import Shape, refused_of
 
 STEP_LINE = re.compile(
     r"^\s*(?:[*#>-]+\s*)?(?:\*\*)?(?:(?:Step|Task|Subtask|Node)\s*)?#?(\d{1,3})(?:\*\*)?\s*(?:[.):](?!\d)|[-–](?=\s))\s*(?:\*\*)?\s*(\S.*)$",
@@ -94,19 +94,24 @@ def _steps(text: str, specialists: Collection[str]) -> Shape | None:
 def _numbered(text: str, specialists: Collection[str]) -> Shape:
     """Read numbered steps; what follows a step on lines of its own, indented, belongs to it."""
     elements: list[Element] = []
-    any_said = False
+    refused: list[str] = []
+    any_said, inside = False, True
     wanted = 1
     for line in text.splitlines():
         match = STEP_LINE.match(line)
         if match is not None and (int(match[1]) == wanted or (not elements and int(match[1]) == 0)):
             wanted = int(match[1]) + 1
+            inside = not is_negated(match[2])
+            if not inside:
+                refused.append(match[2])
+                continue
             elements.append(element_of(match[2].replace("**", "").strip(" *"), specialists) or Element())
             elements[-1].id = match[1]
             any_said = _add_needs(elements[-1], match[2]) or any_said
-        elif elements and line.strip() and line[:1] in " \t":
+        elif elements and inside and line.strip() and line[:1] in " \t":
             _add_line(elements[-1], line.strip(), specialists)
             any_said = _add_needs(elements[-1], line) or any_said
-    return Shape(elements, form="steps", in_order=not any_said)
+    return Shape(elements, form="steps", in_order=not any_said, notes=refused_of(refused))
 
 
 def _add_needs(element: Element, line: str) -> bool:
@@ -144,7 +149,7 @@ def _bullets(text: str, specialists: Collection[str]) -> Shape | None:
     elements = [made for item in found if (made := element_of(item, specialists))]
     knows = any(element.worker is not None for element in elements)
     is_plan = len(elements) >= 2 and (knows or re.search(r"\b(plan|steps?|tasks?|to-?do)\b", text, re.IGNORECASE))
-    return Shape(elements, form="bullets", in_order=True) if is_plan else None
+    return Shape(elements, form="bullets", in_order=True, notes=refused_of(found)) if is_plan else None
 
 
 def _add_line(element: Element, line: str, specialists: Collection[str]) -> None:

@@ -16,6 +16,8 @@ OBJECT_REPR = re.compile(
     r"<(?:class|function|object|bound method)\b[^<>\n]{0,200}>|<[A-Za-z_][\w.]{0,80}: ('[^'\n]*'|-?\d+)>"
 )
 """What Python prints for what has no literal; of an enum's member the value is kept."""
+LISTING = frozenset({"set", "list", "tuple", "frozenset"})
+"""Calls that are the list of their argument."""
 NUMBER_DIGITS = 18
 """Integers of more digits do not fit 64 bits and are read as text."""
 
@@ -106,7 +108,10 @@ def _literal(node: ast.expr) -> Any:
         case ast.Call(function, arguments, keywords):
             named = {word.arg: _literal(word.value) for word in keywords if word.arg is not None}
             given = [_literal(argument) for argument in arguments if not _is_ellipsis(argument)]
-            return {CALLED: ast.unparse(function), **({"args": given} if given else {}), **named}
+            if isinstance(function, ast.Name) and function.id in LISTING and not named and len(given) < 2:
+                return given[0] if given and isinstance(given[0], list) else given
+            name = function.id if isinstance(function, ast.Name) else ast.unparse(function)
+            return {CALLED: name, **({"args": given} if given else {}), **named}
         case _:
             raise ValueError(f"no literal: {type(node).__name__}")
 

@@ -17,6 +17,7 @@ VALUES = 200_000
 """Values in one answer that are read; a text of the size that is read cannot hold more."""
 TOO_DEEP = f"what is nested over {LEVELS} levels deep is left out"
 FOREIGN = "what is no data is left out"
+NO_NUMBER = "NaN and Infinity are no numbers in JSON: read as null"
 TOO_MANY = f"the answer has over {VALUES:,} values; the rest is left out"
 
 
@@ -28,7 +29,7 @@ class Plain:
         self._left = VALUES
 
     def of(self, value: Any, level: int = 0) -> JsonValue:
-        """Return a value as JSON: text without NUL and surrogates, numbers that JSON has no form for as text."""
+        """Return a value as JSON: text without NUL and surrogates, whole numbers of over 64 bits as text, NaN and Infinity as null."""
         self._left -= 1
         if self._left < 0:
             self.notes[TOO_MANY] = None
@@ -40,7 +41,10 @@ class Plain:
         if isinstance(value, int):
             return int(value) if -INT_MAX - 1 <= value <= INT_MAX else hex(value)
         if isinstance(value, float):
-            return float(value) if math.isfinite(value) else str(float(value))
+            if math.isfinite(value):
+                return float(value)
+            self.notes[NO_NUMBER] = None
+            return None
         if level >= LEVELS:
             self.notes[TOO_DEEP] = None
             return None

@@ -7,34 +7,31 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from concertino.contracts.ids import is_id
+from concertino.nodes.planning.reader.beside import asked_of, links_of
 from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, Element, element_of
-from concertino.nodes.planning.reader.lines import shape_of_lines
 from concertino.nodes.planning.reader.literals import CALLED
-from concertino.nodes.planning.reader.messages import as_calls, message_in, texts_of
+from concertino.nodes.planning.reader.messages import CALL_FIELDS, as_calls, call_in, is_talk, message_in, texts_of
 from concertino.nodes.planning.reader.own_fields import HEADER, taken
-from concertino.nodes.planning.reader.shape import Shape
-from concertino.nodes.planning.reader.texts import values
+from concertino.nodes.planning.reader.shape import Shape, last_of_the_large, refused_of, together_of
 
 LIST_KEYS = (
     "subtasks", "sub_tasks", "task_nodes", "tasks", "nodes", "steps", "plan_steps", "plan", "actions", "workflow", "todos",
     "todo", "tool_calls", "calls", "items", "task_steps",
 )  # fmt: skip
 LINK_KEYS = ("task_links", "links", "edges", "dependencies", "connections", "dependency_graph")
-ENDS = (
-    ("source", "target"),
-    ("source", "targets"),
-    ("sources", "target"),
-    ("from", "to"),
-    ("before", "after"),
-    ("src", "dst"),
-    ("start", "end"),
-    ("parent", "child"),
-)
 ORDERED_KEYS = frozenset({"steps", "plan_steps", "task_steps", "todos", "todo"})
 """Lists whose order is what they say, where no dependency is named anywhere."""
 FORWARD_KEYS = frozenset({"graph", "dag", "adjacency", "adjacency_list", "edges", "successors", "next"})
 """Mappings from a name to what comes after it; any other is to what it needs."""
-LEVELS = 6
+WEAK_KEYS = frozenset({"items", "nodes", "calls"})
+"""Lists that much else has, too: alone they make no plan of a call's arguments."""
+TEXT_KEYS = frozenset(
+    {"text", "output", "output_text", "response", "answer", "completion", "generated_text", "result", "message"}
+)
+"""Fields in which an API or a wrapper hands over what a model said."""
+ROWS = 1_000
+"""Rows of a list by which it is judged what it is a list of."""
+LEVELS = 9
 """Wrappers around a plan that are looked into."""
 
 
@@ -43,42 +40,80 @@ def shape_of(value: Any, specialists: Collection[str], *, level: int = 0) -> Sha
     if level > LEVELS:
         return None
     if isinstance(value, str):
-        inner = values(value) if value.lstrip()[:1] in ("{", "[") else []
-        for one in inner:
-            found = shape_of(one.value, specialists, level=level + 1)
-            if found is not None:
-                found.notes += one.notes
-                return found
-        return None
+        return _in_text(value, specialists, level + 1, lines=False) if "{" in value or "[" in value else None
     if isinstance(value, list):
-        return _of_list(value, specialists)
+        return _of_list(value, specialists, level)
     return _of_mapping(value, specialists, level) if isinstance(value, Mapping) else None
 
 
-def _of_list(given: list[Any], specialists: Collection[str], *, key: str = "") -> Shape | None:
+def handed_in(given: list[Any], specialists: Collection[str], level: int = 0) -> Shape | None:
+    """Return the plan that calls hand in: a call is a wrapper where nobody has its name and its arguments read as a plan."""
+    found = [made for item in given if isinstance(item, Mapping) and (made := _handed(item, specialists, level))]
+    if len(found) > 1 and all(shape.form == "one" for shape in found):
+        return together_of(found)
+    return last_of_the_large(found)
+
+
+def _handed(given: Mapping[str, Any], specialists: Collection[str], level: int) -> Shape | None:
+    call = call_in(given)
+    if call is None or call.name in specialists or level >= LEVELS or not _has_structure(call.args):
+        return None
+    made = shape_of(call.args, specialists, level=level + 1)
+    if made is None and isinstance(call.args, Mapping) and len(call.args) == 1:
+        made = shape_of(next(iter(call.args.values())), specialists, level=level + 1)
+    if made is None or not made.elements or call.name.lower() in {name.lower() for name in specialists}:
+        return None
+    names_work = any(element.worker in specialists for element in made.elements)
+    says_plan = made.key not in ("", *WEAK_KEYS) or bool(made.links) or any(row.needs for row in made.elements)
+    return made if names_work or says_plan or (made.form == "one" and not specialists) else None
+
+
+def _has_structure(args: Any) -> bool:
+    """Say whether arguments may hold a plan at all."""
+    if isinstance(args, str):
+        return args.lstrip()[:1] in ("{", "[")
+    if isinstance(args, list):
+        return any(isinstance(item, Mapping) for item in args)
+    return isinstance(args, Mapping)
+
+
+def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key: str = "") -> Shape | None:
     if given and all(isinstance(item, str) for item in given):
         elements = [made for item in given if (made := element_of(item, specialists))]
         is_code = all(len(item.split()) < 2 and item not in specialists for item in given)
-        return None if is_code and key not in LIST_KEYS else Shape(elements, form="steps", in_order=True)
+        return (
+            None
+            if is_code and key not in LIST_KEYS
+            else Shape(elements, form="steps", in_order=True, notes=refused_of(given))
+        )
     if any(_is_message(item) for item in given):
         return _of_messages(given, specialists)
     if given and all(_is_evidence(item) for item in given):
         return Shape([Element(row[1].strip(" #"), row[2], row[0], {"input": row[3]}) for row in given], form="rewoo")
-    if (staged := _of_stages(given, specialists)) is not None:
+    if (staged := _of_stages(given, specialists, level)) is not None:
         return staged
     rows = [item for item in given if isinstance(item, Mapping | str)]
-    if not any(_looks_like_work(item, specialists) for item in rows if isinstance(item, Mapping)):
-        nested = [
-            shape
-            for item in rows
-            if isinstance(item, Mapping) and (shape := _of_mapping(item, specialists, LEVELS - 1))
-        ]
-        return max(nested, key=lambda shape: len(shape.elements), default=None)
+    mappings = [item for item in rows if isinstance(item, Mapping)]
+    first = mappings[:ROWS]
+    if mappings and all(map(is_talk, mappings)):
+        talk = (_of_message(item, specialists, level + 1) for item in reversed(mappings))
+        return next((shape for shape in talk if shape is not None and shape.elements), None)
+    calls = [item for item in first if call_in(item) is not None]
+    if calls and (handed := handed_in(calls, specialists, level)) is not None and not _names(first, specialists):
+        return handed
+    if not any(_looks_like_work(item, specialists) for item in first):
+        nested = [shape for item in first if level < LEVELS and (shape := _of_mapping(item, specialists, level + 1))]
+        return last_of_the_large(nested)
     elements = [made for item in rows if (made := element_of(item, specialists))]
     if not elements:
         return None
     says_needs = any(element.needs is not None for element in elements)
-    return Shape(elements, form="list", in_order=key in ORDERED_KEYS and not says_needs)
+    return Shape(elements, form="list", in_order=key in ORDERED_KEYS and not says_needs, key=key)
+
+
+def _names(rows: list[Mapping[str, Any]], specialists: Collection[str]) -> bool:
+    """Say whether a row is the work of somebody known: then none of the others wraps the plan."""
+    return any((made := element_of(row, specialists)) is not None and made.worker in specialists for row in rows)
 
 
 def _is_evidence(item: Any) -> bool:
@@ -87,14 +122,14 @@ def _is_evidence(item: Any) -> bool:
     return is_row and re.fullmatch(r"#?E\d{1,4}", item[1].strip()) is not None
 
 
-def _of_stages(given: list[Any], specialists: Collection[str]) -> Shape | None:
+def _of_stages(given: list[Any], specialists: Collection[str], level: int) -> Shape | None:
     """Read a list of stages that each have a list of subtasks; stages run one after another."""
     parts: list[tuple[str, Shape]] = []
     for number, item in enumerate(given, 1):
         key = next((key for key in LIST_KEYS if isinstance(item, Mapping) and isinstance(item.get(key), list)), None)
         if key is None or any(isinstance(item.get(name), str) for name in WORKER_KEYS[:15]):
             return None
-        shape = _of_list(item[key], specialists, key=key)
+        shape = _of_list(item[key], specialists, level + 1, key=key)
         if shape is None or not shape.elements:
             return None
         name = next(
@@ -123,6 +158,7 @@ def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: i
         made = _inside(inner, key, specialists, level)
         if made is not None and made.elements:
             found = made
+            found.key = found.key or key
             if key == "task_nodes":
                 found.form = "taskbench"
                 _add_steps(found, given.get("task_steps"))
@@ -131,12 +167,12 @@ def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: i
         return _without_list(given, specialists, level)
     for key in LINK_KEYS:
         if isinstance(given.get(key), list | Mapping) and given[key]:
-            found.links += _links(given[key])
+            found.links += links_of(given[key])
             found.in_order = False
     if "task_links" in given:
         found.in_order = False
     found.header |= taken(given, HEADER)
-    found.asked = _asked(given) or found.asked
+    found.asked = asked_of(given) or found.asked
     return found
 
 
@@ -148,26 +184,24 @@ def _inside(inner: Any, key: str, specialists: Collection[str], level: int) -> S
                 if isinstance(item, Mapping) and isinstance(item.get("task"), str) and "tool" not in item else item
                 for item in inner
             ]  # fmt: skip
-        return _of_list(inner, specialists, key=key)
+        return _of_list(inner, specialists, level, key=key)
     if isinstance(inner, str):
-        found = shape_of(inner, specialists, level=level + 1)
-        if found is not None:
-            return found
-        return shape_of_lines(inner, specialists)
+        return _in_text(inner, specialists, level + 1, lines=True)
     if isinstance(inner, Mapping):
         made = _of_mapping(inner, specialists, level + 1)
         return made if made is not None else _by_id(inner, specialists, key=key)
     return None
 
 
+def _in_text(text: str, specialists: Collection[str], level: int, *, lines: bool) -> Shape | None:
+    from concertino.nodes.planning.reader.said import shape_in  # which reads values with what is here
+
+    return shape_in(text, specialists, level=level, lines=lines) if level <= LEVELS else None
+
+
 def _of_calls(calls: list[dict[str, Any]], specialists: Collection[str], level: int) -> Shape | None:
     """Return the plan that a call hands in, or the calls themselves as one."""
-    inside = [
-        made for call in calls if (made := shape_of(call["args"], specialists, level=level + 1)) and made.elements
-    ]
-    return (
-        max(inside, key=lambda shape: len(shape.elements)) if inside else shape_of(calls, specialists, level=level + 1)
-    )
+    return handed_in(calls, specialists, level) or shape_of(calls, specialists, level=level + 1)
 
 
 def _of_message(message: Any, specialists: Collection[str], level: int) -> Shape | None:
@@ -193,6 +227,8 @@ def _by_needs(given: Mapping[str, Any], specialists: Collection[str], *, forward
 
 def _without_list(given: Mapping[str, Any], specialists: Collection[str], level: int, key: str = "") -> Shape | None:
     """Look for a plan in a mapping that has none of the usual lists: a wrapper, subtasks by id, or a single subtask."""
+    if (handed := _handed(given, specialists, level)) is not None:
+        return handed
     if _is_single(given, specialists):
         made = element_of(given, specialists)
         return Shape([made], form="one") if made is not None else None
@@ -210,8 +246,8 @@ def _without_list(given: Mapping[str, Any], specialists: Collection[str], level:
             and (found := _wrapped(key, value, specialists, level + 1)) and found.elements
         ]  # fmt: skip
         if inner:
-            best = max(inner, key=lambda shape: len(shape.elements))
-            best.asked = _asked(given) or best.asked
+            best = last_of_the_large(inner) or inner[0]
+            best.asked = asked_of(given) or best.asked
             return best
     return by_id
 
@@ -219,6 +255,8 @@ def _without_list(given: Mapping[str, Any], specialists: Collection[str], level:
 def _wrapped(key: str, value: Any, specialists: Collection[str], level: int) -> Shape | None:
     if isinstance(value, Mapping) and key in FORWARD_KEYS:
         return _without_list(value, specialists, level, key)
+    if isinstance(value, str) and key.lower() in TEXT_KEYS:
+        return _in_text(value, specialists, level, lines=True)
     return shape_of(value, specialists, level=level)
 
 
@@ -236,11 +274,11 @@ def _by_id(given: Mapping[str, Any], specialists: Collection[str], *, key: str =
     rows = [
         ({"id": name, **row})
         for name, row in given.items()
-        if isinstance(row, Mapping) and _looks_like_work(row, specialists)
+        if isinstance(row, Mapping) and name not in CALL_FIELDS and _looks_like_work(row, specialists)
     ]
     if len(rows) < len([row for row in given.values() if isinstance(row, Mapping)]) or not rows:
         return None
-    return _of_list(rows, specialists)
+    return _of_list(rows, specialists, LEVELS)
 
 
 def _looks_like_work(item: Mapping[str, Any], specialists: Collection[str]) -> bool:
@@ -264,35 +302,6 @@ def _add_steps(shape: Shape, steps: Any) -> None:
             element.objective = element.objective or step
 
 
-def _links(given: Any) -> list[Any]:
-    """Return links as pairs of ends; what is no pair stays as it is, for whoever mends it to name."""
-    if isinstance(given, Mapping):
-        return [
-            (before, after)
-            for after, befores in given.items()
-            for before in (befores if isinstance(befores, list) else [befores])
-        ]
-    found: list[Any] = []
-    for item in given:
-        if isinstance(item, list | tuple) and len(item) == 2:
-            found.append((item[0], item[1]))
-        elif isinstance(item, Mapping):
-            ends = next(((item[a], item[b]) for a, b in ENDS if a in item and b in item), None)
-            found += _pairs(*ends) if ends is not None else [dict(item)]
-        elif isinstance(item, str) and "->" in item:
-            before, _, after = item.partition("->")
-            found.append((before.strip(" -"), after.strip(" >")))
-        else:
-            found.append(item)
-    return found
-
-
-def _pairs(before: Any, after: Any) -> list[Any]:
-    """Return the links between two ends, each of which may list several."""
-    befores = before if isinstance(before, list) else [before]
-    return [(one, other) for one in befores for other in (after if isinstance(after, list) else [after])]
-
-
 def _is_message(item: Any) -> bool:
     return isinstance(item, Mapping) and str(item.get(CALLED, "")).endswith("Message")
 
@@ -302,7 +311,7 @@ def _of_messages(given: list[Any], specialists: Collection[str]) -> Shape | None
     messages = [item for item in given if _is_message(item)]
     done = [item for item in messages if item[CALLED] in ("FunctionMessage", "ToolMessage") and "name" in item]
     if done:
-        return _of_list([_as_call(item) for item in done], specialists)
+        return _of_list([_as_call(item) for item in done], specialists, LEVELS - 3)
     found = [_of_message({"role": "", "content": "", **item}, specialists, LEVELS - 3) for item in messages]
     return max((made for made in found if made is not None), key=lambda shape: len(shape.elements), default=None)
 
@@ -312,20 +321,3 @@ def _as_call(item: Mapping[str, Any]) -> dict[str, Any]:
     told = more if isinstance(more, Mapping) else {}
     args = told.get("args")
     return {"id": told.get("idx", item.get("tool_call_id")), "tool": item["name"], "args": args or {}}
-
-
-def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands of objectives, constraints and acceptance criteria."""
-    inner = given.get("requirements")
-    held = inner if isinstance(inner, Mapping) else given
-    names = {
-        "objectives": ("objectives", "goals", "objective", "goal"),
-        "constraints": ("constraints",),
-        "acceptance_criteria": ("acceptance_criteria", "criteria", "success_criteria"),
-    }
-    found = {}
-    for name, keys in names.items():
-        value = next((held[key] for key in keys if isinstance(held.get(key), list | str) and held[key]), None)
-        if value is not None:
-            found[name] = value if isinstance(value, list) else [value]
-    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,9 @@ FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 THOUGHT = re.compile(r"<(think|thinking|reasoning|scratchpad)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-START = re.compile(r"[{\[]|\b[A-Z][A-Za-z0-9_]{0,63}\(")
+START = re.compile(r"[{\[]|\b[A-Z][A-Za-z0-9_]{0,63}\(|\b[a-z_]\w{0,63}\((?=\s{0,40}\w{1,64}\s{0,10}=\s{0,10}[{\[])")
+FENCES = 400
+"""Fenced blocks of one text that are read, the last ones."""
 STARTS = 400
 """Places in one text where a value may begin that are tried."""
 SCANNED = 2_000_000
@@ -33,6 +37,19 @@ LISTS = frozenset(
      "plan_steps", "actions", "workflow", "todos", "todo", "tool_calls", "calls"}
 )  # fmt: skip
 """Fields whose lists hold what a plan is made of, for what is cut off."""
+
+YAML_START = re.compile(r"[A-Za-z_][\w ]*:|- ")
+YAML_LIST = re.compile(rf"^(?:{'|'.join(sorted(LISTS))}):[ \t]*$", re.MULTILINE)
+"""Where a plan in YAML begins behind an introduction."""
+KEY = re.compile(r"\{\s{0,40}+(?:&(?:quot|#34|#x22);|[“„”])[\w .-]{1,64}(?:&(?:quot|#34|#x22);|[“”‟])\s{0,40}+:")
+ENTITY = re.compile(r"&(?:quot|#34|#x22);")
+CURLY = re.compile(r"[{\[,:]\s{0,40}[“„”]")
+STRAIGHT = str.maketrans("“”„‟", '""""')
+ESCAPED = re.compile(r"[{\[](?:\\[nrt]|[\s{\[]){0,40}+\\+\"")
+"""Where a value in a quoted text begins, of which the end of the quotes may be missing."""
+ESCAPE = re.compile(r"\\([\"'\\/bfnrt]|u[0-9a-fA-F]{4})")
+LAYERS = 3
+"""Layers of quotes around one another that are taken off."""
 
 CUT = "the answer was cut off: what was not whole at its end is left out"
 MENDED = "the JSON was faulty and was mended"
@@ -58,41 +75,75 @@ def without_thoughts(text: str) -> str:
 
 def fenced(text: str) -> Iterator[tuple[str, str]]:
     """Yield language and content of every fenced block, the last of which may be open."""
-    for block in FENCE.finditer(text):
+    for block in deque(FENCE.finditer(text), FENCES):
         yield block[2].lower(), block[3]
 
 
-def values(text: str, language: str = "") -> list[Found]:
-    """Return the values in a text: parts of broken ones, broken ones as far as they could be mended, whole ones, in order."""
-    whole = _whole(text.strip(), language)
+def values(text: str, language: str = "", *, is_plan: Callable[[Any], bool] = bool) -> list[Found]:
+    """Return the values in a text: parts of broken ones, broken ones as far as they could be mended, whole ones, in order.
+
+    A text is one YAML value only where that `is_plan`: any line that ends in a colon would be one.
+    """
+    whole = _whole(text.strip(), language, is_plan)
     return [whole] if whole is not None else _scattered(text)
 
 
-def _whole(text: str, language: str) -> Found | None:
+def is_respelled(text: str) -> bool:
+    """Say whether a text's keys stand in curly quotes, or in entities: as it is, it can only be mended."""
+    return KEY.search(text) is not None
+
+
+def respelled(text: str) -> Iterator[str]:
+    """Yield a text as it may have been meant: entities as what they stand for, plain quotes, one layer of escapes fewer."""
+    if ENTITY.search(text):
+        yield html.unescape(text)
+    if CURLY.search(text):
+        yield text.translate(STRAIGHT)
+    for _ in range(LAYERS):
+        escaped = ESCAPED.search(text)
+        if escaped is None:
+            return
+        text = ESCAPE.sub(_unescaped, text[escaped.start() :])
+        yield text
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    mark = found[1]
+    if mark[0] == "u":
+        return chr(int(mark[1:], 16))
+    return {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}.get(mark, mark)
+
+
+def _whole(text: str, language: str, is_plan: Callable[[Any], bool]) -> Found | None:
     if not text or (text[0] in "{[(" and span(text, 0).too_deep):
         return None
     if text[0] in '{["' and (parsed := read_json(text)) is not None:
         return _found(parsed, "json")
-    if (text[0] in "{[(\"'" or START.match(text)) and (parsed := read_python(text)) is not None:
+    parsed = read_python(text) if text[0] in "{[(\"'" or START.match(text) else None
+    # `[A][{...}]` is no list but code, in which one may stand.
+    if parsed is not None and (not isinstance(parsed.value, str) or text[0] in "\"'"):
         return _found(parsed, "python")
-    if len(text) <= YAML_CHARS and language in ("", "yaml", "yml") and re.match(r"(?:[A-Za-z_][\w ]*:|- )", text):
-        return _yaml(text)
+    if len(text) <= YAML_CHARS and language in ("", "yaml", "yml"):
+        begin = YAML_START.match(text) or YAML_LIST.search(text)
+        return _yaml(text[begin.start() :], is_plan) if begin is not None else None
     return None
 
 
-def _yaml(text: str) -> Found | None:
-    """Return YAML, without its last lines where only they are no YAML: it was cut off."""
+def _yaml(text: str, is_plan: Callable[[Any], bool]) -> Found | None:
+    """Return YAML that holds a plan, without its last lines where only they are no YAML and hold no value: it was cut off."""
     lines = text.splitlines()
     for dropped in range(min(YAML_LINES_DROPPED, len(lines) - 1) + 1):
+        if any(mark in line for line in lines[len(lines) - dropped :] for mark in "{["):
+            return None
         value = read_yaml_text("\n".join(lines[: len(lines) - dropped]) if dropped else text)
         if not isinstance(value, dict | list) or not value:
             continue
         if not dropped:
-            return Found(value, "yaml")
+            return Found(value, "yaml") if is_plan(value) else None
         rows = next((row for row in value.values() if isinstance(row, list)), []) if isinstance(value, dict) else value
         if _holds_mappings(value) and rows and not _as_whole(rows, rows[:-1]):
             rows.pop()
-        return Found(value, "half yaml", (CUT,))
+        return Found(value, "half yaml", (CUT,)) if is_plan(value) else None
     return None
 
 

@@ -175,11 +175,13 @@ def test_the_final_plan_counts_and_an_example_does_not():
 
 
 def test_numbers_that_json_has_no_form_for_cost_no_plan():
-    """Infinity and integers over 64 bits become text."""
+    """Integers over 64 bits become text; Infinity is null, and told."""
     found = read_plan(
         '{"subtasks": [{"id": "a", "tool": "search", "args": {"x": 1e999, "n": 123456789012345678901234567890}}]}'
     )
-    assert rows(found)[0]["inputs"] == {"x": "inf", "n": "123456789012345678901234567890"}
+    assert rows(found)[0]["inputs"] == {"x": None, "n": "123456789012345678901234567890"}
+    assert found.is_changed
+    assert any("NaN and Infinity" in note for note in found.notes)
 
 
 class Hostile:
