@@ -13,15 +13,18 @@ ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
 """LangChain's message types under the names that people know."""
 
 
-def shown(call: Mapping[str, Any]) -> JsonObject:
-    """Return a tape's line as a report has it; what says nothing is left out."""
+def shown(call: Mapping[str, Any], *, offset_s: float = 0.0) -> JsonObject:
+    """Return a tape's line as a report has it; what says nothing is left out.
+
+    `offset_s` is added to its time: a tape counts from where the run was started, a report from its first event.
+    """
     request = call.get("request") if isinstance(call.get("request"), dict) else {}
     assert request is not None
     node, subtask, attempt = scope_of(str(call.get("scope") or ""))
     answer, asked_tools = _answer(call)
     told: dict[str, Any] = {
         "kind": call.get("kind"), "name": call.get("name"), "node": node, "subtask": subtask, "attempt": attempt,
-        "n": call.get("n"), "at": call.get("at"), "took": call.get("took"), "prompt": _prompt(request),
+        "n": call.get("n"), "at": max(0.0, (call.get("at") or 0.0) + offset_s), "took": call.get("took"), "prompt": _prompt(request),
         "tools": [_tool_name(tool) for tool in request.get("tools") or ()], "answer": answer, "tool_calls": asked_tools,
         "usage": call.get("usage"), "error": call.get("error"), "fault": call.get("fault"),
         "pieces": len(call["chunks"]) if isinstance(call.get("chunks"), list) else None,
@@ -59,7 +62,14 @@ def _answer(call: Mapping[str, Any]) -> tuple[str, list[JsonValue]]:
     response = call.get("response")
     if isinstance(response, dict) and ("content" in response or "tool_calls" in response):
         return _text(response.get("content", "")), [_tool_call(asked) for asked in response.get("tool_calls") or ()]
+    if response is None and isinstance(call.get("chunks"), list):  # it broke off in the middle
+        return "".join(_piece(chunk[1]) for chunk in call["chunks"] if isinstance(chunk, list) and len(chunk) > 1), []
     return ("" if response is None else _text(response)), []
+
+
+def _piece(piece: Any) -> str:
+    content = piece.get("content", "") if isinstance(piece, dict) else piece
+    return content if isinstance(content, str) else _text(content)
 
 
 def _tool_call(call: Any) -> str:

@@ -81,7 +81,8 @@ def packed(run: Mapping[str, Any]) -> JsonObject:
         "calls": _calls(run.get("calls") or [], subtasks, spans, place, ticks, names, words),
         "synthesis": _synthesis(run.get("synthesis") or {}, subtasks, names),
     }
-    return {**told, "names": names.texts, "texts": words.texts}
+    told.update(names=names.texts, texts=words.texts)
+    return told
 
 
 Span = tuple[int, int] | None

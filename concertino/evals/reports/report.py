@@ -71,7 +71,7 @@ def run_report(
     told, bound = run_of(view, result=result, events=events, calls=calls)
     name = str(told.get("task_id") or (events[0]["task_id"] if events else "run"))
     told["task_id"] = name
-    run = {"number": 1, "status": told["status"], "makespan_s": view.end, "ratio": bound.ratio, "run": told}
+    run = {"number": 1, "passed": None, "status": told["status"], "makespan_s": view.end, "ratio": bound.ratio, "run": told}
     case = {"id": name, "status": told["status"], "passed": None, "runs": [run]}
     report_ = {"report": FORMAT, "made_by": f"concertino {__version__}", "cases": [case]}
     return cast("JsonObject", _sorted(rounded(report_)))
@@ -104,7 +104,8 @@ def _case(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def _run(outcome: Outcome) -> tuple[dict[str, Any], list[Verdict]]:
     view = view_of(outcome.result, outcome.events)
     verdicts = judge(outcome, view=view)
-    told, bound = run_of(view, result=outcome.result, events=outcome.events, calls=outcome.calls)
+    started = outcome.started if outcome.events else None
+    told, bound = run_of(view, result=outcome.result, events=outcome.events, calls=outcome.calls, started=started)
     ended = told["status"] if outcome.result is not None or outcome.error is None else str(outcome.error.get("type"))
     run: dict[str, Any] = {
         "number": outcome.number,

@@ -24,8 +24,13 @@ def run_of(
     result: Mapping[str, Any] | None,
     events: Sequence[Mapping[str, Any]],
     calls: Sequence[Mapping[str, Any]],
+    started: float | None = None,
 ) -> tuple[JsonObject, Bound]:
-    """Return a run's part of a report, and its bound; numbers are not rounded yet."""
+    """Return a run's part of a report, and its bound; numbers are not rounded yet.
+
+    `started` is when the calls' own time begins, in seconds since 1970-01-01 UTC; with the events where left out.
+    """
+    offset_s = 0.0 if started is None else started - view.zero
     known = result or {}
     bound = bound_of(view.subtasks, slots=view.slots, parked=view.parked)
     told: dict[str, Any] = {
@@ -48,7 +53,7 @@ def run_of(
         "steps": view.steps,
         "synthesis": {key: known[key] for key in SYNTHESIS if known.get(key)},
         "models": {key: value for key, value in (known.get("models") or {}).items() if value},
-        "calls": [shown(call) for call in calls],
+        "calls": [shown(call, offset_s=offset_s) for call in calls],
     }
     told["status"] = known.get("status") or _status(events)
     return cast("JsonObject", {key: value for key, value in told.items() if value not in (None, [], {})}), bound
@@ -67,7 +72,7 @@ def rounded(value: Any) -> Any:
 
 def _lean(subtask: Mapping[str, Any]) -> JsonObject:
     """Return a subtask without what says nothing."""
-    told = {key: value for key, value in subtask.items() if value not in (None, [], {}, False, "")}
+    told = {key: value for key, value in subtask.items() if value is not False and value not in (None, [], {}, "")}
     told["state"] = subtask["state"]
     if subtask.get("required") is False:
         told["required"] = False

@@ -32,12 +32,13 @@ const amount = (value) => {
 };
 const money = (usd) => (usd ? `$${usd < 0.01 ? Number(usd.toPrecision(3)) : usd.toFixed(usd < 1 ? 3 : 2)}` : "$0");
 const percent = (share) => (share === null || share === undefined ? "–" : `${Number((100 * share).toPrecision(3))} %`);
-const duration = (seconds) => {
-  if (seconds === null || seconds === undefined) return "–";
+const duration = (exact) => {
+  if (exact === null || exact === undefined) return "–";
+  const seconds = Number(exact.toPrecision(6));
   if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
   if (seconds >= 120) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  if (seconds >= 1) return `${Number(seconds.toPrecision(3))} s`;
-  return seconds >= 0.001 ? `${Number((1000 * seconds).toPrecision(3))} ms` : seconds ? `${Number((1e6 * seconds).toPrecision(3))} µs` : "0 s";
+  if (seconds >= 0.9995) return `${Number(seconds.toPrecision(3))} s`;
+  return seconds >= 0.0009995 ? `${Number((1000 * seconds).toPrecision(3))} ms` : seconds ? `${Number((1e6 * seconds).toPrecision(3))} µs` : "0 s";
 };
 const unit = { usd: money, seconds: duration };
 const shownAs = (name, value) => (unit[name] || amount)(value);
