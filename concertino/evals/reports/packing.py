@@ -255,14 +255,16 @@ def _synthesis(synthesis: Mapping[str, Any], subtasks: Sequence[Mapping[str, Any
     if synthesis.get("weights"):
         told["weights"] = _weights(synthesis["weights"], subtasks, names)
     told["claims"] = [
-        {key: claim[key] for key in ("question_id", "field", "answer", "method", "tied", "fallback") if claim.get(key)}
+        {key: claim[key] for key in ("question_id", "field", "method", "tied", "fallback") if claim.get(key)}
+        | {"answer": claim.get("answer")}
         | {key: _short(claim.get(key)) for key in ("share", "confidence")}
         | {"supporters": _supporters(claim.get("supporters") or (), names)}
         for claim in (synthesis.get("provenance") or ())[:MOST_ROWS]
     ]
     dissent = sorted(synthesis.get("dissent") or (), key=lambda one: -(one.get("share") or 0.0))
     told["dissent"] = [
-        {key: one[key] for key in ("question_id", "field", "answer", "tied") if one.get(key)}
+        {key: one[key] for key in ("question_id", "field", "tied") if one.get(key)}
+        | {"answer": one.get("answer")}
         | {"who": _counted(one.get("specialists") or ())}
         | {key: _short(one.get(key)) for key in ("share", "weight_to_flip", "distance") if one.get(key) is not None}
         for one in dissent[:MOST_ROWS]

@@ -71,7 +71,14 @@ def run_report(
     told, bound = run_of(view, result=result, events=events, calls=calls)
     name = str(told.get("task_id") or (events[0]["task_id"] if events else "run"))
     told["task_id"] = name
-    run = {"number": 1, "passed": None, "status": told["status"], "makespan_s": view.end, "ratio": bound.ratio, "run": told}
+    run = {
+        "number": 1,
+        "passed": None,
+        "status": told["status"],
+        "makespan_s": view.end,
+        "ratio": bound.ratio,
+        "run": told,
+    }
     case = {"id": name, "status": told["status"], "passed": None, "runs": [run]}
     report_ = {"report": FORMAT, "made_by": f"concertino {__version__}", "cases": [case]}
     return cast("JsonObject", _sorted(rounded(report_)))

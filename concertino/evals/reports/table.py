@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from concertino.evals.reports.difference import Difference
+
 WORDS = 160
 """Longest text of a cell, in characters."""
+STYLES = {"better": "green", "worse": "bold red", "gone": "bold red", "changed": "yellow", "new": "cyan"}
 WIDE, MIDDLE = 110, 80
 """Columns from which all is shown, and from which most is; chosen by hand."""
 
@@ -39,7 +42,51 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         table.add_row(*(cells[name] for name in columns))
     console.print(table)
     for line in sums(report):
-        console.print(plain(line))
+        console.print(plain(line), soft_wrap=True)
+
+
+def show_difference(difference: Difference, console: Console) -> None:
+    """Print what changed, one line a case that did, and the means with their intervals."""
+    from rich.table import Table
+    from rich.text import Text
+
+    told: Any = difference.as_json()
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in ("", "case", "what"):
+        table.add_column(name, no_wrap=name == "")
+    for case in told["cases"]:
+        if case["change"] != "same":
+            table.add_row(Text(case["change"], style=STYLES[case["change"]]), plain(case["id"]), plain(_changed(case)))
+    if table.row_count:
+        console.print(table)
+    counted = ", ".join(f"{count} {change}" for change, count in told["changes"].items() if count)
+    console.print(plain(counted or "no cases"))
+    for name, mean in told["means"].items():
+        if mean is not None and mean["difference"]:
+            low, high = mean["interval"]
+            console.print(
+                plain(f"{name}: {mean['difference']:+.4g} on average, 95 % interval {low:+.4g} to {high:+.4g}")
+            )
+    console.print(Text("regression", style="bold red") if difference.is_regression else Text("no regression"))
+
+
+def _changed(case: Mapping[str, Any]) -> str:
+    parts = [f"status {case['status'][0]} → {case['status'][1]}"] if "status" in case else []
+    for verdict in case.get("verdicts", ()):
+        was, now = (_side(verdict[side]) for side in ("was", "is"))
+        parts.append(f"{verdict['name']} {was} → {now}")
+    if not parts and "was" in case and "is" in case:
+        moved = [key for key in case["was"] if case["was"][key] != case["is"][key]]
+        parts = [f"{key} {_number(case['was'][key])} → {_number(case['is'][key])}" for key in moved]
+    return "; ".join(parts) or ("its runs differ" if case["change"] == "changed" else "")
+
+
+def _side(verdict: Mapping[str, Any] | None) -> str:
+    if verdict is None:
+        return "none"
+    word = {True: "pass", False: "fail", None: ""}[verdict["passed"]]
+    score = "" if verdict["score"] in (None, 0.0, 1.0) else _number(verdict["score"])
+    return " ".join(part for part in (word, score) if part) or "unjudged"
 
 
 def sums(report: Mapping[str, Any]) -> list[str]:

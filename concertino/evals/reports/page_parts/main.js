@@ -30,7 +30,7 @@ const masthead = () => {
     }
     for (const [kind, found] of Object.entries(sum.calibration || {})) if (found) tiles.push(tile(`calibration, ${kind}`, `ECE ${found.ece.toFixed(3)}`, `Brier ${found.brier.toFixed(3)}, n ${found.n}, ${found.binning}`));
     tiles.push(tile("cost", money(sum.usd)), tile("virtual time", duration(sum.makespan_s)));
-    tiles.push(tile("tapes", Object.entries(sum.tapes).map(([state, count]) => `${count} ${state}`).join(", ")));
+    tiles.push(tile("tapes", Object.entries(sum.tapes).map(([state, count]) => `${count} ${state === "none" ? "without" : state}`).join(", ")));
   }
   const title = head.suite ? head.suite.name : cases[0]?.title || cases[0]?.id || "run";
   const under = head.suite ? head.suite.target : cases[0]?.id;

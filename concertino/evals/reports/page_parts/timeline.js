@@ -63,7 +63,7 @@ const timeline = (run, choose) => {
   };
   const list = rows({ label: "Subtasks by start", count: () => order.length, height: ROW, most: () => ROW * 16, draw, pick: (row) => choose(order[row].number), option: "subtask" });
   return {
-    parts: [load(run), axis(run.end), list.box],
+    parts: run.seconds ? [load(run), axis(run.end), list.box] : [el("p", { class: "soft small", text: "No time passed: nothing in this run was waited for." }), list.box],
     mark: (number) => list.mark(number < 0 ? -1 : place.get(number), true),
     draw: () => { list.fit(); list.paint(); },
   };
