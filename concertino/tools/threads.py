@@ -54,8 +54,12 @@ class Host(Protocol):
         """The loop; whatever would run on a background loop runs here."""
         ...
 
-    def submit(self, job: Callable[[], None], *, is_background: bool = False) -> None:
-        """Do `job`, which does not raise, in a thread. Nobody waits for the end of a background job."""
+    def submit(self, job: Callable[[], None]) -> None:
+        """Do `job`, which does not raise, in a thread."""
+        ...
+
+    def call_in_background(self, delay: float, callback: Callable[[], object]) -> object:
+        """Call back after `delay` seconds if there is anything else to go on for."""
         ...
 
 
@@ -226,12 +230,25 @@ abandon = _threads.abandon
 leaked = _threads.leaked
 
 
-def beat(fn: Callable[[], None], *, name: str) -> None:
-    """Start `fn` in a daemon thread of its own that goes on beside everything else, in a context of its own."""
-    if (host := _here.host) is not None:
-        host.submit(lambda: contextvars.Context().run(fn), is_background=True)
+def beat(look: Callable[[], float], *, over: threading.Event, name: str) -> None:
+    """Call `look` now and after as many seconds as it returns each time, until `over` is set, in a daemon thread of its own.
+
+    Where a loop keeps the threads, it is called on that loop, and must find everything done that it would wait for.
+    """
+    if (by := _here.host) is not None:
+        by.loop.call_soon(_look, by, look, over, context=contextvars.Context())
     else:
-        threading.Thread(target=fn, name=name, daemon=True).start()
+        threading.Thread(target=_beat, args=(look, over), name=name, daemon=True).start()
+
+
+def _beat(look: Callable[[], float], over: threading.Event) -> None:
+    while not over.wait(look()):
+        pass
+
+
+def _look(by: Host, look: Callable[[], float], over: threading.Event) -> None:
+    if not over.is_set():
+        by.call_in_background(look(), lambda: _look(by, look, over))
 
 
 async def run(fn: Callable[..., T], /, *args: Any, context: contextvars.Context | None = None) -> T:

@@ -22,7 +22,7 @@ from concertino.evals.virtual.stalled import Stalled, tasks_waiting
 from concertino.evals.virtual.workers import Workers
 
 LULL_S = 60.0
-"""Virtual seconds for which only background threads may beat before the loop counts as stalled; chosen by hand."""
+"""Virtual seconds for which the background may go on alone before the loop counts as stalled; chosen by hand."""
 LEAST_PRUNED = 64
 """Ended tasks are forgotten once this many are listed; chosen by hand."""
 
@@ -42,7 +42,7 @@ class VirtualLoop(BaseEventLoop):
         self._numbers = itertools.count()
         self._timers: _Timers = []
         self._background: _Timers = []
-        """Timers of threads that nobody waits for: they fire as time passes, but are no reason to go on."""
+        """Timers of what nobody waits for: they fire as time passes, but are no reason to go on."""
         self._lull_since: float | None = None
         self._tasks: list[ref[asyncio.Task[Any]]] = []
         self._pruned_at = LEAST_PRUNED
@@ -57,9 +57,9 @@ class VirtualLoop(BaseEventLoop):
         """This loop: it keeps the threads of what it runs."""
         return self
 
-    def submit(self, job: Callable[[], None], *, is_background: bool = False) -> None:
+    def submit(self, job: Callable[[], None]) -> None:
         """Do `job` in a thread of this loop's; see `Workers.submit`."""
-        self.workers.submit(job, is_background=is_background)
+        self.workers.submit(job)
 
     def skip(self, seconds: float) -> None:
         """Let time pass at once, as a callback does that blocks the loop."""

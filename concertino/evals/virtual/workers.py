@@ -8,6 +8,7 @@ keeps the baton and holds everything up, as a blocked loop would; after `PATIENC
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from asyncio import TimerHandle
@@ -45,7 +46,48 @@ class Home(Host, Protocol):
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> TimerHandle: ...
 
-    def call_in_background(self, delay: float, callback: Callable[..., Any], *args: Any) -> TimerHandle: ...
+
+class Carrier:
+    """A thread of the machine that does the work of one worker after another, of one loop after another."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.hired = threading.Lock()
+        self.hired.acquire()
+        self.thread = threading.Thread(target=self._carry, name="virtual", daemon=True)
+
+    def _carry(self) -> None:
+        while True:
+            self.hired.acquire()
+            worker, self.worker = self.worker, None
+            if worker is not None:
+                _here.worker = worker
+                worker.serve()
+                _here.worker = None
+                back = worker.crew.back
+                del worker  # an idle thread must not keep a loop alive
+                _spare.append(self)
+                back.release()
+
+
+_spare: list[Carrier] = []
+"""Threads without work; starting one takes longer than all else here."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_spare.clear)
+
+
+def _carrier() -> Carrier:
+    try:
+        return _spare.pop()
+    except IndexError:
+        made = Carrier()
+    # `start` waits until the thread is there; that is no wait in virtual time, whoever asks.
+    asking, _here.worker = _here.worker, None
+    try:
+        made.thread.start()
+    finally:
+        _here.worker = asking
+    return made
 
 
 class Worker:
@@ -55,12 +97,13 @@ class Worker:
         self.crew = crew
         self.name = name
         self.job: Callable[[], None] | None = None
-        self.is_background = False
         self.go = threading.Lock()
         self.go.acquire()
         self._is_parked = False
         self._was_signalled = False
-        self.thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self.carrier = _carrier()
+        self.carrier.worker = self
+        self.carrier.hired.release()
 
     def listen(self) -> Callable[[], None]:
         """Return the signal that ends the wait which `park` begins next; it may come before that."""
@@ -81,8 +124,7 @@ class Worker:
             raise LoopClosed
         timer: TimerHandle | None = None
         if timeout is not None and self._is_parked:
-            later = crew.home.call_in_background if self.is_background else crew.home.call_later
-            timer = later(timeout, self._wake)
+            timer = crew.home.call_later(timeout, self._wake)
         crew.parked[self] = None
         crew.back.release()
         self.go.acquire()
@@ -104,12 +146,11 @@ class Worker:
             self._is_parked = False
             self.crew.runnable.append(self)
 
-    def _serve(self) -> None:
-        _here.worker = self
+    def serve(self) -> None:
+        """Do what comes until the loop closes, in the carrier's thread."""
         self.go.acquire()
         with hosted(self.crew.home):
             self._work()
-        self.crew.back.release()
 
     def _work(self) -> None:
         crew = self.crew
@@ -138,11 +179,8 @@ class Workers:
         self.is_closed = False
         self._made = 0
 
-    def submit(self, job: Callable[[], None], *, is_background: bool = False) -> None:
-        """Do `job`, which must not raise, in a thread after those handed in before.
-
-        The loop does not count as having something to do because a background job waits for time to pass.
-        """
+    def submit(self, job: Callable[[], None]) -> None:
+        """Do `job`, which must not raise, in a thread after those handed in before."""
         if self.is_closed:
             raise RuntimeError("Event loop is closed")
         if self.idle:
@@ -150,13 +188,7 @@ class Workers:
         else:
             self._made += 1
             worker = Worker(self, f"virtual-{self._made}")
-            # `start` waits until the thread is there; that is no wait in virtual time, whoever asks.
-            asking, _here.worker = _here.worker, None
-            try:
-                worker.thread.start()
-            finally:
-                _here.worker = asking
-        worker.job, worker.is_background = job, is_background
+        worker.job = job
         self.runnable.append(worker)
 
     def run(self) -> None:
@@ -168,9 +200,8 @@ class Workers:
         """Name the threads that wait, and where."""
         frames = _frames()
         return [
-            f"thread {worker.name} at {place_of(_caller(frames.get(worker.thread.ident or 0)), depth=FRAMES)}"
+            f"thread {worker.name} at {place_of(_caller(frames.get(worker.carrier.thread.ident or 0)), depth=FRAMES)}"
             for worker in self.parked
-            if not worker.is_background
         ]
 
     def close(self) -> None:
@@ -185,7 +216,7 @@ class Workers:
     def _switch(self, worker: Worker) -> None:
         worker.go.release()
         if not self.back.acquire(timeout=PATIENCE_S):
-            frame = _frames().get(worker.thread.ident or 0)
+            frame = _frames().get(worker.carrier.thread.ident or 0)
             raise Blocked(thread=worker.name, place=place_of(frame, depth=FRAMES))
 
 

@@ -47,7 +47,7 @@ class Heart:
             self._fresh.append(run)
             if not self._beats:
                 self._beats, self._stirred = True, threading.Event()
-                threads.beat(self._beat, name="concertino-heart")
+                threads.beat(_Beat(self).look, over=self._stirred, name="concertino-heart")
 
     def drop(self, run: Run) -> None:
         """Stop looking after a run; the thread ends with the last one."""
@@ -79,27 +79,22 @@ class Heart:
             self._listens = bool(self._runs)
             (journal.heed if self._listens else journal.ignore)(self._heed)
 
-    def _beat(self) -> None:
-        stirred, failed = self._stirred, 0
-        cursor = -1
-        is_over = False
-        while not is_over:  # the first look comes at once: a run's own record is short then
-            fresh = self._take_fresh()
-            try:
-                read_up_to, events = self._journal.controls(after=cursor).result()
-                # The cursor first: what came before it, since a run was let in, is on the run's own record.
-                for run in fresh:
-                    own = self._journal.events(run.task_id, run_id=run.run_id).result()
-                    events += [event for event in own if event.type in CONTROL]
-                cursor, failed = read_up_to, 0
-            except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
-                failed += 1
-                self._put_back(fresh)
-            else:
-                for event in events:
-                    self._heed(event)
-                self._renew()
-            is_over = stirred.wait(BEAT_S if failed == 0 else min(2.0, BEAT_S * 2**failed))
+    def look(self, cursor: int) -> int:
+        """Take notice of what was asked after `cursor`, renew leases, and return the new cursor; raises what the journal does."""
+        fresh = self._take_fresh()
+        try:
+            read_up_to, events = self._journal.controls(after=cursor).result()
+            # The cursor first: what came before it, since a run was let in, is on the run's own record.
+            for run in fresh:
+                own = self._journal.events(run.task_id, run_id=run.run_id).result()
+                events += [event for event in own if event.type in CONTROL]
+        except Exception:
+            self._put_back(fresh)
+            raise
+        for event in events:
+            self._heed(event)
+        self._renew()
+        return read_up_to
 
     def _take_fresh(self) -> list[Run]:
         with self._lock:
@@ -130,6 +125,22 @@ class Heart:
         for run in due:
             if run.lease is not None:
                 self._journal.renew(run.lease).add_done_callback(_reports_loss(run))
+
+
+class _Beat:
+    """One thread's beat: where it stands in the journal, and how often in a row it could not read it."""
+
+    def __init__(self, heart: Heart) -> None:
+        self._heart, self._cursor, self._failed = heart, -1, 0
+
+    def look(self) -> float:
+        """Look once and return the seconds until the next time. The first comes at once: a run's record is short then."""
+        try:
+            self._cursor = self._heart.look(self._cursor)
+            self._failed = 0
+        except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
+            self._failed += 1
+        return BEAT_S if self._failed == 0 else min(2.0, BEAT_S * 2**self._failed)
 
 
 def _reports_loss(run: Run) -> Callable[[Future[None]], None]:
