@@ -8,6 +8,8 @@ from typing import Any, cast
 from concertino.contracts.json import JsonObject
 from concertino.evals.judging.verdict import Verdict
 
+UNSENT = frozenset({"breaker_open", "over_budget", "deadline", "not_sent"})
+"""Outcomes of calls that never left; see `tools.outcome.Label`."""
 MODEL = "model"
 """What the tool of every chat model is called."""
 
@@ -42,7 +44,7 @@ def calls_verdict(expected: Mapping[str, int], events: Sequence[Mapping[str, Any
     """Judge how many outside calls were made, every attempt counted; calls that a breaker refused were none."""
     made: dict[str, int] = {}
     for event in events:
-        if event["type"] == "TOOL_CALLED" and event["payload"].get("outcome") not in ("refused", "rejected"):
+        if event["type"] == "TOOL_CALLED" and event["payload"].get("outcome") not in UNSENT:
             name = str(event["payload"].get("tool"))
             made[name] = made.get(name, 0) + 1
     wrong: list[JsonObject] = [
