@@ -10,20 +10,20 @@ from concertino.evals.cases import Fault, Where
 from concertino.tools.tape.injection import Called, Inject, Injection
 
 
-def injecting(faults: Sequence[Fault]) -> Inject | None:
-    """Return what chooses the calls of one run; `None` where all go as recorded."""
+def injecting(faults: Sequence[Fault], *, run: int = 1) -> Inject | None:
+    """Return what chooses the calls of one run; `None` where all go as recorded. Another repeat draws others."""
     if not faults:
         return None
     hits: defaultdict[tuple[int, str], int] = defaultdict(int)
 
     def inject(call: Called) -> Injection | None:
         for number, fault in enumerate(faults):
-            if not _is_meant(fault.where, call) or not _is_drawn(fault, call):
+            if not _is_meant(fault.where, call) or not _is_drawn(fault, call, run):
                 continue
             if fault.times is not None and hits[number, call.scope] >= fault.times:
                 continue
             hits[number, call.scope] += 1
-            return Injection(fault.what, fault.seed, fault.retry_after)
+            return Injection(fault.what, fault.seed + run - 1, fault.retry_after)
         return None
 
     return inject
@@ -46,9 +46,9 @@ def is_within(scope: str, part: str) -> bool:
     return part in (scope, place, node, f"{node}#{attempt}")
 
 
-def _is_drawn(fault: Fault, call: Called) -> bool:
+def _is_drawn(fault: Fault, call: Called, run: int) -> bool:
     """Draw by the call itself, so that the order in which calls come makes no difference."""
     if fault.share >= 1:
         return True
-    text = f"{fault.seed}\n{call.kind}\n{call.name}\n{call.scope}\n{call.n}"
+    text = f"{fault.seed}\n{run}\n{call.kind}\n{call.name}\n{call.scope}\n{call.n}"
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56 < fault.share

@@ -84,7 +84,7 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
     loop = cast("VirtualLoop", asyncio.get_running_loop())
     clock = VirtualClock(loop, head.start - loop.time())
     journal = KeptJournal(clock=clock)
-    player = Player(tape, clock, run=number, inject=injecting(case.faults))
+    player = Player(tape, clock, run=number, inject=injecting(case.faults, run=number))
     seeded = Seeded(head.seed + seed, run=number)
     seen = Seen()
     plays_tools = has_tape and target.suite.file.tools == "played"
