@@ -3,6 +3,8 @@
 Telling handlers costs ten times what the rest of LangChain's way to a request does, also where there are none to be told.
 """
 
+# pyright: reportPrivateUsage=false
+# LangChain's hooks of chat models are named as private, and meant for whoever derives a model, as `GovernedModel` does.
 from __future__ import annotations
 
 from collections.abc import Mapping
