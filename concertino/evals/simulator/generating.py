@@ -10,6 +10,7 @@ from concertino.contracts.budget import DIMENSIONS
 from concertino.evals.simulator.scenario import (
     Amounts,
     Answer,
+    Door,
     Fault,
     Gating,
     Kind,
@@ -53,10 +54,14 @@ def scenario_of(seed: int, *, size: int = SIZE) -> Scenario:
         specialists=specialists,
         tools=tools,
         faults=faults,
-        door="graph" if chance.random() < 0.1 else "lean",
+        door=_door(chance.random()),
         floor={"tokens": 5} if chance.random() < 0.2 and all("tokens" in task.budget for task in tasks) else {},
         work=_limits(chance, demand, (0.5, 1.0), least=_promised(tasks)) if bounded else {},
     )
+
+
+def _door(odds: float) -> Door:
+    return "saved" if odds < 0.08 else "graph" if odds < 0.14 else "lean"
 
 
 def _tool(chance: random.Random, name: str, mood: str) -> ToolSetup:
@@ -202,7 +207,11 @@ def _faults(chance: random.Random, mood: str, tasks: tuple[TaskSetup, ...]) -> t
         kind = chance.choice(KINDS)
         at, task = round(chance.uniform(0.0, 4.0), 2), chance.randrange(len(tasks))
         if kind == "crash" and chance.random() < 0.8:
-            faults.append(Fault("crash", append=chance.randint(1, 40), is_written=chance.random() < 0.5))
+            process = chance.choice((0, 0, 0, 1, 2))
+            most = 15 if process else 40
+            faults.append(
+                Fault("crash", append=chance.randint(1, most), is_written=chance.random() < 0.5, process=process)
+            )
         elif kind == "partition":
             faults.append(Fault("partition", at=at, task=task, for_s=chance.choice((5.0, 15.0, 60.0))))
         elif kind == "jump":

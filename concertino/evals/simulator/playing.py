@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,6 +20,7 @@ from concertino.evals.simulator.traces import Append, Entry, Told, Trace
 from concertino.evals.virtual import Stalled, VirtualClock, VirtualLoop, run_virtually
 from concertino.graph.boundary import Boundary
 from concertino.graph.build import create_planner
+from concertino.graph.memory_checkpoints import MemoryCheckpoints
 from concertino.journal.memory import MemoryJournal
 
 EPOCH = 1_700_000_000.0
@@ -29,6 +31,8 @@ ROUNDS = 60
 """Invocations after which a task that has not ended never will; chosen by hand, above what any fault schedule asks for."""
 TAKE_OVER_S = LEASE_S + 2.0
 """When another process tries to take over from one whose renewals are lost."""
+LONGEST_S = 30_000.0
+"""Virtual seconds after which a scenario is given up."""
 EXPECTED = (JournalError, RunBusy, StaleLease)
 """What an invocation may raise where a process died or lost its lease."""
 
@@ -60,6 +64,7 @@ class _Stage:
         self._scenario, self._trace, self._loop = scenario, trace, loop
         self._clock = VirtualClock(loop, EPOCH)
         self._journal = MemoryJournal(clock=self._clock, ttl_s=LEASE_S)
+        self._saver = MemoryCheckpoints() if scenario.door == "saved" else None
         self._outside = Outside(scenario, clock=self._clock, trace=trace)
         self._chance = random.Random(scenario.seed)  # noqa: S311  # reproducible, not secret
         self._planner = create_planner(
@@ -81,6 +86,7 @@ class _Stage:
         """By task: its questions so far, each set once it has its answer."""
         self._works = {(task.id, one.id): one for task in scenario.tasks for one in task.work}
         self._holders: dict[tuple[str, int], int] = {}
+        self._all: asyncio.Future[Any] | None = None
         self._process = self._boot()
         loop.set_exception_handler(self._notice)
 
@@ -94,12 +100,13 @@ class _Stage:
     async def play(self) -> None:
         scenario = self._scenario
         for fault in scenario.faults:
-            if fault.append is not None:
-                self._process.dies[fault.append] = fault.is_written
-            else:
+            if fault.append is None:
                 self._loop.call_at(fault.at or 0.0, self._strike, fault)
+        self._loop.call_at(LONGEST_S, self._give_up)
         following = [self._loop.create_task(self._follow(n, task)) for n, task in enumerate(scenario.tasks)]
-        await asyncio.gather(*following)
+        self._all = asyncio.gather(*following)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._all
         self._trace.ended = self._clock.monotonic()
         for process in self._processes:
             left = sorted(process.invocations, key=hash)
@@ -113,6 +120,11 @@ class _Stage:
         for task in self._scenario.tasks:
             self._trace.records[task.id] = self._journal.events(task.id, limit=100_000).result()
 
+    def _give_up(self) -> None:
+        if self._all is not None and not self._all.done():
+            self._trace.fault = ("endless", f"it has not ended after {LONGEST_S:g} s")
+            self._all.cancel()
+
     # Processes.
 
     def _boot(self) -> Process:
@@ -120,6 +132,9 @@ class _Stage:
             len(self._processes), order=self._outside.order, time=self._clock.monotonic, trace=self._trace
         )
         process.on_death, process.on_written = self._buried, self._written
+        for fault in self._scenario.faults:
+            if fault.append is not None and fault.process == process.number:
+                process.dies[fault.append] = fault.is_written
         numbers = iter(range(1, 1_000_000))
         chance = random.Random(f"{self._scenario.seed}.{process.number}")  # noqa: S311  # reproducible, not secret
         boundary = Boundary(
@@ -127,6 +142,7 @@ class _Stage:
             journal=Line(self._journal, process),
             ids=lambda prefix: f"{prefix}-{process.number}-{next(numbers)}",
             random=chance.random,
+            checkpointer=self._saver.through(process.check_line) if self._saver is not None else None,
         )
         self._processes.append(process)
         self._graphs.append(self._planner.at(boundary))
@@ -184,11 +200,21 @@ class _Stage:
         context = {**{k: int(n) if k != "usd" and k != "seconds" else n for k, n in setup.budget.items()}}
         if setup.concurrency is not None:
             context["concurrency"] = setup.concurrency
+        if self._scenario.door == "saved":
+            return self._saved(graph, given, config, context)
         if self._scenario.door == "graph":
             return cast("Coroutine[Any, Any, Any]", graph.ainvoke(given, config, context=context))
         if graph._parked.get(setup.id) is not None and self._chance.random() < 0.5:
             given = None
         return cast("Coroutine[Any, Any, Any]", graph.conduct(given, config, context=context))
+
+    async def _saved(self, graph: Any, given: Any, config: Any, context: Any) -> Any:
+        """Submit a task, or go on from the newest checkpoint of its thread."""
+        row = self._journal.latest(given["task"]["task_id"]).result()
+        assert self._saver is not None
+        if row is not None and row.state != "admitted" and self._saver.get_tuple(config) is not None:
+            return await graph.ainvoke(None, config)
+        return await graph.ainvoke(given, config, context=context)
 
     def _outcome(self, setup: TaskSetup, task: asyncio.Task[Any], process: Process) -> str:
         if process.is_dead:
@@ -209,7 +235,7 @@ class _Stage:
         out = task.result()
         if "__interrupt__" in out:
             return "asks"
-        result = out["result"]
+        result = out.get("result") or {"status": "nothing"}
         status = str(result["status"])
         if status in TERMINAL:
             self._trace.results.setdefault(setup.id, result)

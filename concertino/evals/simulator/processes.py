@@ -54,6 +54,11 @@ class Process:
         if self.is_dead:
             raise Died
 
+    def check_line(self) -> None:
+        """Raise `JournalError` where a dead process reaches for what it has stored."""
+        if self.is_dead:
+            raise JournalError(place="simulated", reason="this process is dead")
+
     def append_comes(self) -> tuple[bool, bool]:
         """Count an append; say whether the process dies at it, and whether it is written all the same."""
         self._appends += 1

@@ -28,6 +28,9 @@ What = Literal[
 
 Kind = Literal["crash", "partition", "jump", "cancel", "cut", "resubmit"]
 
+Door = Literal["lean", "graph", "saved"]
+"""How runs are entered: by `conduct`, through LangGraph's own machinery, or through it with checkpoints that processes share."""
+
 Op = tuple[Any, ...]
 """What a specialist does next: `("wait", s)`, `("spend", amounts)`, `("call", tool)`, `("effect", name)`, `("publish", text)`,
 `("fail", up to attempt)`, `("decline",)`, `("bad answer", up to attempt)`, `("hang", up to attempt)`, `("deaf", s)`: go on for
@@ -126,6 +129,8 @@ class Fault:
     append: int | None = None
     is_written: bool = False
     task: int = 0
+    process: int = 0
+    """Whose appends are counted, by the order in which processes came up."""
     for_s: float = 0.0
 
 
@@ -139,8 +144,7 @@ class Scenario:
     specialists: tuple[SpecialistSetup, ...]
     tools: tuple[ToolSetup, ...] = ()
     faults: tuple[Fault, ...] = ()
-    door: Literal["lean", "graph"] = "lean"
-    """How runs are entered: by `conduct`, or through LangGraph's own machinery."""
+    door: Door = "lean"
     floor: Amounts = field(default_factory=dict)
     work: Amounts = field(default_factory=dict)
     """Limit of all specialists together."""
