@@ -7,6 +7,7 @@ both change together.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,6 +31,9 @@ MODEL = "model"
 """What the tool of every chat model is called."""
 OBJECTIVE, OUTPUT = "\x01", "\x02"
 """Stand in a call's texts for what its subtask holds already."""
+SPECIALIST, NEXT = "\x01", "\x02"
+"""Stand in an id for its specialist's name, and for the next number, which its width follows."""
+TAIL = re.compile(r"[0-9]{1,9}$")
 
 
 class Words:
@@ -105,7 +109,7 @@ def _subtasks(
     for number, span in enumerate(spans):
         waits.append(None if span is None else span[0] - _ready(number, needs, spans))
     told: dict[str, Any] = {
-        "id": [subtask["id"] for subtask in subtasks],
+        "id": _ids(subtasks),
         "specialist": [names.number(subtask.get("specialist") or "") for subtask in subtasks],
         "state": [names.number(subtask["state"]) for subtask in subtasks],
         "needs": [[number - need for need in needs[number]] for number in range(len(subtasks))],
@@ -118,11 +122,28 @@ def _subtasks(
         if any(value is not None for value in column):
             told[key] = column
     for key in sorted({key for subtask in subtasks for key in subtask.get("usage") or ()}):
-        told.setdefault("usage", {})[key] = [(subtask.get("usage") or {}).get(key, 0) for subtask in subtasks]
+        column = [_short((subtask.get("usage") or {}).get(key, 0)) for subtask in subtasks]
+        told.setdefault("usage", {})[key] = column if len(set(column)) > 1 else column[0]
     for key in ("name", "inputs", "error", "reason", "stage", "sla_missed", "leaked", "required", "covers"):
         some = {str(n): subtask[key] for n, subtask in enumerate(subtasks) if key in subtask}
         if some:
             told.setdefault("some", {})[key] = some
+    return told
+
+
+def _ids(subtasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return ids with their specialist's name, and a number that follows on the last one's, by reference."""
+    told: list[str] = []
+    last = -1
+    for subtask in subtasks:
+        name, specialist = subtask["id"], subtask.get("specialist") or ""
+        shown = SPECIALIST + name[len(specialist) :] if specialist and name.startswith(specialist) else name
+        number = TAIL.search(shown)
+        if number is not None:
+            follows = number[0] == str(last + 1).zfill(len(number[0]))
+            last = int(number[0])
+            shown = shown[: number.start()] + NEXT + str(len(number[0])) if follows else shown
+        told.append(shown)
     return told
 
 
@@ -192,30 +213,37 @@ def _relative(one: Mapping[str, Any], number: int, spans: Sequence[Span], ticks:
 def _calls(
     calls: Sequence[Mapping[str, Any]], subtasks: Sequence[Mapping[str, Any]], spans: Sequence[Span],
     place: Mapping[str, int], ticks: Ticks, names: Words, words: Words,
-) -> list[list[Any]]:  # fmt: skip
-    """Return every call as a row; trailing fields that say nothing are left out."""
-    rows: list[list[Any]] = []
+) -> dict[str, Any]:  # fmt: skip
+    """Return the calls as columns; what only few of them have stands in `more`, by row."""
+    keys = ("sub", "name", "node", "attempt", "at", "rest", "said", "answer", "in", "out")
+    columns: dict[str, Any] = {key: [] for key in keys} | {"more": {}}
     before = 0
-    for call in sorted(calls, key=lambda one: place.get(one.get("subtask") or "", -1)):
+    for row, call in enumerate(sorted(calls, key=lambda one: place.get(one.get("subtask") or "", -1))):
         number = place.get(call.get("subtask") or "", -1)
-        begin, length = _relative(call, number, spans, ticks)
         own = subtasks[number] if number >= 0 else {}
+        begin, length = _relative(call, number, spans, ticks)
         said = [
             [names.number(one["role"]), words.put(_quoting(one["text"], own)), *one.get("tool_calls", ())]
             for one in call.get("prompt") or ()
         ]
         usage = call.get("usage") or {}
-        row: list[Any] = [
-            number - before, names.number(str(call.get("name") or "")), names.number(str(call.get("node") or "")),
-            call.get("attempt") or 0, begin, length, said, words.put(_quoting(str(call.get("answer") or ""), own)),
-            [usage.get("input_tokens") or 0, usage.get("output_tokens") or 0], call.get("tool_calls") or 0,
-            call.get("tools") or 0, _error(call.get("error")), call.get("fault") or 0, call.get("kind") or 0,
-        ]  # fmt: skip
+        is_own = bool(own) and call.get("node") == own.get("specialist")
+        cells = (
+            number - before, names.number(str(call.get("name") or "")),
+            -1 if is_own else names.number(str(call.get("node") or "")), call.get("attempt") or 0, begin, length, said, words.put(_quoting(str(call.get("answer") or ""), own)),
+            usage.get("input_tokens") or 0, usage.get("output_tokens") or 0,
+        )  # fmt: skip
+        for key, cell in zip(keys, cells, strict=True):
+            columns[key].append(cell)
+        more = {key: call[key] for key in ("tool_calls", "tools", "fault") if call.get(key)}
+        if call.get("error"):
+            more["error"] = _error(call["error"])
+        if call.get("kind") != "model":
+            more["kind"] = call.get("kind")
+        if more:
+            columns["more"][str(row)] = more
         before = number
-        while row[-1] in (0, "model", [0, 0]):
-            row.pop()
-        rows.append(row)
-    return rows
+    return columns
 
 
 def _quoting(text: str, subtask: Mapping[str, Any]) -> str:

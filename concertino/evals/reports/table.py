@@ -21,6 +21,7 @@ WIDE, MIDDLE = 110, 80
 def show(report: Mapping[str, Any], console: Console) -> None:
     """Print a report: one line a case, what failed beneath it, and the sums. Nothing from outside is read as markup."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     wide, middle = console.width >= WIDE, console.width >= MIDDLE
@@ -42,7 +43,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         table.add_row(*(cells[name] for name in columns))
     console.print(table)
     for line in sums(report):
-        console.print(plain(line), soft_wrap=True)
+        console.print(Text(line), soft_wrap=True)
 
 
 def show_difference(difference: Difference, console: Console) -> None:

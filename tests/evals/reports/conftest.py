@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+COMPLETE = """() => new Promise((done) => {
+  const look = () => (performance.getEntriesByName('complete').length ? done() : setTimeout(look, 5));
+  look();
+})"""
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
@@ -43,7 +47,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.on("dialog", refuse)
         tab.goto(file.as_uri())
-        tab.wait_for_function("performance.getEntriesByName('complete').length === 1")
+        tab.evaluate(COMPLETE)
         return tab
 
     def refuse(dialog: Any) -> None:

@@ -140,9 +140,23 @@ def test_packing_keeps_whole_ticks_and_quotes_once() -> None:
     ]
     made: Any = run_report(result(), events(), lines)
     told: Any = packed(made["cases"][0]["runs"][0]["run"])
+    system, user = (told["names"].index(role) for role in ("system", "user"))
     assert told["texts"] == ["Be brief.", "\x01 Say.", "no"]
-    assert told["calls"][0][6:8] == [[[told["names"].index("system"), 0], [told["names"].index("user"), 0]], 0]
-    assert told["calls"][1][6:8] == [[[told["names"].index("system"), 1], [told["names"].index("user"), 2]], 3]
+    assert told["calls"]["said"] == [[[system, 0], [user, 0]], [[system, 1], [user, 2]]]
+    assert told["calls"]["answer"] == [0, 3]
     assert told["subtasks"]["took"] == [round(one / told["tick"]) for one in (2.0, 3.0, 1.0)]
     assert told["subtasks"]["wait"] == [0, 0, 0]
     assert Ticks(2.5, most=20_000).tick == 0.001
+
+
+def test_ids_are_told_by_what_they_have_in_common() -> None:
+    """A specialist's name and a number that follows are put in by reference; an id of another form stands as it is."""
+    named = [("t7", "x"), ("t08", "x"), ("x::a::1", "x"), ("x::a::2", "x"), ("y1", "y"), ("y12", "y1"), ("plain", "z")]
+    run: Any = {
+        "subtasks": [{"id": sid, "specialist": who, "state": "completed"} for sid, who in named],
+        "seconds": 1.0,
+    }
+    told: Any = packed(run)
+    assert told["subtasks"]["id"] == [
+        "t7", "t\x022", "\x01::a::1", "\x01::a::\x021", "\x011", "\x01\x021", "plain",
+    ]  # fmt: skip

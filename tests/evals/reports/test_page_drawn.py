@@ -168,6 +168,15 @@ def test_only_rows_in_sight_exist(opened: Show) -> None:
     assert tab.evaluate(INK) > 1_000
 
 
+def test_ids_come_back_as_they_were(opened: Show) -> None:
+    """What stands by reference in the page is read in full."""
+    names = ["t7", "t08", "financial::a::1", "financial::a::2", "financial3", "plain"]
+    model = result()
+    model["subtasks"] = [model["subtasks"][0] | {"subtask_id": name, "name": name, "needs": []} for name in names]
+    tab = opened(page(run_report(model, [])))
+    assert tab.locator(".row .name span").all_inner_texts() == names
+
+
 def test_a_run_without_subtasks_or_cases_is_a_page_too(opened: Show) -> None:
     """A case that could not be run shows its error, a suite without cases says so."""
     error: JsonObject = {"type": "FileInvalid", "message": "torn", "file": "offers/tapes/acme.jsonl", "line": 3}

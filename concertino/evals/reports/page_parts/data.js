@@ -4,14 +4,21 @@ const dataOf = (id) => JSON.parse(document.getElementById(id).textContent);
 const unpack = (packed) => {
   const { tick, names, texts, head } = packed, columns = packed.subtasks, some = columns.some || {}, kinds = Object.keys(columns.usage || {});
   const dispatched = head.dispatched || [0];
-  const subtasks = columns.id.map((id, number) => ({
-    number, id, label: some.name?.[number] || id, specialist: names[columns.specialist[number]], state: names[columns.state[number]],
+  let last = -1;
+  const named = (told, specialist) => {
+    const counted = told.replace(/\u0002([0-9])$/, (_, width) => String(last + 1).padStart(Number(width), "0"));
+    last = Number(/[0-9]{1,9}$/.exec(counted)?.[0] ?? last);
+    return counted.replace(/^\u0001/, () => specialist);
+  };
+  const subtasks = columns.id.map((told, number) => ({
+    number, id: named(told, names[columns.specialist[number]]), specialist: names[columns.specialist[number]], state: names[columns.state[number]],
     needs: columns.needs[number].map((offset) => number - offset), feeds: [], attempts: [], tools: [],
     objective: columns.objective?.[number] || "", confidence: columns.confidence?.[number] ?? null, output: columns.output?.[number] ?? null,
     start: null, end: null, ready: 0, critical: false, optional: some.required?.[number] === false,
   }));
   for (const one of subtasks) {
     const { number } = one, wait = columns.wait[number];
+    one.label = some.name?.[number] || one.id;
     let ready = 0, free = 0;
     for (const need of one.needs) {
       const other = subtasks[need];
@@ -53,17 +60,18 @@ const unpack = (packed) => {
       const found = number ? texts[number - 1] : texts[fresh++];
       return one ? found.replaceAll("\u0001", () => one.objective).replaceAll("\u0002", () => one.output) : found;
     };
-    talks = packed.calls.map(([step = 0, name = 0, node = 0, attempt = 0, from = 0, rest = 0, said = [], answer = 0, used = [0, 0], asked = 0, offered = 0, error = 0, fault = 0, kind = "model"]) => {
+    const { sub: steps, name, node, attempt, at: from, rest, said, answer, in: input, out: output, more } = packed.calls;
+    talks = steps.map((step, row) => {
       whose += step;
-      const [at, took] = placed(whose, from, rest), one = whose >= 0 ? subtasks[whose] : null;
-      const prompt = said.map(([role, which, ...more]) => ({ role: names[role], text: text(which, one), asked: more }));
-      return { at, took, subtask: whose, name: names[name], node: names[node], attempt, prompt, answer: text(answer, one), input: used[0], output: used[1], asked: asked || [], offered: offered || [], error: error || null, fault: fault || null, kind };
+      const [at, took] = placed(whose, from[row], rest[row]), one = whose >= 0 ? subtasks[whose] : null, beside = more[row] || {};
+      const prompt = said[row].map(([role, which, ...asked]) => ({ role: names[role], text: text(which, one), asked }));
+      return { at, took, subtask: whose, name: names[name[row]], node: node[row] < 0 ? one.specialist : names[node[row]], attempt: attempt[row], prompt, answer: text(answer[row], one), input: input[row], output: output[row], asked: beside.tool_calls || [], offered: beside.tools || [], error: beside.error, fault: beside.fault, kind: beside.kind || "model" };
     });
     return talks.sort((one, other) => one.at - other.at);
   };
   const more = ({ number }) => ({
     ...Object.fromEntries(["inputs", "error", "reason", "stage", "covers"].map((key) => [key, some[key]?.[number]])), late: Boolean(some.sla_missed?.[number]), leaked: Boolean(some.leaked?.[number]),
-    usage: kinds.map((kind) => [kind, columns.usage[kind][number]]).filter(([, used]) => used), calls: calls().filter((call) => call.subtask === number),
+    usage: kinds.map((kind) => [kind, columns.usage[kind][number] ?? columns.usage[kind]]).filter(([, used]) => used), calls: calls().filter((call) => call.subtask === number),
   });
   const { synthesis } = packed, told = synthesis.weights;
   if (told?.specialist) synthesis.rows = told.specialist.map((who, row) => ({ specialist: names[who], question: names[told.question[row]], confidence: told.confidence[row], authority: told.authority[row], weight: told.weight[row] }));
@@ -74,5 +82,5 @@ const unpack = (packed) => {
   }
   for (const claim of synthesis.claims || []) claim.supporters = claim.supporters.map(([who, weight, count, evidence]) => ({ specialist: names[who], weight, count, evidence }));
   const end = subtasks.reduce((most, one) => Math.max(most, one.end ?? 0), head.seconds || 0) || 1;
-  return { ...head, subtasks, tools, calls, talks: packed.calls.length, more, synthesis, end };
+  return { ...head, subtasks, tools, calls, talks: packed.calls.sub.length, more, synthesis, end };
 };

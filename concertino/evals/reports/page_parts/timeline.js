@@ -15,27 +15,31 @@ const span = (kind, from, to, end, title) => el("i", { class: kind, title, css: 
 const axis = (end) => el("div", { class: "axis", "aria-hidden": "true" }, el("div", { class: "track" },
   ticksOf(end, NARROW.matches ? 3 : 8).map((at) => el("span", { text: at ? duration(at) : "0", css: { left: part(at, end) } }))));
 
-// How many subtasks were at work, as one step line.
+// How many subtasks were at work at most in each of so many parts of the run's time.
+const PARTS = 300;
+
 const load = (run) => {
   const turns = [];
   for (const one of run.subtasks) for (const attempt of one.attempts) turns.push([attempt.start, 1], [attempt.end, -1]);
   turns.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
-  let now = 0, most = 0;
-  const points = turns.map(([at, by]) => { now += by; most = Math.max(most, now); return [at, now]; });
-  if (!most) return null;
-  const wide = 1000, tall = 36, x = (at) => ((wide * at) / run.end).toFixed(1), y = (count) => (tall - ((tall - 2) * count) / most).toFixed(1);
-  let path = `M0 ${tall}`, last = -1;
-  for (const [at, count] of points) {
-    const here = x(at);
-    path += here === last ? `V${y(count)}` : `H${here}V${y(count)}`;
-    last = here;
+  const levels = new Array(PARTS).fill(0);
+  let now = 0, at = 0, most = 0;
+  for (const [when, by] of turns) {
+    const here = Math.min(PARTS - 1, Math.floor((PARTS * when) / run.end));
+    while (at < here) levels[++at] = now;
+    now += by;
+    levels[at] = Math.max(levels[at], now);
+    most = Math.max(most, now);
   }
+  if (!most) return null;
+  const wide = PARTS, tall = 36;
+  const path = `M0 ${tall}${levels.map((level, part) => `V${(tall - ((tall - 2) * level) / most).toFixed(1)}H${part + 1}`).join("")}`;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), line = document.createElementNS(svg.namespaceURI, "path");
   svg.setAttribute("viewBox", `0 0 ${wide} ${tall}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `At most ${most} subtasks at work at once`);
-  line.setAttribute("d", `${path}H${wide}V${tall}Z`);
+  line.setAttribute("d", `${path}V${tall}Z`);
   svg.append(line);
   const slots = run.bound?.slots;
   return el("div", { class: "load" }, el("span", { class: "name", text: `at work, most ${most}${slots ? ` of ${slots}` : ""}` }), el("div", { class: "track" }, svg));
