@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
@@ -75,7 +76,9 @@ def _run_apart(suite: Suite, cases: Sequence[Case], seed: int, side_by_side: int
     )
     context.set_forkserver_preload(PRELOADED)
     with ProcessPoolExecutor(len(hands), mp_context=context, initializer=_settle, initargs=(list(sys.path),)) as pool:
-        dealt = [pool.submit(_run, suite, hand, seed) for hand in hands]
+        # Without its faulty cases: their errors take named arguments, which pickle does not know.
+        bare = replace(suite, cases=(), faulty=())
+        dealt = [pool.submit(_run, bare, hand, seed) for hand in hands]
         return [outcome for one in dealt for outcome in one.result()]
 
 
