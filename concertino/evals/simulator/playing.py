@@ -91,9 +91,12 @@ class _Stage:
         loop.set_exception_handler(self._notice)
 
     def _notice(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take an error that nobody has caught for what it is: a bug."""
+        """Take an error that nobody has caught for what it is: a bug.
+
+        Errors that nobody has looked at are told when the garbage is collected, which is at no certain time.
+        """
         error = context.get("exception")
-        if isinstance(error, Died):  # what is left of a dead process
+        if isinstance(error, Died) or "never retrieved" in str(context.get("message")):
             return
         self._trace.fault = ("raised", f"{context.get('message')}: {type(error).__name__}: {error}")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from concertino.evals.simulator.checking import Break, check
 from concertino.evals.simulator.generating import SIZE, scenario_of
 from concertino.evals.simulator.playing import play
 from concertino.evals.simulator.scenario import Scenario
+from concertino.evals.simulator.traces import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Report:
     virtual_s: float
     is_refused: bool
     """Whether its plan was refused at the door, rightly or not; nothing is judged then."""
+    digest: str
+    """Of everything that was seen: the same whenever the same scenario is played."""
 
     @property
     def seed(self) -> int:
@@ -49,4 +53,12 @@ def judge(scenario: Scenario) -> Report:
         calls=len(trace.calls),
         virtual_s=trace.ended,
         is_refused=trace.fault is not None and trace.fault[0] == "known",
+        digest=_digest(trace),
     )
+
+
+def _digest(trace: Trace) -> str:
+    seen = hashlib.blake2b(digest_size=16)
+    for part in (trace.bodies, trace.calls, trace.appends, trace.entries, trace.died, trace.fault, trace.ended):
+        seen.update(repr(part).encode())
+    return seen.hexdigest()
