@@ -24,7 +24,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
-from concertino.tools.models import wire
+from concertino.tools.models import foreign_threads, wire
 from concertino.tools.models.foreign_request import Asked
 from concertino.tools.models.own import GOVERNED
 
@@ -241,6 +241,7 @@ def is_of_ours(handler: object) -> bool:
 
 def install(admission: Admission) -> Tokens:
     """Put an admission among those who are told, wherever callbacks are configured in this context."""
+    foreign_threads.carry(_bound)
     handlers = _Holding(admission), _Refusing(admission)
     return tuple(var.set(handler) for var, handler in zip(_bound, handlers, strict=True))
 
