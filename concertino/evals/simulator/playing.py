@@ -105,7 +105,7 @@ class _Stage:
         for fault in scenario.faults:
             if fault.append is None:
                 self._loop.call_at(fault.at or 0.0, self._strike, fault)
-        self._loop.call_at(LONGEST_S, self._give_up)
+        self._loop.call_in_background(LONGEST_S, self._give_up)
         following = [self._loop.create_task(self._follow(n, task)) for n, task in enumerate(scenario.tasks)]
         self._all = asyncio.gather(*following)
         with contextlib.suppress(asyncio.CancelledError):
