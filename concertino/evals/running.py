@@ -12,6 +12,7 @@ from pathlib import Path
 from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
 from concertino.evals.case_files import Faulty
 from concertino.evals.cases import Case
+from concertino.evals.collecting import rarely_collecting
 from concertino.evals.outcomes import Outcome
 from concertino.evals.playing import play_case, replaying, told
 from concertino.evals.suites import Suite
@@ -63,7 +64,8 @@ def _run(suite: Suite, cases: Sequence[Case], seed: int) -> list[Outcome]:
         return []
     with replaying():
         target = Target(suite)
-    return [outcome for case in cases for outcome in play_case(target, case, seed=seed)]
+    with rarely_collecting():
+        return [outcome for case in cases for outcome in play_case(target, case, seed=seed)]
 
 
 def _run_apart(suite: Suite, cases: Sequence[Case], seed: int, side_by_side: int) -> list[Outcome]:

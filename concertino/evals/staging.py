@@ -55,7 +55,7 @@ async def stage(target: Target, case: Case, boundary: Boundary, journal: KeptJou
     except Exception as raised:  # noqa: BLE001 - the case's own code may raise anything, and the other cases still run
         error = raised
     events = _events(journal, task_id_of(case))
-    return Staged(result, [event.model_dump(mode="json") for event in events], error)
+    return Staged(result, [event.as_json() for event in events], error)
 
 
 def task_id_of(case: Case) -> str:

@@ -329,8 +329,9 @@ def _row(one: Event, number: int, epoch: int) -> tuple[Any, ...]:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    fields = dict(zip(EVENT_FIELDS, row, strict=True))
-    return Event.made(**{**fields, "payload": from_json(row[_PAYLOAD])})
+    made = Event.made(**dict(zip(EVENT_FIELDS, row, strict=True)))
+    vars(made)["payload"] = from_json(row[_PAYLOAD])  # nobody has it yet
+    return made
 
 
 def _copied(given: Any) -> Any:

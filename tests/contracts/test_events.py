@@ -16,6 +16,7 @@ def test_an_event_made_of_all_its_fields_is_one() -> None:
     made = Event.made(**vars(given))
     assert made == given
     assert made.model_dump() == given.model_dump()
+    assert list(made.as_json().items()) == list(given.model_dump(mode="json").items())
     assert made.model_copy(update={"seq": 4}).seq == 4
     with pytest.raises(ValidationError, match="frozen"):
         made.seq = 5  # type: ignore[misc]

@@ -87,10 +87,10 @@ def test_everybody_is_told_for_whom_a_call_is() -> None:
     """Models and tools are called within the scope of an attempt, of planning or of the synthesis."""
     seen: list[str] = []
 
-    class Watched(ModelSource):
-        async def on_this_loop(self) -> Any:
+    class Watched(Echo):
+        async def _agenerate(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
             seen.append(f"model {SCOPE.get()}")
-            return self.built
+            return await super()._agenerate(messages)
 
     def watched(given: Tool) -> Tool:
         async def call(**arguments: Any) -> Any:
@@ -100,7 +100,7 @@ def test_everybody_is_told_for_whom_a_call_is() -> None:
         return dataclasses.replace(given, afn=call)
 
     def source(given: ModelSource) -> ModelSource:
-        return Watched(name=given.name, provider="", model=given.model, make=Echo)
+        return ModelSource(name=given.name, provider="", model=given.model, make=Watched)
 
     async def main() -> None:
         clock = virtual_clock()

@@ -15,7 +15,7 @@ from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
 from concertino.contracts.ids import Ids
 from concertino.tools.models import wire
@@ -40,7 +40,8 @@ def quiet_messages(
         return None
     if get_llm_cache() is not None or model._should_stream(async_api=True, **settings):
         return None
-    heard = AsyncCallbackManager.configure(ensure_config(config).get("callbacks"), model.callbacks, model.verbose)
+    around = config if config and config.get("callbacks") is not None else var_child_runnable_config.get() or {}
+    heard = AsyncCallbackManager.configure(around.get("callbacks"), model.callbacks, model.verbose)
     if not all(is_of_ours(handler) for handler in heard.handlers):
         return None
     messages: list[BaseMessage] = model._convert_input(given).to_messages()
