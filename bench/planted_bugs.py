@@ -20,12 +20,14 @@ from concertino.budgets.cells import hold, settle
 from concertino.contracts.errors import BreakerOpen
 from concertino.evals.simulator.simulating import Report, simulate
 from concertino.graph.runs.board import Board
+from concertino.graph.runs.gates import GateBook, Question
 from concertino.graph.runs.questions import Questions
 from concertino.graph.runs.run import Run
 from concertino.journal.memory import MemoryJournal
 from concertino.nodes.specialists.brief import Assignment
 from concertino.tools.breaker import Breaker, Permit
 from concertino.tools.registry import NOTHING as NO_COST
+from concertino.tools.retry import Retry
 
 
 class Bug(NamedTuple):
@@ -134,6 +136,41 @@ def _effects_by_attempt(effect_key: Any) -> Any:
     return lambda facts, name: f"{effect_key(facts, name)}:{facts.attempt}"
 
 
+def _probe_not_given_back(_: Any) -> Any:
+    return lambda permit: None
+
+
+def _failures_never_counted(count: Any) -> Any:
+    def wrong(breaker: Breaker, failed: bool, duration_s: float, now: float) -> Any:
+        breaker._row = 0
+        return count(breaker, failed, duration_s, now)
+
+    return wrong
+
+
+def _one_attempt_more(stops: Any) -> Any:
+    def wrong(retry: Retry, *, attempt: int, **given: Any) -> Any:
+        return stops(retry, attempt=max(1, attempt - 1), **given)
+
+    return wrong
+
+
+def _last_answer_holds(_: Any) -> Any:
+    def wrong(book: GateBook, gate: str, answer: Any) -> None:
+        book._questions.setdefault(gate, Question(gate=gate, question="")).answer = answer
+
+    return wrong
+
+
+def _started_forgotten(fold: Any) -> Any:
+    def wrong(events: Any, **given: Any) -> Any:
+        history = fold(events, **given)
+        history.started.clear()
+        return history
+
+    return wrong
+
+
 def _result_lost(fold: Any) -> Any:
     def wrong(events: Any, **given: Any) -> Any:
         history = fold(events, **given)
@@ -176,13 +213,18 @@ BUGS: dict[str, Bug] = {
     "probes are not counted": Bug("breaker", Breaker, "enter", _probes_not_counted),
     "an open breaker lets some through": Bug("breaker", Breaker, "enter", _open_lets_some_through),
     "a breaker is tried too early": Bug("breaker", Breaker, "_wait_s", _reset_early),
+    "a probe that is given up keeps its place": Bug("breaker", Permit, "abandon", _probe_not_given_back),
+    "failures in a row are not counted": Bug("breaker", Breaker, "_count", _failures_never_counted),
+    "one attempt more is made": Bug("breaker", Retry, "stops", _one_attempt_more),
     "one prerequisite is ignored": Bug("scheduler", Board, "__init__", _one_need_ignored),
     "a slot is freed twice": Bug("scheduler", Board, "_release", _slot_freed_twice),
     "a slot is not freed": Bug("scheduler", Board, "_release", _slot_never_freed),
     "gates are ignored": Bug("scheduler", Questions, "blocks", _gates_ignored),
+    "the last answer to a gate holds": Bug("scheduler", GateBook, "answer", _last_answer_holds),
     "deadlines are ignored": Bug("scheduler", Run, "not_after", _deadlines_ignored),
     "an effect's key has the attempt in it": Bug("scheduler", Assignment, "effect_key", _effects_by_attempt),
     "a finished result is lost on restore": Bug("journal", past, "fold", _result_lost),
+    "what was started is forgotten on restore": Bug("journal", past, "fold", _started_forgotten),
     "open reservations are forgotten on restore": Bug("journal", past, "fold", _open_charges_forgotten),
     "an event's number is used again": Bug("journal", MemoryJournal, "_append", _number_used_again),
     "a lease's epoch is not checked": Bug("journal", MemoryJournal, "_fence", _epoch_not_checked),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from concertino.evals.simulator.invariants import Break
 from concertino.evals.simulator.invariants.breakers import breakers
+from concertino.evals.simulator.invariants.calls import calls
 from concertino.evals.simulator.invariants.effects import effects
 from concertino.evals.simulator.invariants.money import money
 from concertino.evals.simulator.invariants.records import records
@@ -18,7 +19,7 @@ from concertino.evals.simulator.traces import Trace
 __all__ = ["Break", "check"]
 
 CHECKS: tuple[Callable[[Scenario, Trace], list[Break]], ...] = (
-    records, money, scheduling, times, breakers, effects, results,
+    records, money, scheduling, times, calls, breakers, effects, results,
 )  # fmt: skip
 """Each takes one scenario's trace and returns what it breaks."""
 

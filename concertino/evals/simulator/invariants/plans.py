@@ -24,6 +24,7 @@ class Ended:
     at: float
     state: str
     is_early: bool
+    reason: str
 
 
 @dataclass(slots=True)
@@ -66,7 +67,9 @@ def courses(trace: Trace) -> dict[str, Course]:
                     course.answers.setdefault(payload["gate"], (append.order, payload["decision"]))
                 case kind if kind in FINALS and (kind != "AGENT_FAILED" or payload.get("final")):
                     is_early = payload.get("ended_early") is not None
-                    course.ended.setdefault(sid, Ended(append.order, append.at, FINALS[kind], is_early))
+                    course.ended.setdefault(
+                        sid, Ended(append.order, append.at, FINALS[kind], is_early, str(payload.get("reason")))
+                    )
                 case _:
                     pass
     return found

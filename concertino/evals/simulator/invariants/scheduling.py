@@ -26,6 +26,7 @@ def scheduling(scenario: Scenario, trace: Trace) -> list[Break]:
         for own in _by_tenure(trace, bodies):
             found += _slots(scenario, course, own)
             found += _attempts(scenario, course, own)
+        found += _answered(course)
         found += _once(scenario, course, bodies)
     return found
 
@@ -65,6 +66,14 @@ def _allowed(body: Body, course: Course, *, is_holder: bool) -> Iterator[Break]:
     own = course.ended.get(body.subtask_id)
     if own is not None and own.order < body.order and is_holder:
         yield Break("scheduling", "nothing finished is done again", f"{place}: it is {own.state}")
+
+
+def _answered(course: Course) -> Iterator[Break]:
+    """The first answer to a gate holds, whatever is said later."""
+    for gate, (_, decision) in course.answers.items():
+        ended = course.ended.get(gate)
+        if decision == "accept" and ended is not None and ended.reason.startswith(f"gate {gate} rejected"):
+            yield Break("scheduling", "the first answer to a gate holds", f"{course.run_id}: {gate} {ended.reason}")
 
 
 def _slots(scenario: Scenario, course: Course, bodies: list[Body]) -> Iterator[Break]:
