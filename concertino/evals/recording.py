@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from concertino import __version__
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
-from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.json import JsonObject, canonical, dump
 from concertino.evals.cases import Case
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
@@ -142,7 +142,7 @@ def _is_same(suite: Suite, case: Case, tape: Tape) -> bool:
     except FileInvalid:
         return False
     same_head = replace(known.head, recorded=tape.head.recorded) == tape.head
-    rows = [{dump(line.as_json()) for line in one.lines} for one in (known, tape)]
+    rows = [{canonical(line.as_json()) for line in one.lines} for one in (known, tape)]
     return same_head and rows[0] == rows[1]
 
 
