@@ -10,6 +10,7 @@ from typing import Any
 
 from concertino.contracts.errors import ConcertinoError
 from concertino.contracts.json import JsonObject
+from concertino.contracts.task import message_of
 from concertino.tools.outcome import judge_error
 from concertino.tools.registry import Cost, Tool
 from concertino.tools.retry import Transient, is_transient, retry_after_s, status_code
@@ -54,7 +55,7 @@ def failure_of(error: BaseException, *, now: float) -> JsonObject:
         error: What was raised.
         now: The wall clock, for a `Retry-After` that is a date.
     """
-    made: JsonObject = {"kind": _kind(error), "type": type(error).__name__, "message": str(error)[:MESSAGE_CHARS]}
+    made: JsonObject = {"kind": _kind(error), "type": type(error).__name__, "message": message_of(error)[:MESSAGE_CHARS]}
     status, wait = status_code(error), retry_after_s(error, now=now)
     if status is not None:
         made["status"] = status
