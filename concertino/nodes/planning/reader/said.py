@@ -11,6 +11,9 @@ from concertino.nodes.planning.reader.shape import Candidate, Shape, joined, las
 from concertino.nodes.planning.reader.shapes import shape_of
 from concertino.nodes.planning.reader.texts import fenced, is_respelled, respelled, values, without_thoughts
 
+RESPELLED = 3
+"""Wrappers deep, at most, that a text is read in another spelling; each tries several."""
+
 
 def plans_in(
     text: str, specialists: Collection[str], plain: Plain, *, level: int = 0, lines: bool = True
@@ -36,7 +39,7 @@ def plans_in(
         found = [Candidate(shape, "text")]
     if not found:
         found = _valued(said, specialists, plain, notes, level)
-    for other in () if found else respelled(said):
+    for other in () if found or level >= RESPELLED else respelled(said):
         found = _fenced(other, specialists, plain, notes, level) or _valued(other, specialists, plain, notes, level)
         if found:
             break

@@ -29,7 +29,7 @@ TEXT_KEYS = frozenset(
     {"text", "output", "output_text", "response", "answer", "completion", "generated_text", "result", "message"}
 )
 """Fields in which an API or a wrapper hands over what a model said."""
-ROWS = 1_000
+ROWS = 400
 """Rows of a list by which it is judged what it is a list of."""
 LEVELS = 9
 """Wrappers around a plan that are looked into."""
