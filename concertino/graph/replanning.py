@@ -26,8 +26,8 @@ from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots,
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting import draft_cone
 from concertino.nodes.planning.drafting.cone import Redrafted
-from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.first_draft import under
+from concertino.nodes.planning.requirements import with_criteria
 from concertino.nodes.planning.rules import plan_by_rules
 from concertino.tools.models.roster import PLAN
 
@@ -117,6 +117,10 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
     left = [root for root in roots if root not in made.replaced]
     replanner = replanner_of(run)
     if not left or replanner is None:
+        return made
+    source = run.models.roster.of_node(PLAN) if run.options.replan is None else None
+    if source is not None and (why_not := run.money.endpoints.why_not(source.endpoint)) is not None:
+        made.refusals.append(f"no model is asked for another plan: {why_not}")
         return made
     proposed = await _drafted(run, replanner, made.plan, left, made.refusals)
     if proposed is not None:
