@@ -240,3 +240,11 @@ async def test_a_model_without_a_price_is_refused_where_dollars_are_limited() ->
         result = (await graph.ainvoke(task("t", subtask("a", "owls", objective="hi"))))["result"]
         assert (states(result), server.requests) == ({"a": "failed"}, [])
         assert "price" in result["subtasks"][0]["reason"]
+
+
+@pytest.mark.parametrize("given", ["yes", 1, None])
+def test_only_a_boolean_lets_models_without_a_cap_through(given: Any) -> None:
+    """What loosens a bound is taken at no other word."""
+    with pytest.raises(SetupError) as caught:
+        create_planner(specialists=[asking("one")], allow_uncapped=given)
+    assert caught.value.field == "allow_uncapped"
