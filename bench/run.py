@@ -150,11 +150,15 @@ def models(found: dict[str, Any]) -> Iterator[Row]:
 
 
 def billing(found: dict[str, Any]) -> Iterator[Row]:
-    for name, one in found["runs"].items():
+    foreign = {f"{name}, foreign": one for name, one in found["foreign"].items()}
+    for name, one in (found["runs"] | foreign | found["prompts"]).items():
         note = f" ({one['used']:.4f} charged, {one['left']} left, {one['status']})"
         yield _at_most(f"billed of a limit in {name}", one["billed"], found["at_most"], "x limit", note=note)
         what = f"charged of a limit in {name}"
-        yield Row(what, f"{one['used']:.4f}", f">= {found['at_least']}", one["used"] >= found["at_least"])
+        if name in found["runs"]:
+            yield Row(what, f"{one['used']:.4f}", f">= {found['at_least']}", one["used"] >= found["at_least"])
+        else:
+            yield Row(what, f"{one['used']:.4f}", "no promise", None)
         yield Row(f"the run answers, {name}", one["status"], "an answer", one["answered"])
 
 

@@ -11,7 +11,7 @@ from concertino.budgets.amounts import UNBOUNDED, Amounts, bounds, check, shown,
 from concertino.budgets.books import Books, Reservation
 from concertino.budgets.cells import Cell, Chain, hold, refusal, revoke, room, take
 from concertino.budgets.waiting import Ticket
-from concertino.contracts.budget import Budget, Usage
+from concertino.contracts.budget import DIMENSIONS, Budget, Dimension, Usage
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import BudgetExceeded, DeadlineExceeded
 
@@ -171,6 +171,8 @@ class Account:
 
     def shut(self) -> None:
         """Close this account alone; the lock is held, and news follow."""
+        if self.closed:  # so nobody waits here, and it holds no grant
+            return
         self.closed = True
         queue = self._books.queue
         for waiter in [one for one in queue.waiters if one.chain is self.chain]:
@@ -178,8 +180,9 @@ class Account:
             queue.refuse(waiter, self._is_closed(d, waiter.least[d]))
         for cells in self.chain:
             own = cells[0]
-            revoke(cells, own.pool)
-            own.granted, own.is_floor = 0, False
+            if own.granted:
+                revoke(cells, own.pool)
+                own.granted, own.is_floor = 0, False
         self._books.grants.discard(self.chain[0][0].path)
 
     def below(self) -> Iterator[Account]:
@@ -221,6 +224,11 @@ class Account:
             bounded = [cells for cells in self.chain if any(cell.limit != UNBOUNDED for cell in cells)]
             rooms = {cells[0]: room(cells, granting=False) for cells in bounded}
         return Budget.model_validate(_figures(rooms))
+
+    def is_bounded(self, dimension: Dimension) -> bool:
+        """Say whether anything bounds a dimension here."""
+        with self._books.lock:
+            return any(cell.limit != UNBOUNDED for cell in self.chain[DIMENSIONS.index(dimension)])
 
     def usage(self) -> Usage:
         """Return what was settled here and below."""

@@ -174,6 +174,8 @@ class Ledger:
         """End it: settle open reservations in full and return them as leaked, end grants, refuse all who wait or ask."""
         books = self._books
         with books.lock:
+            if books.closed and not books.open:
+                return ()
             books.closed = True
             open_now = tuple(books.open.values())
             for reservation in open_now:

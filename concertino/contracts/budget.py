@@ -36,10 +36,9 @@ class Budget(BaseModel):
 
     def within(self, other: Budget) -> Budget:
         """Return the lower of both bounds in each dimension."""
-        known = {name: (getattr(self, name), getattr(other, name)) for name in Budget.model_fields}
-        return Budget.model_validate(
-            {name: b if a is None else a if b is None else min(a, b) for name, (a, b) in known.items()}
-        )
+        mine, others = vars(self), vars(other)
+        lower = {name: b if (a := mine[name]) is None or (b is not None and b < a) else a for name, b in others.items()}
+        return self if lower == mine else other if lower == others else Budget.model_construct(**lower)
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,8 @@
     ConcertinoError
     ├── InputError(ValueError)            something from outside broke a rule: field, value, rule
     │   ├── PlanInvalid                   a plan with its list of faults
-    │   └── TaskConflict                  a known task id with another content
+    │   ├── TaskConflict                  a known task id with another content
+    │   └── FileInvalid                   a file of ours breaks a rule: file and line
     ├── SetupError(ValueError)            create_planner was given something unusable
     ├── BudgetExceeded(RuntimeError)      a reservation would pass a limit; nothing was spent
     ├── DeadlineExceeded(RuntimeError)    no time is left; nothing was started
@@ -14,6 +15,9 @@
     ├── StaleLease(RuntimeError)          this process lost the lease and must not write
     ├── RunNotFound(ValueError)           no such task or run in this journal
     ├── RunStateError(RuntimeError)       the run's state does not allow what was asked
+    ├── TapeMiss(RuntimeError)            a call was made that no tape has; nothing left the process
+    ├── Offline(RuntimeError)             a replay tried to reach the outside, or to load what would
+    ├── SecretFound(RuntimeError)         what was to be written holds a secret; nothing was written
     └── JournalError(RuntimeError)        the journal cannot be opened, read or written
 
 All subclass ValueError or RuntimeError: LangGraph's server shows clients only such messages.
@@ -79,6 +83,15 @@ class TaskConflict(InputError):
             value=task_id,
             rule=f"this id was submitted before with another content (known {known[:12]}, given {given[:12]}); use a new id",
         )
+
+
+class FileInvalid(InputError):
+    """A tape, a case or a suite cannot be read as it stands."""
+
+    def __init__(self, *, file: str, line: int | None, value: object, rule: str) -> None:
+        self.file, self.line = file, line
+        place = file if line is None else f"{file}:{line}"
+        super().__init__(field=place, value=value, rule=rule)
 
 
 class SetupError(ConcertinoError, ValueError):
@@ -163,6 +176,37 @@ class RunStateError(ConcertinoError, RuntimeError):
     def __init__(self, *, task_id: str, state: str, asked: str) -> None:
         self.task_id, self.state, self.asked = task_id, state, asked
         super().__init__(f"task {task_id} is {state}: cannot {asked}")
+
+
+class TapeMiss(ConcertinoError, RuntimeError):
+    """A replayed run made a call that its tape does not have. Never retried: the tape will not know it better."""
+
+    def __init__(self, *, kind: str, name: str, scope: str, nearest: str | None, changes: Sequence[str]) -> None:
+        self.kind, self.name, self.scope = kind, name, scope
+        self.nearest, self.changes = nearest, tuple(changes)
+        known = (
+            "nothing of this kind is on the tape"
+            if nearest is None
+            else f"the nearest recorded call is {nearest}, and differs in:\n" + "\n".join(f"- {one}" for one in changes)
+        )
+        super().__init__(f"{kind} {name} called by {scope} is not on the tape; {known}")
+
+
+class Offline(ConcertinoError, RuntimeError):
+    """A replay tried to reach the outside, or to import what talks to it."""
+
+    def __init__(self, *, what: str, rule: str) -> None:
+        self.what, self.rule = what, rule
+        super().__init__(f"{what} refused: {rule}")
+
+
+class SecretFound(ConcertinoError, RuntimeError):
+    """Something that was to be written holds what looks like a secret. Says where it stands, never what it is."""
+
+    def __init__(self, *, place: str, rule: str, count: int = 1) -> None:
+        self.place, self.rule, self.count = place, rule, count
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        super().__init__(f"{place}: {rule}{more}; nothing was written")
 
 
 class JournalError(ConcertinoError, RuntimeError):

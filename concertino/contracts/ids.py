@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from typing import Annotated, NewType
 
 from pydantic import StringConstraints
@@ -19,6 +20,10 @@ _ID = re.compile(ID_RULE)
 
 Name = Annotated[str, StringConstraints(pattern=rf"^{ID_RULE}$")]
 """A task id, plan-local subtask id, specialist, capability or criterion name from outside."""
+
+
+Ids = Callable[[str], str]
+"""Makes a fresh id of a prefix, as `new_id` does; it obeys `ID_RULE` where the prefix does. Called from any thread."""
 
 
 def is_id(text: object) -> bool:

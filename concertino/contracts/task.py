@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.ids import Name, TaskId, new_id
+from concertino.contracts.ids import Ids, Name, TaskId, new_id
 from concertino.contracts.json import JsonObject, clean, digest, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.requirements import Criterion
@@ -61,22 +61,22 @@ class Task(BaseModel):
         return digest(self.model_dump(mode="json"))
 
 
-def read_task(given: object, *, limits: Limits) -> Task:
-    """Validate a task from outside.
+def read_task(given: object, *, limits: Limits, ids: Ids = new_id) -> Task:
+    """Validate a task from outside; one without an id is given one by `ids`.
 
     Raises:
         InputError: naming the first faulty field, its value and the rule; also over `limits`.
     """
     if isinstance(given, Task):
-        given = given.model_dump(mode="json", exclude_unset=True)
+        given = {**given.model_dump(mode="json", exclude_unset=True), "task_id": given.task_id}
     if not isinstance(given, dict):
         raise InputError(field="task", value=given, rule="must be an object")
-    data = clean(given, field="task", nesting=limits.nesting)
+    data = cast("JsonObject", clean(given, field="task", nesting=limits.nesting))
     size = len(dump(data).encode())
     if size > limits.bytes:
         raise InputError(field="task", value=f"{size} bytes", rule=f"at most {limits.bytes} bytes")
     try:
-        return Task.model_validate(data)
+        return Task.model_validate({"task_id": ids("task"), **data} if "task_id" not in data else data)
     except ValidationError as error:
         raise input_error(error, field="task") from error
 

@@ -180,7 +180,7 @@ def create_planner(
         name=name,
     )
     check_foreign(options)
-    check_prices(led, priced, are_limited=dollars_limited(options), field="model")
+    check_prices(led, priced, are_limited=dollars_limited(options), now=now.now, field="model")
     compiled = wire(options).compile(checkpointer=checkpointer, name=name)
     parts = {key: value for key, value in compiled.__dict__.items() if key != "__orig_class__"}
-    return PlannerGraph(conductor=Conductor(options), **parts)
+    return PlannerGraph(conductor=Conductor(options), **parts).placed()

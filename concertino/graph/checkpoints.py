@@ -27,6 +27,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import JournalError
+from concertino.contracts.journal import Journal
 from concertino.journal import SqliteJournal, wait
 from concertino.journal.open import sqlite_path
 from concertino.journal.storage import MEMORY, connect, roll_back, storage_error
@@ -290,7 +291,7 @@ class Checkpoints(SqliteSaver):
 
 
 def open_checkpoints(
-    place: str | Path | None, journal: SqliteJournal | None = None, *, allow: Iterable[type] = ()
+    place: str | Path | None, beside: Journal | None = None, *, allow: Iterable[type] = ()
 ) -> Checkpoints:
     """Return the saver at a file or `sqlite:` address; `None` is the journal's own file.
 
@@ -301,6 +302,7 @@ def open_checkpoints(
     Raises:
         SetupError: not an address of SQLite.
     """
+    journal = beside if isinstance(beside, SqliteJournal) else None
     if place is None:
         path = journal.path if journal else MEMORY
     elif isinstance(place, str) and ("://" in place or place == MEMORY):

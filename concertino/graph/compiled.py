@@ -6,6 +6,7 @@ the thread, a resubmission must leave the thread alone, and a synchronous run is
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +17,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.ids import new_id
 from concertino.contracts.task import Task
-from concertino.graph import blocking
+from concertino.graph import blocking, driving
+from concertino.graph.boundary import Boundary, ambient, options_at
 from concertino.graph.door.conductor import Conductor
 from concertino.graph.door.forks import FORK, INTAKE, START, marked
 from concertino.graph.door.lineage import (
@@ -46,6 +47,20 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     def __init__(self, *, conductor: Conductor, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conductor = conductor
+        self._parked: dict[str, driving.Course] = {}
+
+    def at(self, boundary: Boundary) -> PlannerGraph:
+        """Return the same planner at another boundary, with breakers, plans and live runs of its own; cheap."""
+        made = copy.copy(self)
+        made.conductor = Conductor(options_at(boundary, self.conductor.options))
+        made.checkpointer = boundary.checkpointer
+        made._parked = {}
+        return made
+
+    def placed(self) -> PlannerGraph:
+        """Return this planner where all stand that are made in this context."""
+        boundary = ambient.get()
+        return self if boundary is None else self.at(boundary)
 
     # In and out.
 
@@ -129,6 +144,51 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             given, known_saver, context=kwargs.get("context"), fork=fork, at=put_at, goes_on=saved is not None
         )
 
+    # Without LangGraph's own machinery.
+
+    async def conduct(
+        self,
+        input: Any,  # noqa: A002  # LangGraph's name
+        config: RunnableConfig | None = None,
+        *,
+        context: object = None,
+    ) -> dict[str, Any]:
+        """Run the planner as `ainvoke` does, in a fraction of its time: without checkpoints, streams and traces.
+
+        A run that waits for people returns their question as `__interrupt__`, and is kept in memory under the `thread_id` of
+        its config: `Command(resume=answer)` on that thread answers it, and `None` goes on with what `answer` has put on
+        the record.
+        """
+        asked = config or {}
+        parked = self._parked.get(str(configurable(asked).get("thread_id"))) if _goes_on(input) else None
+        if parked is None:
+            entry = await self._let_in(_plain_task(input), asked, None, None, {"context": context}, None)
+            course = driving.begun(_given(_plain_task(input)))
+        else:
+            entry = await self.conductor.resume(parked.state, asked, fork=None)
+            course = parked
+            if isinstance(input, Command):
+                course.replies.append(input.resume)
+        entry.is_watched = False
+        try:
+            await driving.drive(course, entered(config, asked, entry, None))
+        finally:
+            await self.conductor.leave(entry)
+        if entry.run is not None:
+            self._park(entry.run.row.thread_id, course)
+        return course.output()
+
+    async def reply(
+        self, answers: Mapping[str, Any], config: RunnableConfig | None = None, *, context: object = None
+    ) -> dict[str, Any]:
+        """Answer gates of a run that waits, by name, and go on with it as `conduct` does."""
+        return await self.conduct(Command(resume=dict(answers)), config, context=context)
+
+    def _park(self, thread_id: str, course: driving.Course) -> None:
+        self._parked.pop(thread_id, None)
+        if course.asked:
+            self._parked[thread_id] = course
+
     # Which checkpoint an invocation starts from.
 
     def _located(self, config: RunnableConfig | None) -> RunnableConfig:
@@ -144,12 +204,14 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             return None
         here = saved.checkpoint["id"]
         if latest is not None and here != latest.checkpoint["id"]:
-            return f"{FORK}{here}:{new_id('at')}"
+            return f"{FORK}{here}:{self.conductor.options.ids('at')}"
         return None
 
     def _apart(self) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Return this graph without door and checkpointer, to tell what is known and leave every thread alone."""
-        parts = {key: value for key, value in self.__dict__.items() if key not in ("conductor", "__orig_class__")}
+        parts = {
+            key: value for key, value in self.__dict__.items() if key not in ("conductor", "_parked", "__orig_class__")
+        }
         return CompiledStateGraph(**{**parts, "checkpointer": False})
 
     # State changed by hand.
@@ -170,6 +232,10 @@ def _plain_task(given: Any) -> Any:
     if isinstance(given, Mapping) and isinstance(task := given.get("task"), Task):
         return {**given, "task": task.model_dump(mode="json", exclude_unset=True)}
     return given
+
+
+def _goes_on(given: Any) -> bool:
+    return given is None or isinstance(given, Command)
 
 
 def _forks(saved: CheckpointTuple | None, fork: str | None) -> bool:

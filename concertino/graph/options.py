@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+
 from concertino.contracts.budget import Budget
 from concertino.contracts.clock import Clock
 from concertino.contracts.event import Event
+from concertino.contracts.ids import Ids, new_id
 from concertino.contracts.journal import Journal
 from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
@@ -72,6 +77,12 @@ class Options:
     shares: Mapping[str, float] = field(default_factory=dict)
     """Parts of the run's budget by node or specialist."""
     name: str = "concertino"
+    nested: BaseCheckpointSaver[Any] = field(default_factory=InMemorySaver)
+    """Keeps specialists that are graphs where the run has no checkpointer: what they ask can be answered while this lives."""
+    ids: Ids = new_id
+    """Makes the ids of tasks, runs, threads, dispatches and calls."""
+    random: Callable[[], float] = random.random
+    """Where the jitter of waits comes from, 0-1."""
 
     @property
     def cards(self) -> dict[str, SpecialistCard]:

@@ -15,7 +15,6 @@ from langchain_core.runnables import RunnableConfig
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import RunNotFound, RunStateError
 from concertino.contracts.event import TERMINAL, Event, EventType, message_type
-from concertino.contracts.ids import new_id
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.task import Task, read_task
@@ -250,7 +249,8 @@ class Planner:
     # Parts.
 
     def _read(self, task: Mapping[str, Any] | Task) -> Task:
-        return read_task(task, limits=self._conductor.options.limits)
+        options = self._conductor.options
+        return read_task(task, limits=options.limits, ids=options.ids)
 
     def _now(self, work: Coroutine[Any, Any, T]) -> T:
         return conducting().run(work)
@@ -263,18 +263,17 @@ class Planner:
         return row
 
     async def _history(self, row: RunRow) -> History:
-        events = await wait(self._journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
-        return fold(events)
+        return fold([*await wait(self._journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))])
 
     async def _again(self, row: RunRow) -> tuple[Any, RunnableConfig]:
         """Return what takes up a run: its checkpoint, or its task where the process died before the first one."""
         config = _on_thread(row.thread_id)
         head = await wait(self._journal.head(row.thread_id))
         if head is not None and head.run_id != row.run_id:  # the thread has gone on with a fork
-            return {"task": row.task}, with_configurable(_on_thread(new_id("thread")), **{TAKE_OVER: True})
+            return {"task": row.task}, with_configurable(self._new_thread(), **{TAKE_OVER: True})
         if row.state == "admitted" and row.parent_run_id is not None and (row.token or "").startswith("restart:"):
             return {"task": row.task}, with_configurable(config, **{RESTART: row.parent_run_id})
-        saved = await self._checkpoints.aget_tuple(config)
+        saved = await self._checkpoints.aget_tuple(config) if self.graph.checkpointer else None
         if saved is None or row.state == "admitted":
             return {"task": row.task}, with_configurable(config, **{TAKE_OVER: True})
         return None, config
@@ -283,8 +282,10 @@ class Planner:
         row = await self._row(task_id)
         if row.state not in TERMINAL:
             raise RunStateError(task_id=task_id, state=row.state, asked="restart; resume it")
-        config = _on_thread(new_id("thread"))
-        return {"task": row.task}, with_configurable(config, **{RESTART: row.run_id})
+        return {"task": row.task}, with_configurable(self._new_thread(), **{RESTART: row.run_id})
+
+    def _new_thread(self) -> RunnableConfig:
+        return _on_thread(self._conductor.options.ids("thread"))
 
     async def _control(
         self, row: RunRow, type_: EventType, payload: JsonObject, *, subtask_id: str | None = None

@@ -17,6 +17,7 @@ from concertino.contracts.event import EventType
 from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
+from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.dispatch import plan_of, standings
 from concertino.graph.runs.edits import input_schemas
 from concertino.graph.runs.gates import PLAN_GATE, check_names
@@ -210,10 +211,11 @@ async def _drafted(run: Run, replanner: Replan, plan: Plan, roots: list[str], re
         subtask.id: found for subtask in plan.subtasks if (found := run.finding(subtask.id)) is not None
     }
     left_s = run.remaining_s()
-    work = asyncio.ensure_future(_called(replanner, plan, roots, findings))
+    with scoped(Scope(PLAN, attempt=len(run.replans) + 2)):  # the first is that of the plan itself
+        work = asyncio.ensure_future(_called(replanner, plan, roots, findings))
     work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # also of one that nobody waits for
     halting = Halting(work)
-    run.at_work.add(halting)
+    run.at_work[halting] = None
     try:
         await asyncio.wait({work}, timeout=None if left_s is None else left_s * TIME_SHARE)
         if work.cancelled():  # with the run
@@ -229,7 +231,7 @@ async def _drafted(run: Run, replanner: Replan, plan: Plan, roots: list[str], re
         return None
     finally:
         work.cancel()
-        run.at_work.discard(halting)
+        run.at_work.pop(halting, None)
 
 
 async def _called(replanner: Replan, plan: Plan, roots: list[str], findings: dict[str, Finding]) -> Plan | None:

@@ -13,8 +13,8 @@ from langgraph.types import Overwrite, Send, interrupt
 
 from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.gate import Answer
-from concertino.contracts.ids import new_id
 from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.dispatch import Errand, lay_board, plan_of, standings
 from concertino.graph.dataflow.subtask import SubtaskWork
 from concertino.graph.planning import plan_by_model
@@ -29,6 +29,7 @@ from concertino.graph.summary import merge, report
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning import conditions
 from concertino.nodes.review import next_stage, review
+from concertino.tools.models.roster import PLAN, SYNTHESIZE
 
 Update = dict[str, Any]
 
@@ -63,7 +64,8 @@ async def plan(state: PlannerState, config: RunnableConfig) -> Update:
     entry, run = entry_of(config), live_run(config)
     if entry.plan is None:
         try:
-            entry.plan, entry.complexity = await plan_by_model(run)
+            with scoped(Scope(PLAN)):
+                entry.plan, entry.complexity = await plan_by_model(run)
         except PlanInvalid as error:
             await _unplanned(run, error)
             raise
@@ -98,12 +100,12 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
         details: JsonObject = {"subtasks": [f"{s.id}: {s.specialist}, {s.objective}"[:200] for s in made.subtasks]}
         run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
     problem: str | None = None
-    edits = Edits.of(made, run.records, input_schemas(made, run.options.cards), run.options.limits)
     while run.cancel_reason is None and (waiting := run.questions.book.open()):
         run.is_waiting = True
         await run.flush()
         given = interrupt(_question(run, waiting, problem))
         run.is_waiting = False
+        edits = Edits.of(made, run.records, input_schemas(made, run.options.cards), run.options.limits)
         try:
             answers = run.questions.read_all(given, edits)
         except InputError as error:
@@ -151,7 +153,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
         states.pop(subtask_id, None)
         run.records.pop(subtask_id, None)
     going = [subtask.id for subtask in next_stage(made, states)]
-    out: JsonObject = {"id": new_id("dispatch"), "subtasks": list(going)}
+    out: JsonObject = {"id": run.options.ids("dispatch"), "subtasks": list(going)}
     record = await wait(run.options.journal.record())
     run.standings = standings(run.options, record, dict(run.board.load()) if run.board else {})
     await run.commit("RUN_DISPATCHED", state="running", payload={"dispatch": out["id"], "subtasks": list(going)})
@@ -271,7 +273,8 @@ async def synthesize_step(state: PlannerState, config: RunnableConfig) -> Update
     """Merge the findings by confidence and authority."""
     run = live_run(config)
     run.check()
-    merged = await merge(run)
+    with scoped(Scope(SYNTHESIZE)):
+        merged = await merge(run)
     run.emit(
         "SYNTHESIZED",
         confidence=cast("float", merged["confidence"]),

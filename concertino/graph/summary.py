@@ -134,12 +134,13 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
             record.get("sla_missed") or (record["state"] in ("failed", "blocked") and record.get("required"))
         )
     ]  # fmt: skip
+    books = run.money.ledger.report()
     facts: JsonObject = {
         "usage": run.usage().model_dump(),
         "limits": _limits(run.policy.budget),
-        "costs": run.money.costs(),
+        "costs": run.money.costs(books),
         "models": run.models.described(),
-        "budget": cast("Any", run.money.ledger.report()),
+        "budget": cast("Any", books),
         "breakers": cast("Any", run.options.breakers.snapshot()),
         "leaked": run.leaks.total(),
         "needs_review": cast("Any", flagged),

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Hashable
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_stream_writer
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 
-from concertino.graph import steps
+from concertino.graph import routes, steps
 from concertino.graph.options import Options
 from concertino.graph.runs.entry import entry_of
 from concertino.graph.runs.voice import stream_writer
 from concertino.graph.state import PlannerContext, PlannerInput, PlannerOutput, PlannerState, SubtaskInput
 from concertino.tools.background import conducting
 
-Body = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
-
 
 class Node(Runnable[Any, Any]):
     """A node of the graph."""
 
-    def __init__(self, name: str, body: Body) -> None:
+    def __init__(self, name: str, body: routes.Step) -> None:
         self.name, self._body = name, body
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
@@ -42,33 +40,20 @@ def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(
         PlannerState, context_schema=PlannerContext, input_schema=PlannerInput, output_schema=PlannerOutput
     )
-    for name, body in (
-        ("intake", steps.intake),
-        ("plan", steps.plan),
-        ("approve", steps.approve),
-        ("dispatch", steps.dispatch),
-        ("review", steps.review_step),
-        ("synthesize", steps.synthesize_step),
-        ("deliver", steps.deliver),
-    ):
+    for name, body in routes.STEPS.items():
         graph.add_node(name, Node(name, body))
     for name, specialist in options.specialists.items():
         about: dict[str, Any] = {"authority": specialist.card.authority}
         if specialist.card.description:
             about["description"] = specialist.card.description
         graph.add_node(name, Node(name, steps.work), input_schema=SubtaskInput, metadata=about)
-        graph.add_edge(name, "review")
-    graph.add_edge(START, "intake")
-    graph.add_conditional_edges("intake", steps.after_intake, {"new task": "plan", "known task": END})
-    graph.add_edge("plan", "approve")
-    graph.add_conditional_edges("approve", steps.after_approve, {"approved": "dispatch", "rejected": "review"})
+        graph.add_edge(name, routes.JOIN)
+    graph.add_edge(START, routes.FIRST)
+    for name, branch in routes.BRANCHES.items():
+        ways: dict[Hashable, str] = dict(branch.ways.items())
+        graph.add_conditional_edges(name, branch.choose, ways)
     sends: dict[Hashable, str] = {f"subtasks for {name}": name for name in options.specialists}
-    graph.add_conditional_edges("dispatch", steps.after_dispatch, {**sends, "nothing left": "review"})
-    graph.add_conditional_edges(
-        "review",
-        steps.after_review,
-        {"a person is asked": "approve", "next stage or retry": "dispatch", "all done": "synthesize"},
-    )
-    graph.add_edge("synthesize", "deliver")
-    graph.add_edge("deliver", END)
+    graph.add_conditional_edges(routes.DISPATCH, steps.after_dispatch, {**sends, "nothing left": routes.JOIN})
+    for name, following in routes.EDGES.items():
+        graph.add_edge(name, following)
     return graph

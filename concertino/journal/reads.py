@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from concertino.contracts.journal import OutboxItem, RunRow, SpecialistRecord
 from concertino.journal.rows import EVENT_COLUMNS, RUN_COLUMNS, event, outbox_item, run_row
 
 _CONTROLS = ", ".join(f"'{kind}'" for kind in sorted(CONTROL))
+OUTCOMES = frozenset({"AGENT_FAILED", "TASK_COMPLETED"})
+"""Events that a specialist's history is made of."""
 
 
 def runs(connection: sqlite3.Connection, *, limit: int) -> list[RunRow]:
@@ -61,7 +64,7 @@ def pending(connection: sqlite3.Connection, *, limit: int) -> list[OutboxItem]:
 
 
 class Records:
-    """The specialists' histories, folded on from where the last call stopped. For one thread."""
+    """The specialists' histories, folded on from where the last call stopped. For one thread at a time."""
 
     def __init__(self) -> None:
         self._cursor = 0
@@ -73,9 +76,14 @@ class Records:
             "SELECT id, type, agent_id, payload, timestamp FROM events INDEXED BY events_outcome"
             " WHERE type IN ('AGENT_FAILED', 'TASK_COMPLETED') AND id > ? ORDER BY id",
             (self._cursor,),
-        )
-        for number, kind, agent, text, timestamp in rows:
-            self._cursor = number
+        ).fetchall()
+        if rows:
+            self._cursor = rows[-1][0]
+        return self.taken(row[1:] for row in rows)
+
+    def taken(self, rows: Iterable[tuple[str, str, str | bytes, float]]) -> dict[str, SpecialistRecord]:
+        """Return every specialist's history with newer events: type, agent, payload as JSON text, timestamp."""
+        for kind, agent, text, timestamp in rows:
             payload: dict[str, JsonValue] = json.loads(text)
             name = payload.get("specialist")
             name = name if isinstance(name, str) else agent

@@ -14,8 +14,10 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from concertino.journal.awaiting import post
+from concertino.tools.threads import Host, host
 
 T = TypeVar("T")
 
@@ -90,15 +92,46 @@ class BackgroundLoop:
             raise
 
 
+class _HostedLoop(BackgroundLoop):
+    """The one loop of a host, which cannot be blocked from within."""
+
+    def __init__(self, by: Host) -> None:
+        super().__init__("hosted")
+        self._host = by
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._host.loop
+
+    def run(self, work: Coroutine[Any, Any, T], *, context: contextvars.Context | None = None) -> T:
+        if asyncio._get_running_loop() is self.loop:
+            work.close()
+            raise RuntimeError(
+                "a call that blocks cannot be made on the loop that has to serve it; await its async twin"
+            )
+        return super().run(work, context=context)
+
+
 _conducting = BackgroundLoop("conducting")
 _working = BackgroundLoop("working")
+_of_hosts: WeakKeyDictionary[Host, BackgroundLoop] = WeakKeyDictionary()
 
 
 def conducting() -> BackgroundLoop:
     """Return the loop on which synchronous callers' runs are conducted."""
-    return _conducting
+    return _hosted() or _conducting
 
 
 def working() -> BackgroundLoop:
     """Return the loop on which synchronous callers' coroutine specialists and async tools run."""
-    return _working
+    return _hosted() or _working
+
+
+def _hosted() -> BackgroundLoop | None:
+    by = host()
+    if by is None:
+        return None
+    found = _of_hosts.get(by)
+    if found is None:
+        found = _of_hosts.setdefault(by, _HostedLoop(by))
+    return found

@@ -237,6 +237,8 @@ async def _beside(attempt: Attempt, order: Order, args: Sequence[Any], kwargs: M
     finally:
         if not running.done():
             give_up()
+        elif not running.cancelled():
+            running.exception()  # it may have failed just when its caller was cancelled, and nobody has looked
 
 
 def _start(

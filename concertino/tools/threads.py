@@ -12,9 +12,10 @@ import itertools
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
-from typing import Any, Generic, TypeVar
+from contextlib import contextmanager
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -43,6 +44,45 @@ class Call(futures.Future[T], Generic[T]):
         self.given_up = False
         self.ended = False
         self.on_end: list[Callable[[], None]] = []
+
+
+class Host(Protocol):
+    """An event loop that keeps the threads of everything it runs, so that it knows when they work and when they wait."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop; whatever would run on a background loop runs here."""
+        ...
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Do `job`, which does not raise, in a thread."""
+        ...
+
+    def call_in_background(self, delay: float, callback: Callable[[], object]) -> object:
+        """Call back after `delay` seconds if there is anything else to go on for."""
+        ...
+
+
+class _Here(threading.local):
+    host: Host | None = None
+
+
+_here = _Here()
+
+
+def host() -> Host | None:
+    """Return whose thread this is."""
+    return _here.host
+
+
+@contextmanager
+def hosted(by: Host) -> Iterator[None]:
+    """Let `by` keep the threads that are started from this one."""
+    before, _here.host = _here.host, by
+    try:
+        yield
+    finally:
+        _here.host = before
 
 
 class _Worker:
@@ -75,6 +115,9 @@ class Threads:
         """
         ctx = contextvars.copy_context() if context is None else context
         call: Call[T] = Call(lambda: ctx.run(fn, *args))
+        if (host := _here.host) is not None:
+            host.submit(lambda: _perform(call, self._account))
+            return call
         with self._lock:
             worker = self._idle.pop() if self._idle else None
             if worker is None:
@@ -185,6 +228,27 @@ if hasattr(os, "register_at_fork"):
 submit = _threads.submit
 abandon = _threads.abandon
 leaked = _threads.leaked
+
+
+def beat(look: Callable[[], float], *, over: threading.Event, name: str) -> None:
+    """Call `look` now and after as many seconds as it returns each time, until `over` is set, in a daemon thread of its own.
+
+    Where a loop keeps the threads, it is called on that loop, and must find everything done that it would wait for.
+    """
+    if (by := _here.host) is not None:
+        by.loop.call_soon(_look, by, look, over, context=contextvars.Context())
+    else:
+        threading.Thread(target=_beat, args=(look, over), name=name, daemon=True).start()
+
+
+def _beat(look: Callable[[], float], over: threading.Event) -> None:
+    while not over.wait(look()):
+        pass
+
+
+def _look(by: Host, look: Callable[[], float], over: threading.Event) -> None:
+    if not over.is_set():
+        by.call_in_background(look(), lambda: _look(by, look, over))
 
 
 async def run(fn: Callable[..., T], /, *args: Any, context: contextvars.Context | None = None) -> T:

@@ -134,8 +134,8 @@ async def test_costs_are_the_bill_to_the_nano_dollar() -> None:
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_a_stream_ends_at_what_was_held_for_it(is_async: bool) -> None:
-    """A server that heeds no cap is left: the specialist has what was paid for, and is charged no more."""
+async def test_a_stream_without_end_is_left_and_charged(is_async: bool) -> None:
+    """A server that heeds no cap is left once that is certain: its whole text is charged, on the record as a breach."""
     pieces: list[str] = []
 
     @specialist("reader")
@@ -148,14 +148,20 @@ async def test_a_stream_ends_at_what_was_held_for_it(is_async: bool) -> None:
         pieces.extend(piece.text for piece in brief.model.stream("hi") if piece.text)
         return len(pieces)
 
-    async with Provider(Pour()) as server:
+    async with Provider(Pour(piece="word" * 32)) as server:
+        told: list[Event] = []
         graph = create_planner(
-            specialists=[reads if is_async else waits], model=server.chat(max_tokens=4_000), budget=Budget(tokens=150)
+            specialists=[reads if is_async else waits],
+            model=server.chat(max_tokens=4_000),
+            budget=Budget(tokens=150),
+            on_event=told.append,
         )
         result = (await graph.ainvoke(task("t", subtask("a", "reader"))))["result"]
-        assert (result["status"], result["usage"]["tokens"]) == ("success", 150)
+        assert result["status"] == "success"
         assert len(pieces) == server.requests[0].cap
-        assert 0 < len(pieces) < 150
+        assert server.billed.tokens <= result["usage"]["tokens"]
+        [breach] = [event.payload for event in told if event.type == "BUDGET_BREACH"]
+        assert breach["held"]["tokens"] == 150
 
 
 @pytest.mark.parametrize("is_ours", [True, False], ids=["governed", "foreign"])

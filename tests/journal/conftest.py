@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from concertino.contracts.journal import Journal
-from concertino.journal import SqliteJournal, open_journal
+from concertino.contracts.journal import LEASE_S, Journal
+from concertino.journal import MemoryJournal, SqliteJournal, open_journal
 
 
 class FakeClock:
@@ -39,12 +39,15 @@ def clock() -> FakeClock:
 Opener = Callable[[], Journal]
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "objects"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Opener]:
     """Give a function that opens the store, and closes what was opened. A further store is one more parameter."""
     opened: list[Journal] = []
 
     def open_store() -> Journal:
+        if request.param == "objects":
+            opened.append(MemoryJournal(clock=clock, ttl_s=LEASE_S))
+            return opened[-1]
         url = f"sqlite:///{tmp_path / 'journal.db'}" if request.param == "file" else None
         opened.append(open_journal(url, clock=clock))
         return opened[-1]

@@ -143,7 +143,7 @@ class OpenAIServer:
             case Pour():
                 self._bill(received, None, 0)
                 await _head(writer)
-                for event in chat_stream("word" * reply.most, reply.most, None, None):
+                for event in chat_stream(reply.piece * reply.most, reply.most, None, None):
                     with self.lock:
                         self.billed.output_tokens += 1
                     await _event(writer, event)

@@ -100,6 +100,7 @@ class Pour:
 
     most: int = 100_000
     tick_s: float = 0.001
+    piece: str = "word"
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """The guard under time, cancellation and tools that misbehave: control comes back and everything is settled."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
 from concertino.contracts.errors import DeadlineExceeded, ToolFailed
+from concertino.evals.virtual import run_virtually
 from concertino.tools import guard as guard_room
+from concertino.tools.registry import as_tool
 from concertino.tools.retry import Transient
-from tests.tools.world import WAIT_S, World, forever, run
+from tests.tools.world import COST, WAIT_S, World, forever, run
 
 
 def test_timeout_is_charged_in_full_and_retried() -> None:
@@ -171,3 +174,29 @@ def test_langgraph_control_flow_goes_through() -> None:
         world.call(world.script(bubble()))
     assert world.outcomes() == ["interrupted"]
     assert world.breakers.get("search", "").snapshot()["window"] == {"calls": 0, "failed": 0, "slow": 0}
+
+
+def test_failing_while_the_caller_is_cancelled_leaves_no_error_behind() -> None:
+    """A tool that fails in the moment of its caller's cancellation has been looked at."""
+    world = World()
+    told: list[str] = []
+    calling: list[asyncio.Task[None]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(str(context["message"])))
+
+        def fails() -> None:
+            # The cancellation comes after the end of the call is known, and before its caller hears of it.
+            loop.call_soon_threadsafe(lambda: loop.call_soon(calling[0].cancel))
+            raise LookupError("mine")
+
+        order = world.order(as_tool(fails, cost=COST))
+        calling.append(asyncio.create_task(world.guard.call(order, (), {})))
+        await asyncio.wait(calling)
+        assert calling.pop().cancelled()
+        gc.collect()
+
+    run_virtually(main)
+    assert world.outcomes() == ["cancelled"]
+    assert told == []

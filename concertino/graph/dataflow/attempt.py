@@ -15,6 +15,7 @@ from concertino.contracts.errors import BreakerOpen, ConcertinoError
 from concertino.contracts.finding import Declined, Finding
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Subtask
+from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.asking import Replies, within
 from concertino.graph.dataflow.bodies import CoroutineWork, Raised, ThreadWork, Work
 from concertino.graph.dataflow.desk import AttemptDesk
@@ -121,13 +122,14 @@ async def _run_body(order: Order) -> Outcome:
         deadline=until,
     )
     watch = Watch(run.clock)
-    work = within(
-        order.config,
-        order.replies,
-        attempt=order.number,
-        start=lambda config: _held(order, facts, desk, config, watch),
-    )
-    run.at_work.add(work)
+    with scoped(Scope(card.name, subtask.id, order.number)):
+        work = within(
+            order.config,
+            order.replies,
+            attempt=order.number,
+            start=lambda config: _held(order, facts, desk, config, watch),
+        )
+    run.at_work[work] = None
     timer: asyncio.TimerHandle | None = None
     try:
         if until is not None:
@@ -155,7 +157,7 @@ async def _run_body(order: Order) -> Outcome:
         raise
     finally:
         desk.close()
-        run.at_work.discard(work)
+        run.at_work.pop(work, None)
         if timer is not None:
             timer.cancel()
 

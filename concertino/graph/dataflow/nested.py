@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
 from pydantic import JsonValue
 
@@ -20,12 +19,8 @@ from concertino.contracts.errors import quote
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.dataflow.bodies import CoroutineWork, ThreadWork, Work
-from concertino.graph.runs.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable
+from concertino.graph.runs.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable, live_run
 from concertino.nodes.specialists.brief import Assignment
-
-_local_saver = InMemorySaver()
-"""For graphs run without any checkpointer: their questions can be answered as long as this process lives."""
-
 
 AnswerOf = Callable[[JsonObject], Answer | None]
 """Gives the answer to a question as `describe` shows it, once it is there."""
@@ -201,7 +196,7 @@ def _outputs(facts: Assignment) -> JsonObject:
 
 
 def _saver(config: RunnableConfig) -> Any:
-    return configurable(config).get(CHECKPOINTER) or _local_saver
+    return configurable(config).get(CHECKPOINTER) or live_run(config).options.nested
 
 
 def _inner_config(config: RunnableConfig, *, thread_id: str | None) -> RunnableConfig:

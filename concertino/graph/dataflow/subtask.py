@@ -21,6 +21,7 @@ from concertino.contracts.errors import (
     DeadlineExceeded,
     GateRejected,
     InputError,
+    TapeMiss,
     ToolFailed,
 )
 from concertino.contracts.event import EventType
@@ -40,7 +41,7 @@ from concertino.journal.awaiting import wait
 from concertino.nodes.planning.routing import alternatives
 from concertino.nodes.specialists.declare import Specialist
 
-NOT_RETRIED = (BudgetExceeded, DeadlineExceeded, BreakerOpen, Declined)
+NOT_RETRIED = (BudgetExceeded, DeadlineExceeded, BreakerOpen, TapeMiss, Declined)
 """What another attempt on the same specialist cannot mend, as a tool that failed for good: nothing is left."""
 
 _EVENTS: dict[str, EventType] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Admission, RunRow
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.task import Task
@@ -24,7 +23,7 @@ def admission(
     """Return what a new run asks the journal for."""
     content = task.model_dump(mode="json")
     return Admission(
-        run_id=new_id("run"),
+        run_id=options.ids("run"),
         task_id=task.task_id,
         thread_id=thread_id,
         content_hash=digest(content),  # as `Task.content_hash` has it

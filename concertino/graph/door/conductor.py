@@ -10,7 +10,6 @@ from langgraph.checkpoint.base import CheckpointTuple
 
 from concertino.contracts.errors import InputError, RunBusy, TaskConflict
 from concertino.contracts.event import TERMINAL
-from concertino.contracts.ids import new_id
 from concertino.contracts.journal import Lease, RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
@@ -72,20 +71,20 @@ class Conductor:
         task = requested(given, self.options)
         policy = allowed(context, config, self.options)
         restarted = configurable(config).get(RESTART)
-        journal = self.options.journal
+        journal, thread_id = self.options.journal, self._thread(config)
         if restarted is not None:
-            return await self._restart(task, policy, str(restarted), _thread(config))
-        if fork is None and goes_on and (head := await wait(journal.head(_thread(config)))) is not None:
+            return await self._restart(task, policy, str(restarted), thread_id)
+        if fork is None and goes_on and (head := await wait(journal.head(thread_id))) is not None:
             fork = head.token if is_begun(head, task) else None
         if fork is not None:
-            return await self._branch(task, policy, _thread(config), token=fork)
+            return await self._branch(task, policy, thread_id, token=fork)
         known = await wait(journal.latest(task.task_id))
-        if at is not None and (origin := origin_of(at, known, task.task_id, _thread(config))) is not None:
-            token = f"{FORK}{at.checkpoint['id']}:{new_id('at')}"
-            return await self._branch(task, policy, _thread(config), token=token, origin=origin, context=context)
+        if at is not None and (origin := origin_of(at, known, task.task_id, thread_id)) is not None:
+            token = f"{FORK}{at.checkpoint['id']}:{self.options.ids('at')}"
+            return await self._branch(task, policy, thread_id, token=token, origin=origin, context=context)
         if known is not None:
             if known.content_hash != task.content_hash():
-                if (line := outer_line(config)) is not None and known.thread_id == _thread(config):
+                if (line := outer_line(config)) is not None and known.thread_id == thread_id:
                     return await self._branch(task, policy, known.thread_id, token=f"{FORK}{line}")
                 raise TaskConflict(task_id=task.task_id, known=known.content_hash, given=task.content_hash())
             if not await self._is_adrift(known, config):
@@ -94,7 +93,7 @@ class Conductor:
                 return await self._take_over(known, task, config)
             policy = Policy.model_validate(known.policy)
         plan, complexity = await draft(self.options, task, policy)
-        admitted = await wait(journal.admit(admission(self.options, task, policy, _thread(config))))
+        admitted = await wait(journal.admit(admission(self.options, task, policy, thread_id)))
         if not admitted.created and known is None:
             return Entry(known=await self.known(admitted.row))  # somebody submitted it at the same moment
         lease = await self._lease_of(admitted.row, config)
@@ -111,7 +110,7 @@ class Conductor:
             RunBusy: another process works on it.
         """
         known = cast("JsonObject", values["run"])
-        parent, thread_id = str(known["run_id"]), _thread(config)
+        parent, thread_id = str(known["run_id"]), self._thread(config)
         fork = fork or cast("str | None", known.get("fork"))
         if fork and values.get("plan"):
             check_specialists(Plan.model_validate(values["plan"]), values.get("records") or {}, self.options)
@@ -327,6 +326,5 @@ class Conductor:
         events = await wait(self.options.journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
         return {**status(events), "status": row.state, "run_id": row.run_id, "plan": history.plan}
 
-
-def _thread(config: RunnableConfig) -> str:
-    return str(configurable(config).get("thread_id") or new_id("thread"))
+    def _thread(self, config: RunnableConfig) -> str:
+        return str(configurable(config).get("thread_id") or self.options.ids("thread"))

@@ -9,7 +9,6 @@ from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.types import Overwrite, StateUpdate
 from pydantic import ValidationError
 
-from concertino.contracts.ids import new_id
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
@@ -56,7 +55,7 @@ def _marked(update: StateUpdate, before: Mapping[str, Any], options: Options) ->
     if made.get("task") is not None or made.get("plan"):
         made = {"records": Overwrite({}), "dispatch": {}, "verdict": {}, "synthesis": {}, "result": {}, **made}
     if run := cast("Mapping[str, Any] | None", before.get("run")):
-        made["run"] = {**run, "fork": f"{FORK}{new_id('edit')}"}
+        made["run"] = {**run, "fork": f"{FORK}{options.ids('edit')}"}
     return StateUpdate(made, as_node, update.task_id)
 
 

@@ -12,13 +12,18 @@ from concertino.contracts.event import CONTROL, Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.journal import LEASE_S, Journal
 from concertino.graph.runs.run import Run
+from concertino.journal.memory import MemoryJournal
+from concertino.tools import threads
 
 BEAT_S = 0.2
 """Seconds between two looks at answers and cancellations from other processes; chosen by hand."""
 
 
 class Heart:
-    """One daemon thread a journal, alive while runs are."""
+    """One daemon thread a journal, alive while runs are; none for a journal that tells what was asked by itself.
+
+    Such a journal is this process's own: its leases need no renewal.
+    """
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal, self._clock = journal, clock
@@ -27,27 +32,31 @@ class Heart:
         self._renewed: dict[str, float] = {}
         self._fresh: list[Run] = []
         """Runs whose record may hold requests from before the cursor."""
-        self._thread: threading.Thread | None = None
+        self._beats = False
         self._stirred = threading.Event()
+        self._listens = False
 
     def keep(self, run: Run) -> None:
         """Look after a run until `drop`."""
+        if isinstance(self._journal, MemoryJournal):
+            self._keep_in(self._journal, run)
+            return
         with self._lock:
             self._runs[run.run_id] = run
             self._renewed[run.run_id] = self._clock.monotonic()
             self._fresh.append(run)
-            if self._thread is None:
-                self._stirred = threading.Event()
-                self._thread = threading.Thread(target=self._beat, name="concertino-heart", daemon=True)
-                self._thread.start()
+            if not self._beats:
+                self._beats, self._stirred = True, threading.Event()
+                threads.beat(_Beat(self).look, over=self._stirred, name="concertino-heart")
 
     def drop(self, run: Run) -> None:
         """Stop looking after a run; the thread ends with the last one."""
         with self._lock:
-            self._runs.pop(run.run_id, None)
+            if self._runs.pop(run.run_id, None) is not None and isinstance(self._journal, MemoryJournal):
+                self._listen(self._journal)
             self._renewed.pop(run.run_id, None)
             if not self._runs:
-                self._thread = None
+                self._beats = False
                 self._stirred.set()
 
     def live(self, task_id: str) -> Run | None:
@@ -55,27 +64,37 @@ class Heart:
         with self._lock:
             return next((run for run in self._runs.values() if run.task_id == task_id), None)
 
-    def _beat(self) -> None:
-        stirred, failed = self._stirred, 0
-        cursor = -1
-        is_over = False
-        while not is_over:  # the first look comes at once: a run's own record is short then
-            fresh = self._take_fresh()
-            try:
-                read_up_to, events = self._journal.controls(after=cursor).result()
-                # The cursor first: what came before it, since a run was let in, is on the run's own record.
-                for run in fresh:
-                    own = self._journal.events(run.task_id, run_id=run.run_id).result()
-                    events += [event for event in own if event.type in CONTROL]
-                cursor, failed = read_up_to, 0
-            except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
-                failed += 1
-                self._put_back(fresh)
-            else:
-                for event in events:
-                    self._heed(event)
-                self._renew()
-            is_over = stirred.wait(BEAT_S if failed == 0 else min(2.0, BEAT_S * 2**failed))
+    def _keep_in(self, journal: MemoryJournal, run: Run) -> None:
+        with self._lock:
+            self._runs[run.run_id] = run
+            self._listen(journal)
+        # What was asked since the run's history was read is on the record.
+        for event in journal.controls(after=0).result()[1]:
+            if event.run_id == run.run_id:
+                self._heed(event)
+
+    def _listen(self, journal: MemoryJournal) -> None:
+        """Listen while there are runs; the caller holds the lock."""
+        if bool(self._runs) != self._listens:
+            self._listens = bool(self._runs)
+            (journal.heed if self._listens else journal.ignore)(self._heed)
+
+    def look(self, cursor: int) -> int:
+        """Take notice of what was asked after `cursor`, renew leases, and return the new cursor; raises what the journal does."""
+        fresh = self._take_fresh()
+        try:
+            read_up_to, events = self._journal.controls(after=cursor).result()
+            # The cursor first: what came before it, since a run was let in, is on the run's own record.
+            for run in fresh:
+                own = self._journal.events(run.task_id, run_id=run.run_id).result()
+                events += [event for event in own if event.type in CONTROL]
+        except Exception:
+            self._put_back(fresh)
+            raise
+        for event in events:
+            self._heed(event)
+        self._renew()
+        return read_up_to
 
     def _take_fresh(self) -> list[Run]:
         with self._lock:
@@ -106,6 +125,22 @@ class Heart:
         for run in due:
             if run.lease is not None:
                 self._journal.renew(run.lease).add_done_callback(_reports_loss(run))
+
+
+class _Beat:
+    """One thread's beat: where it stands in the journal, and how often in a row it could not read it."""
+
+    def __init__(self, heart: Heart) -> None:
+        self._heart, self._cursor, self._failed = heart, -1, 0
+
+    def look(self) -> float:
+        """Look once and return the seconds until the next time. The first comes at once: a run's record is short then."""
+        try:
+            self._cursor = self._heart.look(self._cursor)
+            self._failed = 0
+        except Exception:  # noqa: BLE001 - a journal that cannot be read now is asked again; writing reports it
+            self._failed += 1
+        return BEAT_S if self._failed == 0 else min(2.0, BEAT_S * 2**self._failed)
 
 
 def _reports_loss(run: Run) -> Callable[[Future[None]], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,8 @@ EVENTS = 1_000_000
 async def history_of(journal: Journal, row: RunRow) -> History:
     """Return what a run's record says of it until now."""
     events = await wait(journal.events(row.task_id, run_id=row.run_id, limit=EVENTS))
-    return fold(events, alive_at=row.lease_until - LEASE_S if row.owner is not None else 0.0)
+    is_held = row.owner is not None and math.isfinite(row.lease_until)  # an endless lease says nothing of when
+    return fold(events, alive_at=row.lease_until - LEASE_S if is_held else 0.0)
 
 
 async def whole(journal: Journal, record: JsonObject) -> JsonObject:

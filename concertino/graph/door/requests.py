@@ -37,7 +37,7 @@ def requested(given: Any, options: Options) -> Task:
 
 def prepared(given: Any, options: Options) -> Task:
     """Return a task from outside, validated and completed by the planner's own `prepare`."""
-    task = read_task(given, limits=options.limits)
+    task = read_task(given, limits=options.limits, ids=options.ids)
     return task if options.prepare is None else options.prepare(task)
 
 
@@ -53,10 +53,17 @@ def allowed(context: object, config: Mapping[str, Any], options: Options) -> Pol
     except ValidationError as error:
         raise input_error(error, field="context") from error
     led = options.models.led_by(policy.model)
-    check_prices(led, options.prices, are_limited=dollars_limited(options, policy.budget), field="context.model")
+    check_prices(
+        led,
+        options.prices,
+        are_limited=dollars_limited(options, policy.budget),
+        now=options.clock.now,
+        field="context.model",
+    )
     try:
-        Ledger(policy.budget, floor=options.floor)
-    except SetupError as error:  # the planner's own budget holds its floor: the context narrowed it
+        if policy.budget is not options.policy.budget:  # the planner's own holds its floor
+            Ledger(policy.budget, floor=options.floor)
+    except SetupError as error:
         raise InputError(field="context", value=policy.budget.model_dump(exclude_none=True), rule=str(error)) from error
     return policy.within(config.get("max_concurrency"))
 

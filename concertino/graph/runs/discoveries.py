@@ -92,7 +92,7 @@ class Reader:
         self._board, self._subtask_id, self._clock = board, subtask_id, clock
         self._seen = 0
         self._is_closed = False
-        self._bells: set[Bell] = set()
+        self._bells: dict[Bell, None] = {}
 
     def all(self) -> News:
         """Return everything that others have discovered and that still stands on the board."""
@@ -141,13 +141,13 @@ class Reader:
         """Return what rings at the next discovery; `None` where there is nothing to wait for."""
         bell = self._board.bell(self._seen, subtask_id=self._subtask_id) if left_s > 0 else None
         if bell is not None:
-            self._bells.add(bell)
+            self._bells[bell] = None
             if self._is_closed:  # perhaps before it could be rung
                 self._board.ring((bell,))
         return bell
 
     def _forget(self, bell: Bell) -> None:
-        self._bells.discard(bell)
+        self._bells.pop(bell, None)
         self._board.ring((bell,))
 
     def _patience(self, wait_s: float, deadline: float | None) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
@@ -28,6 +27,7 @@ WORK = "work"
 Emit = Callable[..., Future[list[int]]]
 """`Run.emit`."""
 
+UNLIMITED = Budget()
 PLANNING_SHARE = 0.5
 """Most of a run's budget that planning may use where nothing else is said, so that a model that fails leaves enough for
 the fallback's work. Chosen by hand; document 004's orchestrator has a tenth, too little for small budgets."""
@@ -58,7 +58,7 @@ class Money:
                 on_settled=self._settled,
             ),
             retries=RetryBudget(),
-            random=random.random,
+            random=options.random,
         )
         self.reallocation = Reallocation(options, self.ledger, emit, node=WORK)
         for node, bound in self._nodes(None).items():  # planning spends before there is a plan
@@ -73,8 +73,8 @@ class Money:
         """Set the limits of nodes and specialists; the plan's own narrows what all specialists have together."""
         parts = allocate(self._budget, self._options.shares)
         for name, known in self._options.specialists.items():
-            bound = known.card.budget.within(parts.get(name, Budget()))
-            if bound != Budget():
+            bound = known.card.budget.within(parts.get(name, UNLIMITED))
+            if bound != UNLIMITED:
                 self.ledger.account((WORK, name), limit=bound)
         for node, bound in self._nodes(plan).items():
             self.ledger.account((node,), limit=bound)
@@ -83,12 +83,12 @@ class Money:
         """Return the limits of the nodes: their parts of the run's budget within what was declared for them."""
         nodes = dict(self._options.node_budgets)
         if plan is not None:
-            nodes[WORK] = plan.within(nodes.get(WORK, Budget()))
+            nodes[WORK] = plan.within(nodes.get(WORK, UNLIMITED))
         parts = allocate(self._budget, self._options.shares)
         if PLAN not in {**parts, **nodes}:
             parts |= allocate(self._budget, {PLAN: PLANNING_SHARE})
         named = [node for node in {**parts, **nodes} if node not in self._options.specialists]
-        return {node: parts.get(node, Budget()).within(nodes.get(node, Budget())) for node in named}
+        return {node: parts.get(node, UNLIMITED).within(nodes.get(node, UNLIMITED)) for node in named}
 
     def account(self, path: tuple[str, ...], *, limit: Budget | None = None) -> Account:
         """Return the account at `path` below the run, with a limit of its own."""
@@ -106,9 +106,12 @@ class Money:
         """Return what one account has used, with seconds counted elsewhere."""
         return self.account(path).usage().model_copy(update={"seconds": round(seconds, 6)})
 
-    def costs(self) -> JsonObject:
-        """Return what each node and each specialist has used, attempts that failed included; money in dollars."""
-        tree = cast("Any", self.ledger.report())["children"]
+    def costs(self, report: Mapping[str, Any] | None = None) -> JsonObject:
+        """Return what each node and each specialist has used, attempts that failed included; money in dollars.
+
+        `report` is the ledger's, for who has it already.
+        """
+        tree = cast("Any", report or self.ledger.report())["children"]
         work = tree.get(WORK, {"children": {}})
         return {
             "nodes": {name: below["settled"] for name, below in tree.items()},

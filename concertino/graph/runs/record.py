@@ -45,7 +45,7 @@ class Record:
         """Whether it is handed in at the end of this turn."""
         self._is_timed = False
         """Whether it is handed in within `LATE_S`."""
-        self._pending: set[Future[list[int]]] = set()
+        self._pending: dict[Future[list[int]], None] = {}
         self.hole: JournalError | None = None
         """Why an event is missing, once one is; perhaps nobody waits for it."""
 
@@ -55,7 +55,7 @@ class Record:
         may_be_late = event.type in LATE
         with self._lock:
             if not self._gathered:
-                self._pending.add(self._written)
+                self._pending[self._written] = None
             self._gathered.append(event)
             written = self._written
             if not waits:
@@ -107,4 +107,4 @@ class Record:
             written.set_result(appended.result())
         else:
             written.set_exception(error)
-        self._pending.discard(written)
+        self._pending.pop(written, None)

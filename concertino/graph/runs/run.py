@@ -72,8 +72,8 @@ class Run:
         self.standings: Mapping[str, Standing] = {}
         self._voice = Voice(options.listeners)
         self._record = Record(options.journal, lease, loop=loop, on_lost=self.lose)
-        self.at_work: set[Haltable] = set()
-        """Bodies of attempts under way."""
+        self.at_work: dict[Haltable, None] = {}
+        """Bodies of attempts under way, in the order in which they were started; a set would follow memory addresses."""
         self.leaks: Counter[str] = Counter()
         """Work given up that still runs, by the specialist whose slot it keeps, in this dispatch and later ones."""
         self.cancel_reason: str | None = history.cancel_reason
@@ -113,7 +113,7 @@ class Run:
         payload: JsonObject | None = None,
     ) -> Future[list[int]]:
         """Append an event and tell whoever listens; the future resolves when it is committed. From any thread."""
-        event = Event.model_construct(
+        event = Event.made(
             task_id=self.task_id,
             run_id=self.run_id,
             type=type_,

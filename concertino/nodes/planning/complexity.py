@@ -17,7 +17,7 @@ The tiers are document 004's: below 0.3 single_agent, below 0.7 hierarchical_2_l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -79,7 +79,7 @@ def assess(task: Task, plan: Plan | None, cards: Cards, *, budget: Budget | None
     """
     values = _values(task, plan, cards)
     terms: dict[TermName, Term] = {name: _term(name, values[name]) for name in FORMULA}
-    score = score_of(values)
+    score = _sum(terms.values())
     tier = tier_of_score(score)
     lines = checklist.check(task, plan, cards, budget=budget)
     return Complexity(score=score, tier=tier, terms=terms, reasons=_reasons(lines, tier), checklist=lines)
@@ -87,7 +87,11 @@ def assess(task: Task, plan: Plan | None, cards: Cards, *, budget: Budget | None
 
 def score_of(values: Mapping[TermName, float]) -> float:
     """Return the score of the five values, 0-1."""
-    return round(min(1.0, math.fsum(_term(name, values[name]).contribution for name in FORMULA)), 4)
+    return _sum(_term(name, values[name]) for name in FORMULA)
+
+
+def _sum(terms: Iterable[Term]) -> float:
+    return round(min(1.0, math.fsum(term.contribution for term in terms)), 4)
 
 
 def tier_of_score(score: float) -> Tier:

@@ -208,7 +208,7 @@ def _check(card: SpecialistCard) -> None:
 
     if not is_id(card.name):
         raise SetupError(field="specialists.name", value=card.name, rule=f"must match {ID_RULE}")
-    for capability in card.capabilities:
+    for capability in sorted(card.capabilities, key=str):
         if not is_id(capability):
             refuse("capabilities", capability, f"must match {ID_RULE}")
     fraction(card.authority, field=f"{place}.authority")

@@ -16,7 +16,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opening: dict[tuple[str, str], threading.Lock] = {}
+        self._opening: dict[tuple[str, str], threading.Semaphore] = {}
+        # Semaphores, not locks: who waits for one in virtual time has to be seen to wait.
         self._kept: OrderedDict[tuple[str, str], Library] = OrderedDict()
 
     def open(self, task_id: str, folder: str, limits: DocumentLimits) -> Library:
@@ -27,7 +28,7 @@ class Shelf:
         """
         key = (task_id, folder)
         with self._lock:
-            turn = self._opening.setdefault(key, threading.Lock())
+            turn = self._opening.setdefault(key, threading.Semaphore(1))
         with turn:
             with self._lock:
                 known = self._kept.get(key)

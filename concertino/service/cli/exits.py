@@ -11,6 +11,8 @@ class ExitCode(IntEnum):
     """Codes a script may rely on. Source: DESIGN §10."""
 
     SUCCESS = 0
+    REGRESSION = 1
+    """`eval diff`: something got worse."""
     BAD_INPUT = 2
     PARTIAL = 3
     FAILED = 4

@@ -11,12 +11,12 @@ import typer
 
 from concertino import __version__
 from concertino.contracts.errors import ConcertinoError
-from concertino.service.cli import agent, dev, plan, runs
+from concertino.service.cli import agent, dev, evals, plan, report, runs
 from concertino.service.cli.exits import ExitCode, of_error
 
 app = typer.Typer(
     help="Plan a task over specialists, run it within its budgets, merge what they find.",
-    epilog="Exit codes: 0 success, 2 bad input, 3 partial, 4 failed, 5 waiting for approval.",
+    epilog="Exit codes: 0 success, 1 worse (eval diff), 2 bad input, 3 partial, 4 failed, 5 waiting for approval.",
     no_args_is_help=True,
     add_completion=False,
     # Plain help: rich alone would double the time to the first line.
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(agent.app, name="agent")
+app.add_typer(evals.app, name="eval")
 app.command("plan")(plan.plan)
 app.command("status")(runs.status)
 app.command("events")(runs.events)
@@ -31,6 +32,7 @@ app.command("resume")(runs.resume)
 app.command("answer")(runs.answer)
 app.command("cancel")(runs.cancel)
 app.command("restart")(runs.restart)
+app.command("report")(report.report)
 app.command("dev", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(dev.dev)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -190,7 +190,7 @@ def _journal(database: str) -> SqliteJournal:
     from concertino.contracts.clock import SystemClock
     from concertino.journal import open_journal
 
-    return open_journal(existing(database), clock=SystemClock())
+    return cast("SqliteJournal", open_journal(existing(database), clock=SystemClock()))
 
 
 def _go_on(

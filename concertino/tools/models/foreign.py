@@ -7,8 +7,8 @@ is settled by the usage that LangChain reports: in full where it reports none, f
 or never ends. What does not fit is refused before it leaves.
 
 What it cannot do: set an output cap (a model without one is refused, or may overrun and is then put down as a breach);
-hold embeddings, and clients called without LangChain; follow into a bare `threading.Thread`, which starts without the
-caller's context (LangChain's own executors, `asyncio.to_thread` and `contextvars.copy_context().run` keep it).
+hold embeddings, and clients called without LangChain; follow into other processes, or into threads that were there before
+and take their work in ways of their own (see `foreign_threads`).
 """
 
 from __future__ import annotations

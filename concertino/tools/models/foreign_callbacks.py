@@ -24,7 +24,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
-from concertino.tools.models import wire
+from concertino.tools.models import foreign_threads, wire
 from concertino.tools.models.foreign_request import Asked
 from concertino.tools.models.own import GOVERNED
 
@@ -234,8 +234,14 @@ def untold() -> Iterator[None]:
 Tokens = tuple[Token[BaseCallbackHandler | None], ...]
 
 
+def is_of_ours(handler: object) -> bool:
+    """Say whether a handler is one of these: of a governed model's calls they have nothing to hear."""
+    return isinstance(handler, _OfModels)
+
+
 def install(admission: Admission) -> Tokens:
     """Put an admission among those who are told, wherever callbacks are configured in this context."""
+    foreign_threads.carry(_bound)
     handlers = _Holding(admission), _Refusing(admission)
     return tuple(var.set(handler) for var, handler in zip(_bound, handlers, strict=True))
 

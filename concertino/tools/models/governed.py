@@ -20,10 +20,11 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from pydantic import BaseModel, PrivateAttr
 
 from concertino.contracts.errors import ConcertinoError, SetupError
+from concertino.contracts.ids import Ids, new_id
 from concertino.tools import threads
 from concertino.tools.attempt import Account
 from concertino.tools.guard import Guard
@@ -31,6 +32,7 @@ from concertino.tools.models import wire
 from concertino.tools.models.foreign_callbacks import untold
 from concertino.tools.models.own import GOVERNED, TOOL, unretried
 from concertino.tools.models.prices import Price
+from concertino.tools.models.quiet import answer, quiet_messages
 from concertino.tools.models.sent import Binding, Sent, never
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.models.streams import Stream, Streamed
@@ -54,11 +56,12 @@ def govern(
     deadline: float | None = None,
     caller: str = "",
     revoked: Callable[[], Exception | None] = never,
+    ids: Ids = new_id,
 ) -> GovernedModel:
     """Return a source's model for one user of it; see `Binding`. The source must have been built."""
     binding = Binding(
         source=source, guard=guard, account=account, key=key, counter=counter, price=price, deadline=deadline,
-        caller=caller, revoked=revoked,
+        caller=caller, revoked=revoked, ids=ids,
     )  # fmt: skip
     return GovernedModel.bound_to(binding)
 
@@ -73,15 +76,21 @@ class GovernedModel(BaseChatModel):
     @classmethod
     def bound_to(cls, binding: Binding) -> GovernedModel:
         """Return the model of one user; `govern` is its public name."""
-        inner = binding.source.built
+        source = binding.source
+        if source.face is None:
+            source.face = cls._of(source.built)
+        model: GovernedModel = source.face.model_copy()
+        model._binding = binding
+        return model
+
+    @classmethod
+    def _of(cls, inner: BaseChatModel) -> GovernedModel:
         kept = {name: value for name in KEPT if (value := getattr(inner, name)) is not None}
         if getattr(inner, "streaming", False) is True:
             kept["streaming"] = True
         kind = type(inner)
         streams = kind._stream is not BaseChatModel._stream or kind._astream is not BaseChatModel._astream
-        model = cls(disable_streaming=inner.disable_streaming if streams else True, **kept)
-        model._binding = binding
-        return model
+        return cls(disable_streaming=inner.disable_streaming if streams else True, **kept)
 
     @property
     def _llm_type(self) -> str:
@@ -124,6 +133,20 @@ class GovernedModel(BaseChatModel):
             return self._own_params.copy()
         params = self._binding.source.built._get_invocation_params(stop=stop, **kwargs)
         return {**params, "_type": GOVERNED}
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002  # LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Ask the model; see `BaseChatModel.ainvoke`."""
+        messages = quiet_messages(self, input, config, kwargs)
+        if messages is None:
+            return await super().ainvoke(input, config, stop=stop, **kwargs)
+        return await answer(self, messages, stop=stop, settings=kwargs, ids=self._binding.ids)
 
     # LangChain asks for both with every call, to which working them out adds more than anything else here.
 

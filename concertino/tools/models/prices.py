@@ -7,6 +7,7 @@ what the snapshot makes of the usage that was reported.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -30,12 +31,16 @@ TIERS = ("priority", "flex", "fast")
 """Service tiers with prices of their own. LangChain names the one that was used in the details of a usage."""
 PLAIN = frozenset({"input_tokens", "output_tokens", "cache_read_tokens"})
 """What most usages tell of."""
-SNAPSHOT_HOURS = range(25)
-"""Hours from now at which prices are looked up for a bound: some change with the time of day."""
+SNAPSHOT_HOURS = range(49)
+"""Hours from the beginning of a day at which prices are looked up for bounds made on it: some change with the hour."""
+DAY_S = 86_400
+KEPT = 256
+"""Prices by model and day that are kept; chosen by hand."""
 
 
+@lru_cache(maxsize=1)
 def snapshot() -> str:
-    """Return the id of the prices, for the run's record."""
+    """Return the id of the prices, for the run's record. Reads the package's metadata once, which takes 2 ms."""
     return f"genai-prices {metadata.version('genai-prices')}"
 
 
@@ -49,16 +54,19 @@ class Price:
     """Dollars a million input tokens, the dearest for a request of that many."""
     output_rate: Callable[[int], Fraction]
     """Dollars a million output tokens, for a request of that many input tokens."""
-    bill: Callable[[Mapping[str, Any]], Fraction]
-    """Dollars of a reported usage."""
+    bill: Callable[[Mapping[str, Any], float], Fraction]
+    """Dollars of a usage that was reported at a moment, in seconds since 1970-01-01 UTC."""
     request_usd: Fraction = Fraction(0)
     """Dollars of each request beside its tokens."""
     tiers: Mapping[str, Price] = field(default_factory=dict)
     """Prices of service tiers that have their own."""
+    now: Callable[[], float] = time.time
+    """Tells the moment, for bills."""
 
     def tier(self, name: object) -> Price:
         """Return the prices of the service tier that a request asks for; these, where it has none of its own."""
-        return self.tiers.get(name, self) if isinstance(name, str) else self
+        own = self.tiers.get(name) if isinstance(name, str) else None
+        return self if own is None else replace(own, now=self.now)
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """Return the most that a request of at most so many tokens can cost, in nano-dollars, rounded up."""
@@ -84,7 +92,7 @@ class Price:
         details = usage.get("output_token_details") or {}
         used = next((self.tiers[name] for name in TIERS if details.get(name) and name in self.tiers), self)
         try:
-            usd = used.bill(usage)
+            usd = used.bill(usage, self.now())
         except ValueError:
             return used.bound(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0)
         total = usd + used.request_usd if used.request_usd else usd
@@ -107,21 +115,36 @@ def given_price(given: object, *, field: str) -> Price:
             raise SetupError(field=f"{field}.{name}", value=given[name], rule="must be dollars from 0 to 1,000,000")
     into, out = (Fraction(repr(given[name])) for name in ("input_usd_per_m", "output_usd_per_m"))
 
-    def bill(usage: Mapping[str, Any]) -> Fraction:
+    def bill(usage: Mapping[str, Any], _: float) -> Fraction:
         return ((usage.get("input_tokens") or 0) * into + (usage.get("output_tokens") or 0) * out) / 10**6
 
     return Price("caller", lambda _: into, lambda _: out, bill)
 
 
-def price_of(provider: str, model: str) -> Price | None:
-    """Return a model's price from the snapshot, `None` for one that is not in it. Costs 0.2 s once."""
-    from datetime import UTC, datetime
+def price_of(provider: str, model: str, *, now: Callable[[], float] = time.time) -> Price | None:
+    """Return a model's price from the snapshot, `None` for one that is not in it. Costs 0.2 s once.
 
-    # Without its provider the same name may be another model's elsewhere. Prices change from day to day, too.
-    return _price_of(provider, model, datetime.now(UTC).toordinal()) if provider else None
+    `now` tells the moment, in seconds since 1970-01-01 UTC: prices change from day to day.
+    """
+    if not provider:  # the same name may be another model's elsewhere
+        return None
+    about = provider, model, int(now() // DAY_S)
+    if about not in _prices:
+        if len(_prices) >= KEPT:
+            _prices.clear()
+        _prices[about] = _price_of(*about)
+    found = _prices[about]
+    return None if found is None else replace(found, now=now)
 
 
-@lru_cache(maxsize=256)
+def is_at_hand(provider: str, model: str, *, now: Callable[[], float] = time.time) -> bool:
+    """Say whether `price_of` answers at once."""
+    return not provider or (provider, model, int(now() // DAY_S)) in _prices
+
+
+_prices: dict[tuple[str, str, int], Price | None] = {}
+
+
 def _price_of(provider: str, model: str, day: int) -> Price | None:
     from genai_prices import data_snapshot
 
@@ -129,26 +152,26 @@ def _price_of(provider: str, model: str, day: int) -> Price | None:
         _, info = data_snapshot.get_snapshot().find_provider_model(model, None, provider, None)
     except LookupError:
         return None
-    standard = _priced(info, {})
+    standard = _priced(info, {}, day)
     if standard is None:
         return None
-    tiers = {name: _priced(info, {"service_tier": name}) for name in TIERS}
+    tiers = {name: _priced(info, {"service_tier": name}, day) for name in TIERS}
     return replace(standard, tiers={name: price for name, price in tiers.items() if price is not None})
 
 
-def _priced(info: Any, context: Mapping[str, str]) -> Price | None:
-    """Return a model's price in a context of the request; `None` where input or output has none."""
+def _priced(info: Any, context: Mapping[str, str], day: int) -> Price | None:
+    """Return a model's price in a context of the request on a day; `None` where input or output has none."""
     from datetime import UTC, datetime, timedelta
 
-    now = datetime.now(UTC)
-    prices = [info.get_prices(now + timedelta(hours=hours), context) for hours in SNAPSHOT_HOURS]
+    begin = datetime.fromtimestamp(day * DAY_S, UTC)
+    prices = [info.get_prices(begin + timedelta(hours=hours), context) for hours in SNAPSHOT_HOURS]
     into, out = (_rate(prices, names) for names in (INPUT_RATES, OUTPUT_RATES))
     if into is None or out is None:
         return None
     requests = [Fraction(price.requests_kcount or 0) / 1_000 for price in prices]
 
-    def bill(usage: Mapping[str, Any]) -> Fraction:
-        now_priced, known = info.get_prices(datetime.now(UTC), context), _known(usage)
+    def bill(usage: Mapping[str, Any], moment: float) -> Fraction:
+        now_priced, known = info.get_prices(datetime.fromtimestamp(moment, UTC), context), _known(usage)
         if known.keys() <= PLAIN:
             tokens, requests = _plain(now_priced, **known), now_priced.requests_kcount
             return tokens + Fraction(requests) / 1_000 if requests else tokens
@@ -195,10 +218,10 @@ _fraction = lru_cache(maxsize=1_024)(Fraction)
 def _per_request(
     into: Callable[[int], Fraction],
     out: Callable[[int], Fraction],
-    bill: Callable[[Mapping[str, Any]], Fraction],
+    bill: Callable[[Mapping[str, Any], float], Fraction],
     usd: Fraction,
 ) -> Price:
-    return Price(snapshot(), into, out, lambda usage: bill(usage) - usd, usd)
+    return Price(snapshot(), into, out, lambda usage, moment: bill(usage, moment) - usd, usd)
 
 
 def _known(usage: Mapping[str, Any]) -> dict[str, int]:

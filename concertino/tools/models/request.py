@@ -1,4 +1,4 @@
-"""One request to a model: how much it may use, what it is capped to, and how a stream of it is counted."""
+"""One request to a model: how much it may use, and what it is capped to."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ NESTED = ("model_kwargs", "extra_body")
 """Settings that hold further settings of a request."""
 IN_PROMPT = ("response_format", "functions", "text", "ls_structured_output_format")
 """Settings of a request that become input tokens, beside its tools."""
-CHARS_PER_TOKEN = 5
-"""More characters than a token has on average in any common language; chosen by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +119,10 @@ def cost_of(amounts: Amounts) -> Cost:
     return Cost(tokens=amounts.tokens, calls=amounts.calls, usd=amounts.nano_usd / NANO)
 
 
-def cap_of(model: Any) -> int | None:
-    """Return the output cap that a model sets: the lowest; `None` without one."""
-    return min(_whole(vars(model), CAPS), default=None)
+def cap_of(model: Any, settings: Mapping[str, Any] | None = None) -> int | None:
+    """Return the output cap that a request's settings, else its model, set: the lowest; `None` without one."""
+    asked = min(_whole(settings or {}, CAPS), default=None)
+    return min(_whole(vars(model), CAPS), default=None) if asked is None else asked
 
 
 def without_caps(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,21 +162,3 @@ def schema_of(value: Any) -> Any:
     """Return a response format as what is sent: a class's schema."""
     schema = getattr(value, "model_json_schema", None)
     return schema() if isinstance(value, type) and callable(schema) else value
-
-
-class Meter:
-    """Counts a stream as it comes. Never more than was really sent, so that no answer within its cap is cut."""
-
-    def __init__(self, counter: TokenCounter, cap: int) -> None:
-        self._counter, self._cap = counter, cap
-        self._pieces = self._tokens = self._chars = 0
-
-    def is_over(self, text: str) -> bool:
-        """Take in a piece; say whether the stream has passed its cap, which a server that keeps it never does."""
-        if text:
-            self._pieces += 1
-            self._chars += len(text)
-            if self._counter.is_exact:
-                self._tokens += self._counter.text(text)
-        counted = self._tokens if self._counter.is_exact else self._chars // CHARS_PER_TOKEN
-        return max(counted, self._pieces) > self._cap

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ class Roster:
     default: ModelSource | None = None
     own: Mapping[str, ModelSource] = field(default_factory=dict)
     """By `plan`, `synthesize`, tier, or specialist."""
+    change: Callable[[ModelSource], ModelSource] | None = None
+    """What every source passes before it is taken, those that an invocation names included."""
 
     def __bool__(self) -> bool:
         return self.default is not None or bool(self.own)
@@ -46,7 +48,22 @@ class Roster:
         Raises:
             SetupError: no such model.
         """
-        return self if name is None else replace(self, default=as_model(name, field="context.model"))
+        if name is None:
+            return self
+        named = as_model(name, field="context.model")
+        return replace(self, default=named if self.change is None else self.change(named))
+
+    def changed(self, change: Callable[[ModelSource], ModelSource]) -> Roster:
+        """Return this roster with every source replaced, a source that has several roles once."""
+        made: dict[ModelSource, ModelSource] = {}
+        for source in (*((self.default,) if self.default else ()), *self.own.values()):
+            if source not in made:
+                made[source] = change(source)
+        return Roster(
+            default=made[self.default] if self.default else None,
+            own={role: made[source] for role, source in self.own.items()},
+            change=change,
+        )
 
     def described(self) -> dict[str, str]:
         """Return the models' names by role, for the run's record."""
@@ -60,7 +77,8 @@ class Roster:
             SetupError: one cannot be built.
         """
         for source in self:
-            await asyncio.to_thread(source.build)
+            if not source.is_built:
+                await asyncio.to_thread(source.build)
 
 
 def roster(

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from concertino.budgets import Amounts
 from concertino.contracts.errors import ToolFailed
+from concertino.contracts.ids import Ids, new_id
 from concertino.contracts.json import digest_of_text
 from concertino.tools.attempt import Account, Order
 from concertino.tools.guard import Guard
@@ -47,6 +48,8 @@ class Binding:
     caller: str = ""
     """The same for all attempts at a subtask: one logical call gets no more than three requests over all of them."""
     revoked: Callable[[], Exception | None] = never
+    ids: Ids = new_id
+    """Names answers that the model does not name."""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
 

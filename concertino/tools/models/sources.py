@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ PROVIDERS = {"ChatOpenAI": "openai", "AzureChatOpenAI": "azure", "ChatAnthropic"
 """genai-prices' providers of LangChain's classes."""
 NAME_CHARS = 200
 
+unbuilt: ContextVar[bool] = ContextVar("concertino_unbuilt_models", default=False)
+"""Set where models are played from a tape: a name is then taken as it is, without its package and without a key."""
+
 
 class ModelSource:
     """A chat model that can be built: its name, whom to pay, and where it answers. Equal sources share what they built."""
@@ -47,6 +51,8 @@ class ModelSource:
     ) -> None:
         self.name, self.provider, self.model = name, provider, model
         self._make, self._endpoint, self._field = make, endpoint, field
+        self.face: Any = None
+        """What stands for it in governed models, without anybody's binding; made once, there."""
         self._lock = threading.Lock()
         self._built: BaseChatModel | None = None
         self._blocking: Outlet | None = None
@@ -58,7 +64,17 @@ class ModelSource:
     @property
     def endpoint(self) -> str:
         """What shares a circuit breaker: the server and the model."""
-        return self._endpoint or f"{_server(self._built)}/{self.model}"
+        if self._endpoint:
+            return self._endpoint
+        named = f"{_server(self._built)}/{self.model}"
+        if self._built is not None:
+            self._endpoint = named
+        return named
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it was built."""
+        return self._built is not None
 
     @property
     def built(self) -> BaseChatModel:
@@ -120,10 +136,18 @@ def as_model(given: object, *, field: str) -> ModelSource:
         provider, colon, model = given.partition(":")
         if not colon or not provider or not model or len(given) > NAME_CHARS or not given.isprintable():
             raise SetupError(field=field, value=given, rule='must be "provider:name", e.g. "openai:gpt-5-mini"')
+        if unbuilt.get():
+            return ModelSource(
+                name=given, provider=provider, model=model, make=lambda: _refuse(given, field), field=field
+            )
         return _openai(given, model, field) if provider == "openai" else _any(given, provider, model, field)
     if all(hasattr(given, name) for name in ("_llm_type", "_generate", "ainvoke")):
         return _given(given)
     raise SetupError(field=field, value=given, rule='must be "provider:name" or a LangChain chat model')
+
+
+def _refuse(name: str, field: str) -> BaseChatModel:
+    raise SetupError(field=field, value=name, rule="is played from a tape here, and cannot be asked anything else")
 
 
 def _openai(name: str, model: str, field: str) -> ModelSource:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent import futures
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,8 @@ PATIENCE_S = 2.0
 EXACT_CHARS = 100_000
 """Longer texts are bounded by their bytes: encoding them takes tenths of a second. Chosen by hand."""
 BYTES = "bytes"
+by_bytes: ContextVar[bool] = ContextVar("concertino_tokens_by_bytes", default=False)
+"""Set where runs have to be the same on every machine: whether an encoding can be had is not."""
 COUNTED_BLOCKS = frozenset({"text", "input_text", "output_text", "refusal", "reasoning", "thinking", "tool_use",
                             "tool_call", "tool_result", "function_call", "non_standard"})  # fmt: skip
 """Content blocks that are text, whatever their key; the tokens of pictures, sounds and files follow no public rule."""
@@ -164,8 +167,12 @@ def counter_now(provider: str, model: str) -> TokenCounter:
     return TokenCounter(f"tiktoken:{name}", count) if count is not None else TokenCounter()
 
 
-@lru_cache(maxsize=256)
 def _encoding_of(provider: str, model: str) -> str | None:
+    return None if by_bytes.get() else _known_encoding(provider, model)
+
+
+@lru_cache(maxsize=256)
+def _known_encoding(provider: str, model: str) -> str | None:
     """Return the encoding of an OpenAI model; `None` for others, and without tiktoken."""
     if provider != "openai":
         return None

@@ -88,6 +88,16 @@ def let_go() -> None:
         _sending.set(())
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Begin the block with nothing held, and leave nothing behind: a pool's thread is another's next."""
+    token = _sending.set(())
+    try:
+        yield
+    finally:
+        _sending.reset(token)
+
+
 def _wrap() -> None:
     if len(_wrapped) == len(MODULES):
         return

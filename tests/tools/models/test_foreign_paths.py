@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -143,18 +142,6 @@ async def test_langchains_own_thread_pool_keeps_the_guard() -> None:
         with guarding(world.foreign()), ContextThreadPoolExecutor(2) as pool:
             list(pool.map(chat(server).invoke, ["one", "two"]))
     assert world.ledger.usage().calls == 2
-
-
-async def test_a_bare_thread_is_out_of_reach() -> None:
-    """A thread of its own starts without context: what is called there is not held, as the guard's text says."""
-    with OpenAIServer(SAID) as server:
-        world = World(tokens=20)
-        with guarding(world.foreign()):
-            thread = threading.Thread(target=chat(server).invoke, args=("hello",))
-            thread.start()
-            await asyncio.to_thread(thread.join)
-        assert server.billed.calls == 1
-    assert world.ledger.usage().calls == 0
 
 
 async def test_legacy_models_are_held() -> None:

@@ -11,6 +11,7 @@ from concertino.contracts.budget import Budget
 from concertino.contracts.clock import SystemClock
 from concertino.contracts.errors import BreakerOpen, BudgetExceeded, DeadlineExceeded, ToolFailed
 from concertino.tools.models.sources import as_model
+from concertino.tools.models.streams import LONGEST_TOKEN_BYTES
 from concertino.tools.models.tokens import TokenCounter
 from tests.loopback.openai_server import (
     Cut,
@@ -210,8 +211,8 @@ async def test_server_that_bills_beyond_the_hold_is_a_breach() -> None:
 
 @pytest.mark.parametrize("how", ["astream", "stream"])
 async def test_stream_beyond_its_cap_is_cut(how: str) -> None:
-    """The server goes on without end; the stream ends at what was reserved, as one cut for its length."""
-    with OpenAIServer(Pour()) as server:
+    """The server goes on without end: it is left once its text proves that, and charged with all that this can be."""
+    with OpenAIServer(Pour(piece="word" * 16)) as server:
         run = Governing(Budget(tokens=HI + 40))
         model = run.model(client(server))
         pieces: Any
@@ -219,10 +220,13 @@ async def test_stream_beyond_its_cap_is_cut(how: str) -> None:
             pieces = [chunk async for chunk in model.astream("hi")]
         else:
             pieces = await asyncio.to_thread(lambda: list(model.stream("hi")))
-        assert sum(bool(chunk.text) for chunk in pieces) == 40
+        assert sum(len(chunk.text) for chunk in pieces) == 40 * LONGEST_TOKEN_BYTES
         assert any(chunk.response_metadata.get("finish_reason") == "length" for chunk in pieces)
-        assert run.tokens == HI + 40
-        assert run.breaches() == []
+        assert server.billed.tokens <= run.tokens == HI + 40 * LONGEST_TOKEN_BYTES + 64
+        assert [one["held"]["tokens"] for one in run.breaches()] == [HI + 40]
+        with pytest.raises(BudgetExceeded):
+            await model.ainvoke("more")
+        assert len(server.requests) == 1
 
 
 async def test_cancelled_request_is_charged_in_full() -> None:

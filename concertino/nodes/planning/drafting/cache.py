@@ -50,6 +50,10 @@ class PlanCache:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._lock = threading.Lock()
 
+    def anew(self) -> PlanCache:
+        """Return an empty cache of the same size."""
+        return PlanCache(self._most)
+
     def __len__(self) -> int:
         return len(self._kept)
 

@@ -5,8 +5,8 @@ A name that a model gives is looked up among the names found, and never opened: 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from concertino.contracts.errors import InputError
@@ -15,6 +15,7 @@ from concertino.packs.diligence.documents.folder import FIELD, Folder, Unreadabl
 from concertino.packs.diligence.documents.formats import Document, Part, read_document
 from concertino.packs.diligence.documents.quotes import Quotes
 from concertino.packs.diligence.documents.search import Index, terms
+from concertino.tools import threads
 
 __all__ = ["Document", "Library", "Part", "Unreadable", "open_library"]
 
@@ -130,8 +131,19 @@ def library_of(
 
 
 def _read(folder: Folder, limits: DocumentLimits) -> tuple[list[Document], list[Unreadable]]:
-    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="concertino-documents") as pool:
-        found = list(pool.map(lambda file: read_document(file, limits), folder.files))
-    documents = [one for one in found if isinstance(one, Document)]
-    bad = [*folder.unreadable, *(one for one in found if isinstance(one, Unreadable))]
-    return documents, sorted(bad, key=lambda one: one.name)
+    found: dict[int, Document | Unreadable] = {}
+    left = deque(enumerate(folder.files))
+
+    def read() -> None:
+        while left:
+            try:
+                at, file = left.popleft()
+            except IndexError:  # another reader was faster
+                return
+            found[at] = read_document(file, limits)
+
+    for reader in [threads.submit(read) for _ in range(min(READERS, len(left)))]:
+        reader.result()
+    documents = [found[at] for at in sorted(found)]
+    bad = [*folder.unreadable, *(one for one in documents if isinstance(one, Unreadable))]
+    return [one for one in documents if isinstance(one, Document)], sorted(bad, key=lambda one: one.name)

@@ -1,0 +1,1 @@
+"""Cases that are run over tapes instead of the world, judged and compared."""

@@ -1,0 +1,118 @@
+"""What a tape was recorded with, as hashes by name, to tell later whether that has changed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from concertino.contracts.json import JsonObject, digest_of_text
+from concertino.nodes.specialists.declare import Specialist
+from concertino.tools.registry import Tool
+from concertino.tools.tape.lines import Line
+from concertino.tools.tape.recorder import tool_print
+
+CHARS = 12
+OWN_NODES = ("plan", "synthesize", "judge")
+"""Whose prompts are Concertino's own."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What stands at a planner's boundary, as the boundary is told of it."""
+
+    specialists: dict[str, Specialist] = field(default_factory=dict)
+    tools: dict[str, Tool] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+
+    def specialist(self, one: Specialist) -> Specialist:
+        """Take note of a specialist."""
+        self.specialists[one.name] = one
+        return one
+
+    def code(self, scope: str) -> str:
+        """Return the fingerprint of the code behind a scope; of our own nodes there is none."""
+        known = self.specialists.get(node_of(scope))
+        return "" if known is None else specialist_print(known)
+
+
+def node_of(scope: str) -> str:
+    """Return the node that a scope, `node/subtask#attempt`, is of."""
+    return scope.partition("/")[0].partition("#")[0]
+
+
+def specialist_print(specialist: Specialist) -> str:
+    """Return the hash of the file that a specialist is written in, and of its version."""
+    body = specialist.body
+    while isinstance(body, functools.partial):
+        body = body.func
+    module = inspect.getmodule(inspect.unwrap(body) if callable(body) else type(body))
+    name = getattr(module, "__file__", None) if module is not None else None
+    return digest_of_text(f"{specialist.card.version}\n{_file(name) if name else type(body).__qualname__}")[:CHARS]
+
+
+@functools.lru_cache(maxsize=512)
+def _file(name: str) -> str:
+    try:
+        return digest_of_text(Path(name).read_text(encoding="utf-8"))
+    except OSError:
+        return name
+
+
+@functools.lru_cache(maxsize=64)
+def prompts_of(package: str) -> Mapping[str, str]:
+    """Return the hashes of a package's prompt files by `package/name`."""
+    module = sys.modules.get(package)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return {}
+    folder = Path(file).parent / "prompts"
+    return {f"{package}/{path.stem}": _file(str(path))[:CHARS] for path in sorted(folder.glob("*.md"))}
+
+
+def prints_now(seen: Seen, lines: Iterable[Line]) -> JsonObject:
+    """Return the fingerprints of whatever these calls were made by, as it is now: `code`, `prompts`, `tools`, `models`.
+
+    Of a model only its name is known before it is built.
+    """
+    code: JsonObject = {}
+    models: JsonObject = {}
+    prompts: dict[str, str] = {}
+    tools: JsonObject = {}
+    for line in lines:
+        node = node_of(line.scope)
+        specialist = seen.specialists.get(node)
+        if specialist is not None:
+            code[node] = specialist_print(specialist)
+            if line.kind == "model":
+                prompts |= prompts_of(_package_of(specialist))
+        if node in OWN_NODES:
+            prompts |= prompts_of("concertino.evals" if node == "judge" else "concertino")
+        if line.kind == "tool" and line.name in seen.tools:
+            tools[line.name] = tool_print(seen.tools[line.name])
+        if line.kind == "model" and line.name in seen.models:
+            models[line.name] = line.name
+    return {"code": code, "models": models, "prompts": {**prompts}, "tools": tools}
+
+
+def _package_of(specialist: Specialist) -> str:
+    module = inspect.getmodule(inspect.unwrap(specialist.body) if callable(specialist.body) else type(specialist.body))
+    return (getattr(module, "__name__", "") or "").rpartition(".")[0]
+
+
+def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[JsonObject]:
+    """Return what has changed since the recording: `{"what", "recorded", "now"}` each."""
+    found: list[JsonObject] = []
+    for kind in ("code", "models", "prompts", "tools"):
+        before: Mapping[str, Any] = recorded.get(kind) or {}
+        after: Mapping[str, Any] = now.get(kind) or {}
+        found += [
+            {"what": f"{kind.removesuffix('s')} {name}", "recorded": before[name], "now": after.get(name)}
+            for name in sorted(before)
+            if before[name] != after.get(name)
+        ]
+    return found

@@ -1,0 +1,159 @@
+"""Playing one case from its tape: in virtual time, without a way out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+from concertino.contracts.errors import ConcertinoError
+from concertino.contracts.json import JsonObject, dump
+from concertino.evals.case_files import as_error
+from concertino.evals.cases import Case
+from concertino.evals.faults import injecting
+from concertino.evals.fingerprints import Seen, differences, prints_now
+from concertino.evals.offline import offline
+from concertino.evals.outcomes import Outcome, TapeState
+from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, stage
+from concertino.evals.targets import Target
+from concertino.evals.transports import played_specialist
+from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
+from concertino.graph.boundary import Boundary
+from concertino.tools.models.sources import ModelSource, unbuilt
+from concertino.tools.models.tokens import by_bytes
+from concertino.tools.registry import Tool
+from concertino.tools.tape.files import Tape, lines_of, read_tape
+from concertino.tools.tape.lines import Head
+from concertino.tools.tape.player import Player, named
+from concertino.tools.tape.secrecy import redacted
+from concertino.tools.tape.seeds import Seeded
+
+EPOCH = 1_767_225_600.0
+"""When runs without a tape begin: 2026-01-01 00:00 UTC."""
+LONGEST_S = 366 * 86_400.0
+"""Virtual seconds after which a case is given up; chosen by hand."""
+
+
+def play_case(target: Target, case: Case, *, seed: int = 0) -> list[Outcome]:
+    """Return what every repeat of a case came to. Raises nothing for what is wrong with the case or its tape."""
+    path = target.suite.tape_file(case.id)
+    tape: Tape | None = None
+    if path.is_file():
+        try:
+            tape = read_tape(path, shown=target.suite.shown(path))
+        except ConcertinoError as error:
+            return [_unplayable(case, number, error) for number in range(1, case.repeats + 1)]
+    with replaying():
+        return [_play(target, case, tape, number, seed) for number in range(1, case.repeats + 1)]
+
+
+@contextmanager
+def replaying() -> Iterator[None]:
+    """Take models as names, count by bytes, and allow no way out meanwhile."""
+    held: list[tuple[ContextVar[bool], Any]] = [(one, one.set(True)) for one in (unbuilt, by_bytes)]
+    try:
+        with offline():
+            yield
+    finally:
+        for variable, token in held:
+            variable.reset(token)
+
+
+def _unplayable(case: Case, number: int, error: BaseException) -> Outcome:
+    return Outcome(case=case, number=number, tape="none", stand_in=False, result=None, error=told(error))
+
+
+def told(error: BaseException) -> JsonObject:
+    """Return an error for an outcome, without secrets."""
+    return cast("JsonObject", redacted(as_error(error)))
+
+
+def _play(target: Target, case: Case, tape: Tape | None, number: int, seed: int) -> Outcome:
+    known = tape or Tape(Head(case=case.id, start=EPOCH), ())
+    try:
+        return run_virtually(lambda: _played(target, case, known, number, seed, has_tape=tape is not None))
+    except ConcertinoError as error:  # nothing can happen any more, or the target cannot be made
+        return _unplayable(case, number, error)
+
+
+async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int, *, has_tape: bool) -> Outcome:
+    head = tape.head
+    loop = cast("VirtualLoop", asyncio.get_running_loop())
+    clock = VirtualClock(loop, head.start - loop.time())
+    journal = KeptJournal(clock=clock)
+    player = Player(tape, clock, run=number, inject=injecting(case.faults, run=number))
+    seeded = Seeded(head.seed + seed, run=number)
+    seen = Seen()
+    plays_tools = has_tape and target.suite.file.tools == "played"
+    boundary = boundary_of(player, seeded, journal, clock, seen, plays_tools=plays_tools)
+    began = clock.monotonic()
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            staged = await stage(target, case, boundary, journal, clock)
+    except TimeoutError as error:
+        staged = Staged(None, [], error)
+    makespan_s = clock.monotonic() - began
+    misses = list(player.misses)
+    if not misses:
+        await ask_judge(target, case, staged.result, boundary)
+    state, notes = _state(player, seen, case, number, has_tape=has_tape)
+    wrong = misses[0] if misses else staged.error
+    made = {
+        "result": None if misses else staged.result,
+        "events": staged.events,
+        "calls": player.calls(),
+        "error": None if wrong is None else told(wrong),
+    }
+    if speaks_of_folder(case):
+        made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
+    parts: dict[str, Any] = made
+    return Outcome(
+        case=case, number=number, tape=state, stand_in=head.stand_in, started=head.start, makespan_s=round(makespan_s, 6),
+        notes=notes, **parts,
+    )  # fmt: skip
+
+
+def boundary_of(
+    player: Player, seeded: Seeded, journal: KeptJournal, clock: VirtualClock, seen: Seen, *, plays_tools: bool
+) -> Boundary:
+    """Return the boundary at which a run is played; without a tape of them, tools are called as they are."""
+    # Imported here: LangChain takes a second, which those who only read tapes need not wait for.
+    from concertino.tools.tape.played_model import PlayedSource
+
+    def model(source: ModelSource) -> ModelSource:
+        seen.models.add(source.name)
+        return PlayedSource(source, player)
+
+    def tool(one: Tool) -> Tool:
+        seen.tools[one.name] = one
+        return player.tool(one) if plays_tools else one
+
+    transports = {line.name for line in player.deck.lines if line.kind == "transport"}
+    return Boundary(
+        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,
+        specialists=lambda one: played_specialist(seen.specialist(one), player) if one.name in transports else seen.specialist(one),
+    )  # fmt: skip
+
+
+def _state(
+    player: Player, seen: Seen, case: Case, number: int, *, has_tape: bool
+) -> tuple[TapeState, list[JsonObject]]:
+    """Return how the tape relates to what was run, and what says so."""
+    if not has_tape:
+        return "none", []
+    lines = lines_of(player.tape, number)
+    changed = differences(player.tape.head.fingerprints, prints_now(seen, lines))
+    if changed:
+        return "stale", changed
+    left = [] if case.faults else player.unplayed()
+    if left:
+        return "unplayed", [{"what": "calls that were not made", "recorded": [*named(left)], "now": None}]
+    return "fresh", []
+
+
+def speaks_of_folder(case: Case) -> bool:
+    """Say whether a case names its suite's own folder, which is elsewhere on every machine."""
+    return SUITE in dump([case.task, case.payload])

@@ -1,0 +1,245 @@
+"""Recording cases: run once with the world as it is, or with a scripted stand-in for its models, and kept as tapes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, cast
+
+from concertino import __version__
+from concertino.contracts.clock import Clock, SystemClock
+from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
+from concertino.contracts.json import JsonObject, dump
+from concertino.evals.cases import Case
+from concertino.evals.fingerprints import Seen, prints_now
+from concertino.evals.outcomes import Outcome
+from concertino.evals.playing import EPOCH, replaying, speaks_of_folder, told
+from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, stage
+from concertino.evals.suites import Suite
+from concertino.evals.targets import Target, load
+from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
+from concertino.graph.boundary import Boundary
+from concertino.tools.models.sources import ModelSource
+from concertino.tools.models.tokens import by_bytes
+from concertino.tools.registry import Tool
+from concertino.tools.tape.files import Tape, read_tape, write_tape
+from concertino.tools.tape.lines import Head, Line
+from concertino.tools.tape.recorder import Recorder
+from concertino.tools.tape.secrecy import redacted
+from concertino.tools.tape.seeds import Seeded
+from concertino.tools.tape.traits import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_core.language_models import BaseChatModel
+
+Make = Callable[[Case], "BaseChatModel"]
+"""Makes the model that stands in while a case is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One repeat of a case as it was recorded."""
+
+    staged: Staged
+    lines: tuple[Line, ...]
+    head: Head
+    makespan_s: float
+
+
+def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bool = False) -> list[Outcome]:
+    """Record cases of a suite, write their tapes, and return what the runs came to.
+
+    A case whose run calls nothing has no tape. One that cannot be recorded says why in its outcome, and its old tape stays.
+
+    Args:
+        suite: Which one.
+        cases: Ids; all of them where left out.
+        live: Ask the models that the suite names, on the real clock. Else the suite's stand-in answers, in virtual time,
+            and recording again gives the same tape.
+
+    Raises:
+        FileInvalid: there is no such case.
+        SetupError: the target cannot be made ready.
+    """
+    _check_ids(suite, cases)
+    made: list[Outcome] = []
+    with _world(live=live):
+        target = Target(suite)
+        stand_in = (
+            None if live or suite.file.stand_in is None else load(suite.file.stand_in, suite.folder, field="stand_in")
+        )
+        for case in suite.cases:
+            if cases is None or case.id in cases:
+                made += record_case(target, case, stand_in=stand_in, live=live)
+    return made
+
+
+def _check_ids(suite: Suite, cases: Collection[str] | None) -> None:
+    known = {case.id for case in suite.cases} | {one.id for one in suite.faulty}
+    for one in sorted(set(cases or ()) - known):
+        raise FileInvalid(
+            file=f"{suite.name}/suite.yaml", line=None, value=one, rule="the suite has no case of this id"
+        )
+
+
+@contextmanager
+def _world(*, live: bool) -> Iterator[None]:
+    token = by_bytes.set(True)
+    try:
+        with nullcontext() if live else replaying():
+            yield
+    finally:
+        by_bytes.reset(token)
+
+
+def record_case(target: Target, case: Case, *, stand_in: Make | None, live: bool) -> list[Outcome]:
+    """Record all repeats of a case and write its tape."""
+    suite = target.suite
+    path = suite.tape_file(case.id)
+    try:
+        runs = [_record(target, case, number, stand_in, live=live) for number in range(1, case.repeats + 1)]
+    except ConcertinoError as error:
+        return [_failed(case, error)]
+    lines = tuple(line for run in runs for line in run.lines)
+    failure = next((run.staged.error for run in runs if run.staged.error is not None), None)
+    if failure is not None and not isinstance(failure, ConcertinoError):
+        return [_failed(case, failure)]
+    try:
+        if lines:
+            tape = Tape(replace(runs[0].head, stand_in=any(run.head.stand_in for run in runs)), lines)
+            if not _is_same(suite, case, tape):
+                write_tape(path, tape, allowed=suite.file.allow)
+        else:
+            path.unlink(missing_ok=True)
+    except ConcertinoError as error:
+        return [_failed(case, error)]
+    return [_outcome(target, case, number, run) for number, run in enumerate(runs, 1)]
+
+
+def _failed(case: Case, error: BaseException) -> Outcome:
+    return Outcome(case=case, number=1, tape="none", stand_in=False, result=None, error=told(error))
+
+
+def _is_same(suite: Suite, case: Case, tape: Tape) -> bool:
+    """Say whether the tape that is there differs in its date alone."""
+    path = suite.tape_file(case.id)
+    try:
+        known = read_tape(path)
+    except FileInvalid:
+        return False
+    same_head = replace(known.head, recorded=tape.head.recorded) == tape.head
+    rows = [{dump(line.as_json()) for line in one.lines} for one in (known, tape)]
+    return same_head and rows[0] == rows[1]
+
+
+def _outcome(target: Target, case: Case, number: int, run: Recorded) -> Outcome:
+    made: Any = {
+        "result": run.staged.result,
+        "events": run.staged.events,
+        "calls": [line.as_json() for line in sorted(run.lines, key=lambda line: (line.scope, line.n))],
+    }
+    if speaks_of_folder(case):
+        made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
+    made = redacted(made, allowed=target.suite.file.allow)
+    error = run.staged.error
+    return Outcome(
+        case=case, number=number, tape="fresh" if run.lines else "none", stand_in=run.head.stand_in, started=run.head.start,
+        makespan_s=round(run.makespan_s, 6), error=None if error is None else told(error), **made,
+    )  # fmt: skip
+
+
+def _record(target: Target, case: Case, number: int, stand_in: Make | None, *, live: bool) -> Recorded:
+    if live:
+        return asyncio.run(_recorded(target, case, number, SystemClock(), None, stands_in=False))
+
+    async def virtually() -> Recorded:
+        loop = cast("VirtualLoop", asyncio.get_running_loop())
+        clock = VirtualClock(loop, EPOCH - loop.time())
+        return await _recorded(target, case, number, clock, stand_in, stands_in=True)
+
+    return run_virtually(virtually)
+
+
+async def _recorded(
+    target: Target, case: Case, number: int, clock: Clock, stand_in: Make | None, *, stands_in: bool
+) -> Recorded:
+    journal = KeptJournal(clock=clock)
+    seen = Seen()
+    recorder = Recorder(clock, run=number, code=seen.code)
+    seed = int.from_bytes(blake2b(case.id.encode(), digest_size=4).digest(), "big")
+    seeded = Seeded(seed, run=number)
+    start, began = clock.now(), clock.monotonic()
+    boundary = _boundary(target, case, clock, journal, seeded, recorder, seen, stand_in)
+    staged = await stage(target, case, boundary, journal, clock)
+    makespan_s = clock.monotonic() - began
+    await ask_judge(target, case, staged.result, boundary)
+    lines = recorder.lines()
+    head = Head(
+        case=case.id,
+        stand_in=bool(lines) and (stands_in or any(_is_loopback(traits) for traits in recorder.models.values())),
+        recorded=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        made_by=f"concertino {__version__}",
+        start=round(start, 6),
+        seed=seed,
+        models={**recorder.models},
+        fingerprints=prints_now(seen, lines),
+    )
+    return Recorded(staged, lines, head, makespan_s)
+
+
+def _is_loopback(traits: JsonObject) -> bool:
+    return str(traits.get("endpoint", "")).partition("/")[0] in LOOPBACK
+
+
+def _boundary(
+    target: Target,
+    case: Case,
+    clock: Clock,
+    journal: KeptJournal,
+    seeded: Seeded,
+    recorder: Recorder,
+    seen: Seen,
+    stand_in: Make | None,
+) -> Boundary:
+    from concertino.tools.tape.recorded_model import RecordedSource
+
+    judges = target.suite.file.judges
+
+    def model(source: ModelSource) -> ModelSource:
+        seen.models.add(source.name)
+        answers = stand_in
+        if stand_in is not None and judges is not None and source.name == judges.model and judges.stand_in is not None:
+            answers = load(judges.stand_in, target.suite.folder, field="judges.stand_in")
+        return RecordedSource(source if answers is None else _standing_in(source, answers, case), recorder)
+
+    def tool(one: Tool) -> Tool:
+        seen.tools[one.name] = one
+        return recorder.tool(one) if target.suite.file.tools == "played" else one
+
+    return Boundary(
+        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,
+        specialists=seen.specialist,
+    )  # fmt: skip
+
+
+def _standing_in(source: ModelSource, make: Make, case: Case) -> ModelSource:
+    """Return a source of the same name and price whose model is a script."""
+
+    def made() -> BaseChatModel:
+        from langchain_core.language_models import BaseChatModel
+
+        model: Any = make(case)
+        if not isinstance(model, BaseChatModel):
+            raise SetupError(field="suite.stand_in", value=model, rule="must return a chat model")
+        return model
+
+    return ModelSource(
+        name=source.name, provider=source.provider, model=source.model, make=made, endpoint=f"stand-in/{source.model}"
+    )

@@ -1,0 +1,108 @@
+"""What a suite runs: a pack's agent, or a function that makes a planner."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any
+
+from concertino.contracts.errors import SetupError
+from concertino.contracts.json import canonical
+from concertino.evals.cases import Case
+from concertino.evals.suites import Suite
+from concertino.graph.compiled import PlannerGraph
+
+
+class Target:
+    """A suite's target, made ready once; planners of equal options are made once."""
+
+    def __init__(self, suite: Suite) -> None:
+        """Load it.
+
+        Raises:
+            SetupError: there is no such module, function or agent.
+        """
+        self.suite = suite
+        self.agent: str | None = None
+        self.function: Callable[..., Any] | None = None
+        self._graphs: dict[str, PlannerGraph] = {}
+        if ":" in suite.target:
+            self.function = load(suite.target, suite.folder, field="suite.target")
+        else:
+            from concertino.packs.registry import installed
+
+            installed().agent(suite.target)
+            self.agent = suite.target
+
+    def graph(self, case: Case) -> PlannerGraph:
+        """Return the planner of a case.
+
+        Raises:
+            SetupError: the function returned something else, or cannot be called so.
+        """
+        assert self.function is not None
+        options = self.options(case)
+        key = canonical(options)
+        if key not in self._graphs:
+            made = self.function(**options)
+            if not isinstance(made, PlannerGraph):
+                raise SetupError(field="suite.target", value=made, rule="must return what create_planner does")
+            self._graphs[key] = made
+        return self._graphs[key]
+
+    def options(self, case: Case) -> dict[str, Any]:
+        """Return what the function is given for a case."""
+        file = self.suite.file
+        models: dict[str, Any] = {"model": file.model} if file.model is not None else {}
+        if file.models:
+            models["models"] = dict(file.models)
+        return {**models, **file.options, **case.options}
+
+
+def load(reference: str, folder: Path, *, field: str) -> Callable[..., Any]:
+    """Return `module:function`; a module of the suite's own folder goes before an installed one.
+
+    Raises:
+        SetupError: there is no such thing.
+    """
+    module, _, name = reference.partition(":")
+    path = folder.joinpath(*module.split(".")).with_suffix(".py")
+    try:
+        home = _own(path, folder, module) if path.is_file() else import_module(module)
+    except ImportError as error:
+        raise SetupError(field=field, value=reference, rule=f"cannot be imported: {error}") from error
+    found = getattr(home, name, None)
+    if not callable(found):
+        raise SetupError(field=field, value=reference, rule="must name a function of the module")
+    return found  # type: ignore[no-any-return]
+
+
+def _own(path: Path, folder: Path, module: str) -> Any:
+    """Return a module of a suite, under a name that no installed one has."""
+    name = f"concertino_suite_{folder.name}.{module}".replace("-", "_")
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path.name} is no module")
+    made = module_from_spec(spec)
+    sys.modules[name] = made
+    try:
+        spec.loader.exec_module(made)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return made
+
+
+def accepted(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the arguments that a function takes by name."""
+    known = signature(function).parameters
+    if any(one.kind is Parameter.VAR_KEYWORD for one in known.values()):
+        return dict(given)
+    return {name: value for name, value in given.items() if name in known}
