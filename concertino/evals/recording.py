@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 from concertino import __version__
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
-from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.json import JsonObject, canonical, dump
 from concertino.evals.cases import Case
+from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
 from concertino.evals.outcomes import Outcome
 from concertino.evals.playing import EPOCH, replaying, speaks_of_folder, told
@@ -29,6 +30,7 @@ from concertino.tools.models.tokens import by_bytes
 from concertino.tools.registry import Tool
 from concertino.tools.tape.files import Tape, read_tape, write_tape
 from concertino.tools.tape.lines import Head, Line
+from concertino.tools.tape.player import Player
 from concertino.tools.tape.recorder import Recorder
 from concertino.tools.tape.secrecy import redacted
 from concertino.tools.tape.seeds import Seeded
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from langchain_core.language_models import BaseChatModel
+
+MOST_PASSES = 12
+"""Times that a case with faults is run while it asks for something new; chosen by hand."""
 
 Make = Callable[[Case], "BaseChatModel"]
 """Makes the model that stands in while a case is recorded."""
@@ -105,6 +110,8 @@ def record_case(target: Target, case: Case, *, stand_in: Make | None, live: bool
     path = suite.tape_file(case.id)
     try:
         runs = [_record(target, case, number, stand_in, live=live) for number in range(1, case.repeats + 1)]
+        if case.faults:
+            runs = [_record_faults(target, case, at, run, stand_in, live=live) for at, run in enumerate(runs, 1)]
     except ConcertinoError as error:
         return [_failed(case, error)]
     lines = tuple(line for run in runs for line in run.lines)
@@ -135,7 +142,7 @@ def _is_same(suite: Suite, case: Case, tape: Tape) -> bool:
     except FileInvalid:
         return False
     same_head = replace(known.head, recorded=tape.head.recorded) == tape.head
-    rows = [{dump(line.as_json()) for line in one.lines} for one in (known, tape)]
+    rows = [{canonical(line.as_json()) for line in one.lines} for one in (known, tape)]
     return same_head and rows[0] == rows[1]
 
 
@@ -155,38 +162,65 @@ def _outcome(target: Target, case: Case, number: int, run: Recorded) -> Outcome:
     )  # fmt: skip
 
 
-def _record(target: Target, case: Case, number: int, stand_in: Make | None, *, live: bool) -> Recorded:
+def _record(
+    target: Target, case: Case, number: int, stand_in: Make | None, *, live: bool, known: Recorded | None = None
+) -> Recorded:
     if live:
-        return asyncio.run(_recorded(target, case, number, SystemClock(), None, stands_in=False))
+        return asyncio.run(_recorded(target, case, number, SystemClock(), None, known, stands_in=False))
 
     async def virtually() -> Recorded:
         loop = cast("VirtualLoop", asyncio.get_running_loop())
         clock = VirtualClock(loop, EPOCH - loop.time())
-        return await _recorded(target, case, number, clock, stand_in, stands_in=True)
+        return await _recorded(target, case, number, clock, stand_in, known, stands_in=True)
 
     return run_virtually(virtually)
 
 
-async def _recorded(
-    target: Target, case: Case, number: int, clock: Clock, stand_in: Make | None, *, stands_in: bool
+def _record_faults(
+    target: Target, case: Case, number: int, run: Recorded, stand_in: Make | None, *, live: bool
 ) -> Recorded:
+    """Record what a run asks beyond that once its faults are put in: a fault in what was asked last may bring up more."""
+    for _ in range(MOST_PASSES):
+        made = _record(target, case, number, stand_in, live=live, known=run)
+        if len(made.lines) == len(run.lines):
+            return made
+        run = made
+    return run
+
+
+async def _recorded(
+    target: Target,
+    case: Case,
+    number: int,
+    clock: Clock,
+    stand_in: Make | None,
+    known: Recorded | None,
+    *,
+    stands_in: bool,
+) -> Recorded:
+    """Record a run; where it is `known`, with the case's faults put in, and what it asks beyond what is known already."""
     journal = KeptJournal(clock=clock)
     seen = Seen()
-    recorder = Recorder(clock, run=number, code=seen.code)
+    recorder = Recorder(clock, run=number, code=seen.code, after=known.lines if known else ())
+    player: Player | None = None
+    if known is not None:
+        player = Player(Tape(known.head, known.lines), clock, run=number, inject=injecting(case.faults, run=number))
+        player.goes_on = True
+        recorder.models.update({name: dict(one) for name, one in known.head.models.items() if isinstance(one, dict)})
     seed = int.from_bytes(blake2b(case.id.encode(), digest_size=4).digest(), "big")
     seeded = Seeded(seed, run=number)
     start, began = clock.now(), clock.monotonic()
-    boundary = _boundary(target, case, clock, journal, seeded, recorder, seen, stand_in)
+    boundary = _boundary(target, case, clock, journal, seeded, recorder, seen, stand_in, player)
     staged = await stage(target, case, boundary, journal, clock)
     makespan_s = clock.monotonic() - began
     await ask_judge(target, case, staged.result, boundary)
-    lines = recorder.lines()
+    lines = (*(known.lines if known else ()), *recorder.lines())
     head = Head(
         case=case.id,
         stand_in=bool(lines) and (stands_in or any(_is_loopback(traits) for traits in recorder.models.values())),
         recorded=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         made_by=f"concertino {__version__}",
-        start=round(start, 6),
+        start=round(start, 6) if known is None else known.head.start,
         seed=seed,
         models={**recorder.models},
         fingerprints=prints_now(seen, lines),
@@ -207,7 +241,9 @@ def _boundary(
     recorder: Recorder,
     seen: Seen,
     stand_in: Make | None,
+    player: Player | None,
 ) -> Boundary:
+    from concertino.tools.tape.played_model import PlayedSource
     from concertino.tools.tape.recorded_model import RecordedSource
 
     judges = target.suite.file.judges
@@ -217,11 +253,14 @@ def _boundary(
         answers = stand_in
         if stand_in is not None and judges is not None and source.name == judges.model and judges.stand_in is not None:
             answers = load(judges.stand_in, target.suite.folder, field="judges.stand_in")
-        return RecordedSource(source if answers is None else _standing_in(source, answers, case), recorder)
+        made = RecordedSource(source if answers is None else _standing_in(source, answers, case), recorder)
+        return made if player is None else PlayedSource(source, player, onward=made)
 
     def tool(one: Tool) -> Tool:
         seen.tools[one.name] = one
-        return recorder.tool(one) if target.suite.file.tools == "played" else one
+        if target.suite.file.tools == "real":
+            return one
+        return recorder.tool(one) if player is None else player.tool(recorder.tool(one))
 
     return Boundary(
         clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,

@@ -225,4 +225,7 @@ def _detail(payload: Fields) -> str:
     error = payload.get("error")
     if isinstance(error, dict):
         return str(error.get("message") or error.get("type") or "")
+    faults = payload.get("faults")
+    if isinstance(faults, list):
+        return "; ".join(str(fault.get("message")) for fault in faults if isinstance(fault, dict))
     return str(payload["to"]) if isinstance(payload.get("to"), str) else ""

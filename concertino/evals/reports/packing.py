@@ -6,26 +6,25 @@ both change together.
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from concertino.contracts.json import JsonObject
+from concertino.evals.reports.measures import Ticks, Words, short
+from concertino.evals.reports.packing_synthesis import packed_synthesis
 
 FINE, COARSE = 1_000_000, 20_000
 """Ticks that a run's time is divided into at most, of a run with few and with many subtasks; a screen has fewer columns."""
 MANY = 200
-MOST_ROWS = 100
-"""Dissenting answers, missing specialists and supporters of one claim that the page lists; the JSON report has all."""
-DIGITS = 4
-"""Significant digits of weights; bars are drawn with them."""
+"""Subtasks from which a run has many; chosen by hand."""
+Span = tuple[int, int] | None
+"""Begin and length in ticks; `None` for what never began."""
 
 PLAIN = ("task_id", "title", "run_id", "status", "reason", "answer", "share", "confidence", "calibration", "abstain", "abstain_reason",
          "usage", "limits", "plan", "parked", "dispatched", "alerts", "breaches", "specialists", "breakers", "gates", "steps",
          "recommendations", "models", "seconds", "leaked")  # fmt: skip
-
+"""Parts of a run that go into the page as they are."""
 
 MODEL = "model"
 """What the tool of every chat model is called."""
@@ -34,38 +33,6 @@ OBJECTIVE, OUTPUT = "\x01", "\x02"
 SPECIALIST, NEXT = "\x01", "\x02"
 """Stand in an id for its specialist's name, and for the next number, which its width follows."""
 TAIL = re.compile(r"[0-9]{1,9}$")
-
-
-class Words:
-    """Texts once each. A new text is written 0, a known one by its number from 1."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._known: dict[str, int] = {}
-
-    def put(self, text: str) -> int:
-        known = self._known.get(text)
-        if known is None:
-            self.texts.append(text)
-            self._known[text] = len(self.texts)
-            return 0
-        return known
-
-    def number(self, text: str) -> int:
-        """Return the text's place, from 0, whether it is new or not."""
-        self.put(text)
-        return self._known[text] - 1
-
-
-class Ticks:
-    """Seconds as whole numbers of ticks."""
-
-    def __init__(self, seconds: float, *, most: int) -> None:
-        power = math.ceil(math.log10(seconds / most)) if seconds > 0 else -6
-        self.tick = 10.0 ** max(-9, power)
-
-    def of(self, seconds: float) -> int:
-        return round(seconds / self.tick)
 
 
 def packed(run: Mapping[str, Any]) -> JsonObject:
@@ -83,13 +50,10 @@ def packed(run: Mapping[str, Any]) -> JsonObject:
         "subtasks": _subtasks(subtasks, spans, place, ticks, names),
         "tools": _tools(_without_talks(run), spans, place, ticks, names),
         "calls": _calls(run.get("calls") or [], subtasks, spans, place, ticks, names, words),
-        "synthesis": _synthesis(run.get("synthesis") or {}, subtasks, names),
+        "synthesis": packed_synthesis(run.get("synthesis") or {}, subtasks, names),
     }
     told.update(names=names.texts, texts=words.texts)
     return told
-
-
-Span = tuple[int, int] | None
 
 
 def _span(subtask: Mapping[str, Any], ticks: Ticks) -> Span:
@@ -122,7 +86,7 @@ def _subtasks(
         if any(value is not None for value in column):
             told[key] = column
     for key in sorted({key for subtask in subtasks for key in subtask.get("usage") or ()}):
-        column = [_short((subtask.get("usage") or {}).get(key, 0)) for subtask in subtasks]
+        column = [short((subtask.get("usage") or {}).get(key, 0)) for subtask in subtasks]
         told.setdefault("usage", {})[key] = column if len(set(column)) > 1 else column[0]
     for key in ("name", "inputs", "error", "reason", "stage", "sla_missed", "leaked", "required", "covers"):
         some = {str(n): subtask[key] for n, subtask in enumerate(subtasks) if key in subtask}
@@ -256,86 +220,7 @@ def _quoting(text: str, subtask: Mapping[str, Any]) -> str:
     return text
 
 
-def _weights(
-    weights: Sequence[Mapping[str, Any]], subtasks: Sequence[Mapping[str, Any]], names: Words
-) -> dict[str, Any]:
-    """Return the weights as columns, or only the authorities where all else follows from the subtasks' confidences."""
-    found = [(one["specialist"], one["confidence"]) for one in subtasks if one.get("confidence") is not None]
-    told = [(one.get("specialist"), one.get("confidence")) for one in weights]
-    authority = {str(one.get("specialist")): one.get("authority") for one in weights}
-    is_plain = found == told and all(authority[str(one.get("specialist"))] == one.get("authority") for one in weights)
-    if is_plain and not any(one.get("question_id") for one in weights):
-        products = [(confidence or 0.0) * (authority[str(name)] or 0.0) for name, confidence in told]
-        whole = math.fsum(products)
-        if whole and all(
-            abs(p / whole - (one.get("weight") or 0.0)) < 1e-6 for p, one in zip(products, weights, strict=True)
-        ):
-            return {"authority": [[names.number(name), value] for name, value in authority.items()]}
-    return {
-        "specialist": [names.number(str(one.get("specialist"))) for one in weights],
-        "question": [names.number(str(one.get("question_id") or "")) for one in weights],
-        **{key: [_short(one.get(key)) for one in weights] for key in ("confidence", "authority", "weight")},
-    }
-
-
-def _synthesis(synthesis: Mapping[str, Any], subtasks: Sequence[Mapping[str, Any]], names: Words) -> dict[str, Any]:
-    told: dict[str, Any] = {key: synthesis[key] for key in ("method", "fallback", "vetoes") if synthesis.get(key)}
-    if synthesis.get("weights"):
-        told["weights"] = _weights(synthesis["weights"], subtasks, names)
-    told["claims"] = [
-        {key: claim[key] for key in ("question_id", "field", "method", "tied", "fallback") if claim.get(key)}
-        | {"answer": claim.get("answer")}
-        | {key: _short(claim.get(key)) for key in ("share", "confidence")}
-        | {"supporters": _supporters(claim.get("supporters") or (), names)}
-        for claim in (synthesis.get("provenance") or ())[:MOST_ROWS]
-    ]
-    dissent = sorted(synthesis.get("dissent") or (), key=lambda one: -(one.get("share") or 0.0))
-    told["dissent"] = [
-        {key: one[key] for key in ("question_id", "field", "tied") if one.get(key)}
-        | {"answer": one.get("answer")}
-        | {"who": _counted(one.get("specialists") or ())}
-        | {key: _short(one.get(key)) for key in ("share", "weight_to_flip", "distance") if one.get(key) is not None}
-        for one in dissent[:MOST_ROWS]
-    ]
-    missing = synthesis.get("missing") or ()
-    told["missing"] = list(missing[:MOST_ROWS])
-    told["left_out"] = max(0, len(dissent) - MOST_ROWS) + max(0, len(missing) - MOST_ROWS)
-    return told if synthesis else {}
-
-
-def _supporters(supporters: Sequence[Mapping[str, Any]], names: Words) -> list[list[Any]]:
-    """Return specialist, weight, how many findings and what evidence; the findings of one specialist are added up."""
-    by_name: dict[str, list[Any]] = {}
-    for one in supporters:
-        row = by_name.setdefault(str(one.get("specialist")), [0.0, 0, []])
-        row[0] += one.get("weight") or 0.0
-        row[1] += 1
-        row[2] += [_evidence(said) for said in one.get("evidence") or ()][: max(0, 5 - len(row[2]))]
-    ranked = sorted(by_name.items(), key=lambda pair: (-pair[1][0], pair[0]))
-    return [[names.number(name), _short(weight), count, said] for name, (weight, count, said) in ranked[:MOST_ROWS]]
-
-
-def _counted(specialists: Sequence[str]) -> str:
-    """Return names once each, with how often they stand there."""
-    counts = Counter(specialists).most_common(12)
-    more = len(set(specialists)) - len(counts)
-    named = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in counts)
-    return f"{named} and {more} more" if more else named
-
-
-def _evidence(said: Any) -> str:
-    if not isinstance(said, dict):
-        return str(said)
-    line = f", line {said['line']}" if said.get("line") else ""
-    quote = f": “{said['quote']}”" if said.get("quote") else ""
-    return f"{said.get('source', '')}{line}{quote}"
-
-
 def _error(error: Any) -> Any:
     if isinstance(error, dict):
         return f"{error.get('type', 'error')}: {error.get('message', '')}"
     return error or 0
-
-
-def _short(value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -19,7 +19,7 @@ from concertino.evals.judging.intervals import wilson
 from concertino.evals.judging.repeats import Tally, over_cases
 from concertino.evals.judging.verdict import Verdict
 from concertino.evals.outcomes import Outcome
-from concertino.evals.reports.run import rounded, run_of
+from concertino.evals.reports.run import run_of, tidy
 from concertino.evals.view import view_of
 
 FORMAT = 1
@@ -54,7 +54,7 @@ def report(suite: Named, outcomes: Sequence[Outcome], *, seed: int = 0) -> JsonO
         "summary": _summary(cases, seed=seed),
         "cases": cases,
     }
-    return cast("JsonObject", _sorted(rounded(told)))
+    return cast("JsonObject", tidy(told))
 
 
 def run_report(
@@ -81,7 +81,7 @@ def run_report(
     }
     case = {"id": name, "status": told["status"], "passed": None, "runs": [run]}
     report_ = {"report": FORMAT, "made_by": f"concertino {__version__}", "cases": [case]}
-    return cast("JsonObject", _sorted(rounded(report_)))
+    return cast("JsonObject", tidy(report_))
 
 
 def _case(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -176,10 +176,3 @@ def _over(name: str, cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fsum(known) / len(known) if known else None
-
-
-def _sorted(value: Any) -> Any:
-    """Return JSON with keys sorted at every level."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value

@@ -59,14 +59,17 @@ def run_of(
     return cast("JsonObject", {key: value for key, value in told.items() if value not in (None, [], {})}), bound
 
 
-def rounded(value: Any) -> Any:
-    """Return JSON with every float rounded to `DIGITS`, and without negative zeros."""
-    if isinstance(value, float):
+def tidy(value: Any) -> Any:
+    """Return JSON with keys sorted at every level, every float rounded to `DIGITS`, and no negative zero."""
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value
+    if kind is float:
         return float(f"{value:.{DIGITS}g}") + 0.0
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(one) for one in value]
+    if kind is dict:
+        return {key: tidy(value[key]) for key in sorted(value)}
+    if kind is list or kind is tuple:
+        return [tidy(one) for one in value]
     return value
 
 

@@ -13,6 +13,7 @@ from concertino.contracts.budget import Budget
 from concertino.contracts.errors import JournalError, PlanInvalid, RunBusy, StaleLease
 from concertino.contracts.event import TERMINAL, Event, EventType, message_type
 from concertino.contracts.journal import LEASE_S
+from concertino.contracts.json import JsonObject
 from concertino.evals.simulator.outside import CAPABILITY, Outside
 from concertino.evals.simulator.processes import OUTSIDE, PROCESS, Died, Line, Process
 from concertino.evals.simulator.scenario import Fault, Scenario, TaskSetup, Work, planned_id
@@ -238,7 +239,7 @@ class _Stage:
         out = task.result()
         if "__interrupt__" in out:
             return "asks"
-        result = out.get("result") or {"status": "nothing"}
+        result: JsonObject = out.get("result") or {"status": "nothing"}
         status = str(result["status"])
         if status in TERMINAL:
             self._trace.results.setdefault(setup.id, result)

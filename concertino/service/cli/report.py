@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from concertino.service.cli.account import account
 from concertino.service.cli.database import DEFAULT, Database, existing
 from concertino.service.cli.evals import AsJson, Html, printed, written
 from concertino.service.cli.output import say
@@ -36,6 +35,7 @@ def report(
     from concertino.evals.reports.report import run_report
     from concertino.journal import open_journal
     from concertino.journal.views import run_events
+    from concertino.service.cli.account import account
     from concertino.service.cli.control import newest
 
     journal = open_journal(existing(database), clock=SystemClock())

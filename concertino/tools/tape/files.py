@@ -12,12 +12,15 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import JsonValue
+
 from concertino.contracts.errors import FileInvalid, InputError
 from concertino.contracts.json import JsonObject, canonical, parse
 from concertino.contracts.limits import Limits
 from concertino.tools.tape.failures import KINDS as ERROR_KINDS
 from concertino.tools.tape.lines import FORMAT, KINDS, Head, Line, order
 from concertino.tools.tape.secrecy import refuse_secrets
+from concertino.tools.tape.sharing import put_back, shared_out
 
 FILE_BYTES = 64_000_000
 LINE_BYTES = 8_000_000
@@ -56,7 +59,9 @@ def write_tape(path: Path, tape: Tape, *, allowed: Collection[str] = ()) -> None
     for row in rows:
         where = "head" if "tape" in row else f"{row['scope']} call {row['n']}"
         refuse_secrets(_said(row), place=where, allowed=allowed)
-    text = "".join(f"{seal(row)}\n" for row in rows)
+    common, short = shared_out(rows[1:])
+    rows[0]["shared"] = len(common)
+    text = "".join(f"{seal(row)}\n" for row in (rows[0], *common, *short))
     size = len(text.encode())
     if size > FILE_BYTES or len(tape.lines) > MOST_CALLS:
         raise InputError(
@@ -122,17 +127,34 @@ def read_tape(path: Path, *, shown: str | None = None) -> Tape:
     first = next(rows, None)
     if first is None:
         raise FileInvalid(file=name, line=1, value="nothing", rule="must begin with a tape's head")
-    head, calls = _head(first[1], name)
+    head, calls, count = _head(first[1], name)
     lines: list[Line] = []
+    shared: dict[str, JsonValue] = {}
     at = 1
     for at, row in rows:
-        lines.append(_line(row, name, at))
+        if "shared" in row:
+            _check(row, {"shared": str}, {"value": object}, name, at)
+            shared[str(row["shared"])] = row.get("value")
+            continue
+        lines.append(_line(_whole(row, shared, name, at), name, at))
         if len(lines) > MOST_CALLS:
             raise FileInvalid(file=name, line=at, value=len(lines), rule=f"at most {MOST_CALLS} calls")
-    if len(lines) != calls:
-        rule = f"the head tells of {calls} calls: the tape is truncated, or something was added"
-        raise FileInvalid(file=name, line=at, value=f"{len(lines)} calls", rule=rule)
+    if (len(lines), len(shared)) != (calls, count):
+        rule = (
+            f"the head tells of {calls} calls and {count} shared texts: the tape is truncated, or something was added"
+        )
+        raise FileInvalid(file=name, line=at, value=f"{len(lines)} and {len(shared)}", rule=rule)
     return Tape(head, tuple(lines))
+
+
+def _whole(row: JsonObject, shared: dict[str, JsonValue], name: str, at: int) -> JsonObject:
+    """Return a line with what it shares with others."""
+    try:
+        return put_back(row, shared) if shared else row
+    except (KeyError, AttributeError, TypeError) as error:
+        raise FileInvalid(
+            file=name, line=at, value=str(error), rule="speaks of a shared text that is not there"
+        ) from error
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[int, JsonObject]]:
@@ -225,15 +247,15 @@ _MAYBE: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def _head(row: JsonObject, name: str) -> tuple[Head, int]:
+def _head(row: JsonObject, name: str) -> tuple[Head, int, int]:
     if "tape" not in row:
         raise FileInvalid(
             file=name, line=1, value=sorted(row), rule='must be a tape: its first line has the key "tape"'
         )
     _check_format(row, name)
-    _check(row, _HEAD | {"calls": int, "tape": int}, {}, name, 1)
+    _check(row, _HEAD | {"calls": int, "shared": int, "tape": int}, {}, name, 1)
     known: dict[str, Any] = {one: row[one] for one in _HEAD}
-    return Head(**known), cast("int", row["calls"])
+    return Head(**known), cast("int", row["calls"]), cast("int", row["shared"])
 
 
 def _line(row: JsonObject, name: str, at: int) -> Line:

@@ -65,10 +65,10 @@ def _message(message: BaseMessage, ids: dict[str, str]) -> JsonObject:
     calls, answers, more = held.get("tool_calls"), held.get("tool_call_id"), held.get("additional_kwargs")
     if calls:
         made["tool_calls"] = [
-            {"name": one["name"], "args": plain(one["args"]), "id": _number(one.get("id"), ids)} for one in calls
+            {"name": one["name"], "args": plain(one["args"]), "id": _numbered(one.get("id"), ids)} for one in calls
         ]
     if answers is not None:
-        made["tool_call_id"] = _number(answers, ids)
+        made["tool_call_id"] = ids.get(answers, "call-0")
     if held.get("name"):
         made["name"] = held["name"]
     if held.get("invalid_tool_calls"):
@@ -80,9 +80,11 @@ def _message(message: BaseMessage, ids: dict[str, str]) -> JsonObject:
     return made
 
 
-def _number(given: str | None, ids: dict[str, str]) -> str:
-    known = given or ""
-    return ids.setdefault(known, f"call-{len(ids) + 1}")
+def _numbered(given: str | None, ids: dict[str, str]) -> str:
+    """Return the next number, also for an id that an earlier call had: some servers begin anew in every answer."""
+    ids[""] = made = f"call-{int(ids.get('', 'call-0').removeprefix('call-')) + 1}"
+    ids[given or made] = made
+    return made
 
 
 def _content(content: Any) -> JsonValue:

@@ -16,8 +16,10 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr
 
+from concertino.contracts.errors import TapeMiss
 from concertino.contracts.json import dump
 from concertino.tools.models.outlet import Outlet
+from concertino.tools.models.request import CAPS
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.tape.failures import HANGS, raised
 from concertino.tools.tape.injection import ended_early
@@ -34,18 +36,26 @@ class OpenAIRefusalError(Exception):
 class PlayedSource(ModelSource):
     """A source whose model is played. Building it imports nothing and needs no key."""
 
-    def __init__(self, inner: ModelSource, player: Player) -> None:
-        """Stand for `inner`, which is never built."""
+    def __init__(self, inner: ModelSource, player: Player, *, onward: ModelSource | None = None) -> None:
+        """Stand for `inner`, which is never built.
+
+        `onward` answers what is not on the tape, where the player goes on without it.
+        """
         known = player.tape.head.models.get(inner.name)
         traits = Traits.read(known) if isinstance(known, dict) else Traits(provider=inner.provider, model=inner.model)
         super().__init__(
             name=inner.name,
             provider=traits.provider or inner.provider,
             model=traits.model or inner.model,
-            make=lambda: PlayedModel.of(inner.name, traits, player),
+            make=lambda: PlayedModel.of(inner.name, traits, player, onward),
             endpoint=traits.endpoint or f"{inner.provider or inner.name}/{inner.model}",
         )
         self._outlet: Outlet | None = None
+
+    @property
+    def is_built(self) -> bool:
+        """Building it costs nothing, so no thread has to."""
+        return True
 
     def build(self) -> BaseChatModel:
         if self._built is None:
@@ -81,15 +91,16 @@ class PlayedModel(BaseChatModel):
     _named: str = PrivateAttr(default="")
     _traits: Traits = PrivateAttr()
     _player: Player = PrivateAttr()
+    _onward: ModelSource | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, name: str, traits: Traits, player: Player) -> PlayedModel:
+    def of(cls, name: str, traits: Traits, player: Player, onward: ModelSource | None) -> PlayedModel:
         """Return the model of a source of this name."""
         model = cls(
             model_name=traits.model, streaming=traits.streaming, max_tokens=traits.cap, n=traits.choices,
             service_tier=traits.service_tier, disable_streaming=not traits.streams,
         )  # fmt: skip
-        model._named, model._traits, model._player = name, traits, player
+        model._named, model._traits, model._player, model._onward = name, traits, player, onward
         return model
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> PlayedModel:
@@ -113,24 +124,52 @@ class PlayedModel(BaseChatModel):
         _keep_cap(play, cap)
         return play
 
+    async def _next(self) -> BaseChatModel:
+        """Return what answers instead of the tape; only where a miss is being handled, which is raised again without it."""
+        if self._onward is None:
+            raise
+        self._onward.build()
+        return self._capped((await self._onward.on_this_loop()).model)
+
+    def _next_blocking(self) -> BaseChatModel:
+        if self._onward is None:
+            raise
+        self._onward.build()
+        return self._capped(self._onward.in_thread().model)
+
+    def _capped(self, model: BaseChatModel) -> BaseChatModel:
+        caps = {name: self.max_tokens for name in CAPS if name in type(model).model_fields}
+        return model.model_copy(update=caps)
+
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        play = self._play(messages, stop, kwargs, is_stream=False)
+        try:
+            play = self._play(messages, stop, kwargs, is_stream=False)
+        except TapeMiss:
+            return await (await self._next())._agenerate(messages, stop=stop, **kwargs)
         await play.wait()
         return _answered(play, kwargs)
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        play = self._play(messages, stop, kwargs, is_stream=False)
+        try:
+            play = self._play(messages, stop, kwargs, is_stream=False)
+        except TapeMiss:
+            return self._next_blocking()._generate(messages, stop=stop, **kwargs)
         play.wait_blocking()
         return _answered(play, kwargs)
 
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        play = self._play(messages, stop, kwargs, is_stream=True)
+        try:
+            play = self._play(messages, stop, kwargs, is_stream=True)
+        except TapeMiss:
+            async for chunk in (await self._next())._astream(messages, stop=stop, **kwargs):
+                yield chunk
+            return
         for at, chunk in _pieces(play):
             await play.until(at)
             yield chunk
@@ -144,7 +183,11 @@ class PlayedModel(BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        play = self._play(messages, stop, kwargs, is_stream=True)
+        try:
+            play = self._play(messages, stop, kwargs, is_stream=True)
+        except TapeMiss:
+            yield from self._next_blocking()._stream(messages, stop=stop, **kwargs)
+            return
         for at, chunk in _pieces(play):
             play.until_blocking(at)
             yield chunk

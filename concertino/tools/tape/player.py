@@ -92,6 +92,8 @@ class Player:
         self._log: list[dict[str, Any]] = []
         self.misses: list[TapeMiss] = []
         """Calls that the tape does not have, whatever the run made of their errors."""
+        self.goes_on = False
+        """Whether what the tape does not have is asked of the world and added to it: while a faulty run is recorded."""
 
     def seconds(self) -> float:
         """Return the seconds since the run began."""
@@ -113,7 +115,8 @@ class Player:
             try:
                 line = self._line(kind, name, scope, request, fault, is_stream=is_stream)
             except TapeMiss as error:
-                self.misses.append(error)
+                if not self.goes_on:
+                    self.misses.append(error)
                 raise
             log: dict[str, Any] = {
                 "kind": kind, "name": name, "scope": scope, "n": n, "request": request, "at": round(self.seconds(), 6),
@@ -151,7 +154,7 @@ class Player:
         return self.deck.unplayed()
 
     def tool(self, tool: Tool) -> Tool:
-        """Return a tool that is played; the one it stands for is never called."""
+        """Return a tool that is played; the one it stands for is called only where the player goes on without its tape."""
         return replace(
             tool,
             fn=None if tool.fn is None else self._blocking(tool.name, tool.fn),
@@ -161,7 +164,12 @@ class Player:
     def _blocking(self, name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fn, updated=())
         def call(*args: Any, **kwargs: Any) -> Any:
-            play = self.play("tool", name, tool_request(name, args, kwargs))
+            try:
+                play = self.play("tool", name, tool_request(name, args, kwargs))
+            except TapeMiss:
+                if not self.goes_on:
+                    raise
+                return fn(*args, **kwargs)
             play.wait_blocking()
             return _value(play, name)
 
@@ -170,7 +178,12 @@ class Player:
     def _awaiting(self, name: str, afn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(afn, updated=())
         async def call(*args: Any, **kwargs: Any) -> Any:
-            play = self.play("tool", name, tool_request(name, args, kwargs))
+            try:
+                play = self.play("tool", name, tool_request(name, args, kwargs))
+            except TapeMiss:
+                if not self.goes_on:
+                    raise
+                return await afn(*args, **kwargs)
             await play.wait()
             return _value(play, name)
 

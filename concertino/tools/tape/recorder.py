@@ -6,7 +6,7 @@ import asyncio
 import functools
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -67,19 +67,24 @@ class Taking:
 class Recorder:
     """Takes down the calls of one run. Safe in threads."""
 
-    def __init__(self, clock: Clock, *, run: int = 1, code: Callable[[str], str] = lambda _: "") -> None:
+    def __init__(
+        self, clock: Clock, *, run: int = 1, code: Callable[[str], str] = lambda _: "", after: Iterable[Line] = ()
+    ) -> None:
         """Begin now.
 
         Args:
             clock: The run's.
             run: Which of the case's repeats this is.
             code: Fingerprint of the code behind a scope.
+            after: Calls that have been recorded; the next ones of a scope are numbered behind them.
         """
         self.clock, self._run, self._code = clock, run, code
         self._began = clock.monotonic()
         self._lock = threading.Lock()
         self._lines: list[Line] = []
         self._counts: defaultdict[str, int] = defaultdict(int)
+        for line in after:
+            self._counts[line.scope] = max(self._counts[line.scope], line.n)
         self._refused: InputError | None = None
         self.models: dict[str, JsonObject] = {}
         """What was seen of the models, by name."""

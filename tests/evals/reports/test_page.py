@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from concertino.contracts.json import JsonObject
 from concertino.evals.reports import page, report, run_report
-from concertino.evals.reports.packing import Ticks, packed
+from concertino.evals.reports.measures import Ticks
+from concertino.evals.reports.packing import packed
 from tests.evals.told import call, events, outcome, result
 
 EVIL = "</script><script>document.title='owned'</script><!--<img src=x onerror=alert(1)>&amp;\u2028]]>"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from concertino.evals.virtual import Stalled, VirtualClock, VirtualLoop, run_virtually
+from concertino.evals.virtual import Stalled, VirtualClock, VirtualLoop, run_virtually, workers
 from concertino.tools import background, threads
 
 
@@ -302,3 +302,23 @@ def test_a_thread_that_starts_threads_keeps_its_turn() -> None:
         return seen, time.monotonic()
 
     assert run_virtually(main) == ([-1, *range(200)], 0.0)
+
+
+def test_a_thread_that_blocks_out_of_sight_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait that virtual time cannot see is an error with its place, and the thread ends once it can."""
+    monkeypatch.setattr(workers, "PATIENCE_S", 0.05)
+    bare, ended = threading.Lock(), threading.Event()
+    bare.acquire()
+
+    async def main() -> None:
+        def blocked() -> None:
+            with bare:
+                ended.set()
+
+        await threads.run(blocked)
+
+    with pytest.raises(workers.Blocked) as caught:
+        run_virtually(main)
+    assert "blocked" in caught.value.place
+    bare.release()
+    assert ended.wait(5.0)

@@ -1,0 +1,91 @@
+"""A synthesis packed for the page: weights, claims with their supporters, dissent, missing specialists."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from concertino.evals.reports.measures import Words, short
+
+MOST_ROWS = 100
+"""Dissenting answers, missing specialists and supporters of one claim that the page lists; the JSON report has all."""
+
+
+def packed_synthesis(
+    synthesis: Mapping[str, Any], subtasks: Sequence[Mapping[str, Any]], names: Words
+) -> dict[str, Any]:
+    """Return a report's synthesis as the page reads it; names are numbers of `names`."""
+    told: dict[str, Any] = {key: synthesis[key] for key in ("method", "fallback", "vetoes") if synthesis.get(key)}
+    if synthesis.get("weights"):
+        told["weights"] = _weights(synthesis["weights"], subtasks, names)
+    told["claims"] = [
+        {key: claim[key] for key in ("question_id", "field", "method", "tied", "fallback") if claim.get(key)}
+        | {"answer": claim.get("answer")}
+        | {key: short(claim.get(key)) for key in ("share", "confidence")}
+        | {"supporters": _supporters(claim.get("supporters") or (), names)}
+        for claim in (synthesis.get("provenance") or ())[:MOST_ROWS]
+    ]
+    dissent = sorted(synthesis.get("dissent") or (), key=lambda one: -(one.get("share") or 0.0))
+    told["dissent"] = [
+        {key: one[key] for key in ("question_id", "field", "tied") if one.get(key)}
+        | {"answer": one.get("answer")}
+        | {"who": _counted(one.get("specialists") or ())}
+        | {key: short(one.get(key)) for key in ("share", "weight_to_flip", "distance") if one.get(key) is not None}
+        for one in dissent[:MOST_ROWS]
+    ]
+    missing = synthesis.get("missing") or ()
+    told["missing"] = list(missing[:MOST_ROWS])
+    told["left_out"] = max(0, len(dissent) - MOST_ROWS) + max(0, len(missing) - MOST_ROWS)
+    return told if synthesis else {}
+
+
+def _supporters(supporters: Sequence[Mapping[str, Any]], names: Words) -> list[list[Any]]:
+    """Return specialist, weight, how many findings and what evidence; the findings of one specialist are added up."""
+    by_name: dict[str, list[Any]] = {}
+    for one in supporters:
+        row = by_name.setdefault(str(one.get("specialist")), [0.0, 0, []])
+        row[0] += one.get("weight") or 0.0
+        row[1] += 1
+        row[2] += [_evidence(said) for said in one.get("evidence") or ()][: max(0, 5 - len(row[2]))]
+    ranked = sorted(by_name.items(), key=lambda pair: (-pair[1][0], pair[0]))
+    return [[names.number(name), short(weight), count, said] for name, (weight, count, said) in ranked[:MOST_ROWS]]
+
+
+def _counted(specialists: Sequence[str]) -> str:
+    """Return names once each, with how often they stand there."""
+    counts = Counter(specialists).most_common(12)
+    more = len(set(specialists)) - len(counts)
+    named = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in counts)
+    return f"{named} and {more} more" if more else named
+
+
+def _evidence(said: Any) -> str:
+    if not isinstance(said, dict):
+        return str(said)
+    line = f", line {said['line']}" if said.get("line") else ""
+    quote = f": “{said['quote']}”" if said.get("quote") else ""
+    return f"{said.get('source', '')}{line}{quote}"
+
+
+def _weights(
+    weights: Sequence[Mapping[str, Any]], subtasks: Sequence[Mapping[str, Any]], names: Words
+) -> dict[str, Any]:
+    """Return the weights as columns, or only the authorities where all else follows from the subtasks' confidences."""
+    found = [(one["specialist"], one["confidence"]) for one in subtasks if one.get("confidence") is not None]
+    told = [(one.get("specialist"), one.get("confidence")) for one in weights]
+    authority = {str(one.get("specialist")): one.get("authority") for one in weights}
+    is_plain = found == told and all(authority[str(one.get("specialist"))] == one.get("authority") for one in weights)
+    if is_plain and not any(one.get("question_id") for one in weights):
+        products = [(confidence or 0.0) * (authority[str(name)] or 0.0) for name, confidence in told]
+        whole = math.fsum(products)
+        if whole and all(
+            abs(p / whole - (one.get("weight") or 0.0)) < 1e-6 for p, one in zip(products, weights, strict=True)
+        ):
+            return {"authority": [[names.number(name), value] for name, value in authority.items()]}
+    return {
+        "specialist": [names.number(str(one.get("specialist"))) for one in weights],
+        "question": [names.number(str(one.get("question_id") or "")) for one in weights],
+        **{key: [short(one.get(key)) for one in weights] for key in ("confidence", "authority", "weight")},
+    }
