@@ -6,7 +6,7 @@ from concertino.nodes.synthesis.degradation import Outcome, parts, status
 from concertino.nodes.synthesis.result import Calibration, Claim, Dissent, Missing, MissingImpact, Synthesis
 from concertino.nodes.synthesis.synthesis import synthesize
 from concertino.nodes.synthesis.track_record import TrackRecord
-from concertino.nodes.synthesis.vetoes import Veto
+from concertino.nodes.synthesis.vetoes import Consent, Veto
 
 __all__ = [
     "AUTHORITY_WEIGHTS",
@@ -14,6 +14,7 @@ __all__ = [
     "Authority",
     "Calibration",
     "Claim",
+    "Consent",
     "Dissent",
     "Missing",
     "MissingImpact",
