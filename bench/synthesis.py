@@ -14,7 +14,7 @@ import random
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -33,6 +33,9 @@ BOTH = ("all sources", "panel of 3", "panel of 5", *SUSPICIOUS)
 """Scenarios that are tried with and without unsettled answers on record."""
 
 
+Figure = Callable[[Sequence[tuple[str, float, bool]]], float]
+
+
 class Table:
     """Outcomes by set, scenario and whether everything was recorded."""
 
@@ -42,10 +45,10 @@ class Table:
             task = outcome.task
             self.outcomes[task.name, task.scenario, task.records_all].append(outcome)
 
-    def mean(self, figure, way: str, scenario: str, name: str, *, all_: bool = True) -> float:
+    def mean(self, figure: Figure, way: str, scenario: str, name: str, *, all_: bool = True) -> float:
         return statistics.mean(figure(one.found[way]) for one in self.outcomes[name, scenario, all_])
 
-    def means(self, figure, way: str, scenario: str, *, all_: bool = True) -> dict[str, float]:
+    def means(self, figure: Figure, way: str, scenario: str, *, all_: bool = True) -> dict[str, float]:
         return {name: self.mean(figure, way, scenario, name, all_=all_) for name in CATEGORICAL}
 
 
@@ -131,7 +134,7 @@ def sets(table: Table) -> Iterator[str]:
             if not table.outcomes[CATEGORICAL[0], scenario, all_]:
                 continue
             yield f"\n{scenario}, {'recorded' if all_ else 'settled only'}: accuracy by set | mean accuracy, ECE, Brier, confidence minus accuracy"
-            for way in (LEARNED, *BASELINES):
+            for way in table.outcomes[CATEGORICAL[0], scenario, all_][0].found:
                 by_set = table.means(accuracy, way, scenario, all_=all_)
                 others = [
                     statistics.mean(table.means(figure, way, scenario, all_=all_).values())
@@ -153,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures learned synthesis.")
     parser.add_argument("--histories", type=int, default=HISTORIES)
     parser.add_argument("--data", type=Path, default=synthesis_data.FOLDER, help="folder of the development sets")
+    parser.add_argument("--processes", type=int, default=None, help="as many as there are cores, where left out")
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     asked = parser.parse_args()
     synthesis_data.FOLDER = asked.data
@@ -166,7 +170,7 @@ def main() -> None:
         for scenario in SCENARIOS
         for all_ in ((True, False) if scenario in BOTH and name in CATEGORICAL else (True,))
     ]
-    with Pool() as pool:
+    with Pool(asked.processes) as pool:
         outcomes = pool.map(run, tasks, chunksize=4)
     table = Table(outcomes)
     found = list(rows(table))

@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -90,7 +91,7 @@ class TrackRecord:
         self._truths: dict[str, Truth] = {}
         self._tallies: dict[str, tuple[float, float]] | None = None
         self.revision = 0
-        """Rises with every change; what was worked out from an older revision is stale."""
+        """Rises with every change but new answers to unsettled questions; what was worked out from an older one is stale."""
 
     def __len__(self) -> int:
         """Return the number of answers."""
@@ -161,18 +162,23 @@ class TrackRecord:
         """Return a record of its own with the same answers and truths."""
         return self.merged(TrackRecord(half_life=self.half_life))
 
-    def remembered(self) -> Iterator[tuple[Truth | None, tuple[Answer, ...], float]]:
-        """Yield every question with its truth, if it has one, its answers and how much of it is remembered, 0-1.
+    @property
+    def unsettled(self) -> int:
+        """Return how many questions are not settled."""
+        return len(self._answers) - len(self._truths)
 
-        Settled questions come first, in the order of settling.
+    def remembered(self, *, unsettled: int) -> Iterator[tuple[Truth | None, tuple[Answer, ...], float]]:
+        """Yield questions with their truth, if they have one, their answers and how much is remembered of them, 0-1.
+
+        Settled questions come first, in the order of settling, then the first `unsettled` others, in the order of their answers.
         """
         count = len(self._truths)
         for n, (question_id, truth) in enumerate(self._truths.items(), 1):
             weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
             yield truth, tuple(self._answers[question_id].values()), weight
-        for question_id, answers in self._answers.items():
-            if question_id not in self._truths:
-                yield None, tuple(answers.values()), 1.0
+        rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
+        for answers in islice(rest, unsettled):
+            yield None, tuple(answers.values()), 1.0
 
     def forgotten(self, *, keep: int) -> TrackRecord:
         """Return a record without the settled questions before the latest `keep`; the unsettled stay.
@@ -289,8 +295,11 @@ class TrackRecord:
         return record
 
     def _put(self, answer: Answer) -> None:
-        self._answers.setdefault(answer.question_id, {})[answer.specialist] = answer
-        self._changed()
+        answers = self._answers.setdefault(answer.question_id, {})
+        is_new = answer.specialist not in answers
+        answers[answer.specialist] = answer
+        if not is_new or answer.question_id in self._truths:
+            self._changed()
 
     def _changed(self) -> None:
         self._tallies = None
@@ -300,7 +309,7 @@ class TrackRecord:
         """Return right and settled answers by specialist, counted anew after a change."""
         if self._tallies is None:
             self._tallies = {}
-            for truth, answers, weight in self.remembered():
+            for truth, answers, weight in self.remembered(unsettled=0):
                 for answer in answers:
                     if truth is not None and answer.output is not None:
                         right, settled = self._tallies.get(answer.specialist, (0.0, 0.0))

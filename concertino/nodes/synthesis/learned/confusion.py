@@ -49,7 +49,7 @@ class Confusions:
         for said in case.said:
             rows = [list(row) for row in self.counts[said.source]]
             rows[case.truth][said.option] -= case.weight * said.part
-            own[said.source] = self._logs(rows)
+            own[said.source] = self.logs_of(rows)
         scores = self._scores(case, own)
         scores[case.truth] += math.log((self.true[case.truth] - case.weight) / self.true[case.truth])
         return scores
@@ -65,7 +65,8 @@ class Confusions:
         # An option that history does not know cannot be judged by its habits: it gets what the least likely one gets.
         return scores + [min(scores)] * (case.options - size)
 
-    def _logs(self, counts: Rows) -> Rows:
+    def logs_of(self, counts: Rows) -> Rows:
+        """Return a source's shrunk matrix as logarithms."""
         size = len(self.true)
         answers = sum(map(sum, counts))
         right = sum(counts[i][i] for i in range(size))
@@ -119,7 +120,7 @@ def fit_confusions(
         for i, row in enumerate(sums)
     ]
     bare = Confusions(counts, {}, panel, [[math.log(p) for p in row] for row in panel], accuracy, true)
-    logs = {name: bare._logs(rows) for name, rows in counts.items()}
+    logs = {name: bare.logs_of(rows) for name, rows in counts.items()}
     return Confusions(counts, logs, panel, bare.panel_logs, accuracy, true)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -14,6 +14,7 @@ from concertino.nodes.synthesis.learned.labels import LabelModel, Pooled
 from concertino.nodes.synthesis.learned.memory import Memory, estimate, items_of
 from concertino.nodes.synthesis.learned.numeric import NumberModel
 from concertino.nodes.synthesis.learned.rankings import Ranking, RankingModel, are_rankings
+from concertino.nodes.synthesis.learned.suspects import Change
 from concertino.nodes.synthesis.learned.worth import worth_of_one_more
 from concertino.nodes.synthesis.result import Claim, Dissent, Interval, Learned, Method, Option, Support, Worth
 
@@ -127,7 +128,10 @@ class Lesson:
             settled=len(model.replayed),
             ways=dict(model.rules),
             interval=Interval(low=fused.low, high=fused.high),
-            warnings=_strangers([voice.specialist for voice in voices if voice.specialist not in model.sources]),
+            warnings=(
+                *_left_out(model.changed, {voice.specialist for voice in voices}),
+                *_strangers([v.specialist for v in voices if v.specialist not in model.heard]),
+            ),
         )
         claim = _claim(
             ballot,
@@ -242,17 +246,21 @@ def _switches(model: LabelModel, asked: Asked, pooled: Pooled, winner: str, riva
 
 def _warnings(model: LabelModel, names: Sequence[str], voices: Sequence[Voice]) -> tuple[str, ...]:
     present: Mapping[str, str] = {voice.specialist: name for voice, name in zip(voices, names, strict=True)}
-    found = [
-        f"{change.source} is left out: {change.agreed:.0%} of the others used to agree with it, "
-        f"{change.agrees:.0%} in its last {change.answers} unsettled answers"
-        for change in model.suspects.changed
-        if change.source in present
-    ]
+    found = list(_left_out(model.suspects.changed, present.keys()))
     for group in model.suspects.copies:
         here = sorted(group & present.keys())
         if len(here) > 1 and len({present[name] for name in here}) < len(here):
             found.append(f"{', '.join(here)} agree more than their skill explains: where they do they share one voice")
     return (*found, *_strangers(sorted(present.keys() - model.suspects.heard)))
+
+
+def _left_out(changed: Sequence[Change], present: Set[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{change.source} is left out: its agreement with the others fell from {change.agreed:.0%} in settled answers "
+        f"to {change.agrees:.0%} in {change.answers} later ones"
+        for change in changed
+        if change.source in present
+    )
 
 
 def _strangers(names: Sequence[str]) -> tuple[str, ...]:

@@ -24,16 +24,16 @@ PRIOR: Mapping[str, float] = {
     "formula": 1.0,
     "log odds": 2.0,
     "norm 2": 3.0,
-    "norm 2, common errors": 1.0,
+    "norm 2, common errors": 3.0,
     "norm 4": 0.5,
-    "best single": 0.5,
+    "best single": 1.0,
     "confusions": 1.0,
     "log odds, unsettled": 2.0,
     "norm 2, unsettled": 3.0,
     "confusions, unsettled": 1.0,
 }
 """How far each way is believed before anything is settled. Chosen by hand, the same for everybody."""
-FORMULA_PRIOR, FORMULA_QUESTIONS = 10.0, 4.0
+FORMULA_PRIOR, FORMULA_QUESTIONS = 3.0, 4.0
 """The formula's prior is higher by FORMULA_PRIOR · q / (q + settled): with a short history hierarchy prevails. Chosen by hand."""
 UNSETTLED = 1_500
 """At most so many unsettled questions are learned from, the latest."""

@@ -15,7 +15,7 @@ from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis.authority import resolve
 from concertino.nodes.synthesis.ballot import canonical, kind
 from concertino.nodes.synthesis.learned.cases import Asked, Reply, stated
-from concertino.nodes.synthesis.learned.labels import LabelModel, Replayed, fit_labels
+from concertino.nodes.synthesis.learned.labels import UNSETTLED, LabelModel, Replayed, fit_labels
 from concertino.nodes.synthesis.learned.numeric import NumberModel, fit_numbers
 from concertino.nodes.synthesis.learned.quantities import Estimate, Sum, is_relative
 from concertino.nodes.synthesis.learned.rankings import (
@@ -32,6 +32,8 @@ from concertino.nodes.synthesis.track_record import TrackRecord
 REFIT_QUESTIONS = 8
 """From so many different questions in one call on, its own answers are learned from, too: they are unsettled history."""
 LABELS = frozenset({"string", "boolean", "list"})
+BLOCK = 1.15
+"""Chosen by hand."""
 ANY = "*"
 """Stands for every field of one kind, where a field has no history of its own."""
 
@@ -151,21 +153,26 @@ class Memory:
         return fit_labels(settled, unsettled)
 
     def _fit_numbers(self, leaves: Sequence[_Leaf]) -> NumberModel | None:
-        settled = [leaf for leaf in leaves if _is_number(leaf.truth)]
-        values = [float(one.value) for leaf in settled for one in leaf.said if _is_number(one.value)]
-        relative = is_relative([float(leaf.truth) for leaf in settled if _is_number(leaf.truth)], values)
-        sums: list[Sum] = []
-        for leaf in settled:
+        truths = [float(leaf.truth) for leaf in leaves if _is_number(leaf.truth)]
+        values = [float(one.value) for leaf in leaves for one in leaf.said if _is_number(one.value)]
+        relative = is_relative(truths, values)
+        settled: list[Sum] = []
+        unsettled: list[Sum] = []
+        for leaf in leaves:
             estimates = tuple(
                 estimate(one.source, float(one.value), one.confidence, one.authority, relative=relative)
                 for one in leaf.said
                 if _is_number(one.value)
             )
-            if estimates and _is_number(leaf.truth):
+            if not estimates:
+                continue
+            if leaf.truth is None:
+                unsettled.append(Sum(leaf.question_id, estimates))
+            elif _is_number(leaf.truth):
                 raw = float(leaf.truth)
                 truth = math.log(raw) if relative else raw
-                sums.append(Sum(leaf.question_id, estimates, truth, leaf.tolerance, raw, leaf.weight))
-        return fit_numbers(sums, relative=relative) if sums else None
+                settled.append(Sum(leaf.question_id, estimates, truth, leaf.tolerance, raw, leaf.weight))
+        return fit_numbers(settled, unsettled[-UNSETTLED:], relative=relative) if settled else None
 
     def _fit_rankings(self, leaves: Sequence[_Leaf]) -> RankingModel | None:
         settled: list[SettledRanking] = []
@@ -188,7 +195,8 @@ class Memory:
 def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = ()) -> Memory | None:
     """Return what a record teaches; `None` where nothing in it is settled.
 
-    Every revision of a record is learned from once. Where `findings` answer `REFIT_QUESTIONS` or more different questions, they
+    Every revision of a record is learned from once. Unsettled answers come in without a new revision and are learned from in
+    blocks, each `BLOCK` larger than the last, so that a record that grows with every run is not learned anew with every run. Where `findings` answer `REFIT_QUESTIONS` or more different questions, they
     count as further unsettled answers, and the models are this call's own.
 
     Args:
@@ -204,16 +212,17 @@ def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = 
         for finding in findings:
             if finding.question_id is not None and finding.specialist is not None:
                 more.record(finding)
-        return Memory(_leaves(more, default), default)
+        return Memory(_leaves(more, default, unsettled=more.unsettled), default)
     known = _learned.setdefault(record, {})
-    key = (record.revision, default)
+    unsettled = _block(record.unsettled)
+    key = (record.revision, unsettled, default)
     if key not in known:
         known.clear()
-        known[key] = Memory(_leaves(record, default), default)
+        known[key] = Memory(_leaves(record, default, unsettled=unsettled), default)
     return known[key]
 
 
-_learned: WeakKeyDictionary[TrackRecord, dict[tuple[int, float], Memory]] = WeakKeyDictionary()
+_learned: WeakKeyDictionary[TrackRecord, dict[tuple[int, int, float], Memory]] = WeakKeyDictionary()
 
 
 def estimate(source: str, value: float, confidence: float, authority: float, *, relative: bool) -> Estimate:
@@ -229,9 +238,17 @@ def items_of(value: JsonValue) -> tuple[str, ...] | None:
     return items if len(set(items)) == len(items) else None
 
 
-def _leaves(record: TrackRecord, default: float) -> dict[str, list[_Leaf]]:
+def _block(questions: int) -> int:
+    """Return the largest block of unsettled questions that is complete; the latest question may still be being answered."""
+    size = 0
+    while (larger := max(size + 8, int(size * BLOCK))) < questions:
+        size = larger
+    return size
+
+
+def _leaves(record: TrackRecord, default: float, *, unsettled: int) -> dict[str, list[_Leaf]]:
     found: dict[str, list[_Leaf]] = {}
-    for truth, answers, weight in record.remembered():
+    for truth, answers, weight in record.remembered(unsettled=unsettled):
         leaves: dict[str, _Leaf] = {}
         domain = next((answer.domain for answer in answers if answer.domain is not None), None)
         question_id = answers[0].question_id

@@ -9,17 +9,16 @@ value is the weighted mean of theirs. Its own errors on the past, in units of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import median
 from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import log_odds, sigmoid
-from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Source, Sum
+from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum
+from concertino.nodes.synthesis.learned.rules import RULES, Sources, heard, scale_of, source_of
+from concertino.nodes.synthesis.learned.suspects import Change, Number, find_strayed
 
 CAUTION = 0.5
-ECHO = 0.2
-"""How much errors are shared; a hand-chosen constant, since its size cancels in the past errors' ratios."""
 PRIOR: Mapping[str, float] = {
     "formula": 1.0,
     "mean": 1.0,
@@ -36,8 +35,6 @@ PRIOR_ERRORS = 2.0
 """How many past errors a Laplace distribution of the same mean is worth. All chosen by hand."""
 PRECISIONS = (1.0, 10.0, 4.0)
 """Of the Normal priors around intercept 0, slope 1 on the errors' probability and slope 0 on stated confidence."""
-
-Sources = Mapping[str | None, Source]
 
 
 class Replay(NamedTuple):
@@ -84,9 +81,19 @@ class NumberModel:
     tolerance: float | None
     """The past's tolerance where all settled questions had the same."""
     replayed: tuple[Replay, ...]
+    changed: tuple[Change, ...] = ()
+    """Sources that are left out."""
+
+    @property
+    def heard(self) -> Set[str | None]:
+        """Return whoever is known: the sources, and the changed ones."""
+        return self.sources.keys() | {change.source for change in self.changed}
 
     def pool(self, estimates: Sequence[Estimate], *, tolerance: float | None = None) -> Fused:
         """Return the merged value; `tolerance` in its own unit, by default the past's common one."""
+        given = estimates
+        out = {change.source for change in self.changed}
+        estimates = heard([one for one in estimates if one.source not in out] or estimates, self.sources)
         value = sum(weight * RULES[name](estimates, self.sources) for name, weight in self.rules.items())
         scale = scale_of(estimates, self.sources)
         reach = _quantile(self.ratios, 0.8) * scale
@@ -98,22 +105,37 @@ class NumberModel:
             chance = _chance(self.ratios, _reach(value, within, relative=self.relative) / scale)
             confidence = sigmoid(_linked(self.link, chance, away))
         undo = math.exp if self.relative else float
-        weights = [1 / _of(self.sources, one).error ** 2 for one in estimates]
-        total = sum(weights)
+        weights = {one.source: one.part / source_of(self.sources, one).error ** 2 for one in estimates}
+        total = sum(weights.get(one.source, 0.0) for one in given)
         return Fused(
             undo(value),
             undo(value - reach),
             undo(value + reach),
             confidence,
-            tuple(weight / total for weight in weights),
+            tuple(weights.get(one.source, 0.0) / total for one in given),
         )
 
 
-def fit_numbers(settled: Sequence[Sum], *, relative: bool) -> NumberModel:
-    """Return the model of at least one settled question with at least one estimate."""
+def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relative: bool) -> NumberModel:
+    """Return the model of at least one settled question with at least one estimate.
+
+    Unsettled questions only show who changed; a source that did is left out, here and when its number is merged.
+    """
+    changed = find_strayed([_numbers(one) for one in settled], [_numbers(one) for one in unsettled])
+    out = {change.source for change in changed}
+    if out:
+        kept = [
+            one._replace(estimates=tuple(estimate for estimate in one.estimates if estimate.source not in out))
+            for one in settled
+        ]
+        settled = [one for one in kept if one.estimates] or settled
     errors = Errors(settled)
     without = {truth: errors.sources(without=truth) for truth in errors.groups}
-    tries = {name: [rule(one.estimates, without[one.truth]) for one in settled] for name, rule in RULES.items()}
+    given = [heard(one.estimates, without[one.truth]) for one in settled]
+    tries = {
+        name: [rule(estimates, without[one.truth]) for one, estimates in zip(settled, given, strict=True)]
+        for name, rule in RULES.items()
+    }
     shares = [one.weight / len(errors.groups[one.truth]) for one in settled]
     whole = sum(shares)
     misses = {
@@ -128,7 +150,7 @@ def fit_numbers(settled: Sequence[Sum], *, relative: bool) -> NumberModel:
     }
     rules = {name: weight / sum(raw.values()) for name, weight in raw.items()}
     merged = [sum(rules[name] * tries[name][n] for name in rules) for n in range(len(settled))]
-    scales = [scale_of(one.estimates, without[one.truth]) for one in settled]
+    scales = [scale_of(estimates, without[one.truth]) for one, estimates in zip(settled, given, strict=True)]
     ratios = sorted(
         max(abs(value - one.truth) / scale, 1e-6) for value, one, scale in zip(merged, settled, scales, strict=True)
     )
@@ -167,89 +189,12 @@ def fit_numbers(settled: Sequence[Sum], *, relative: bool) -> NumberModel:
         base=base,
         tolerance=same,
         replayed=replayed,
+        changed=changed,
     )
 
 
-def scale_of(estimates: Sequence[Estimate], sources: Sources) -> float:
-    """Return the unit in which errors on this question are measured: expected standard error plus disagreement.
-
-    The first is that of the precision-weighted mean of voices that echo (see `tempering`), so fewer voices make it larger; the
-    second is the weighted mean distance of the debiased estimates from their median.
-    """
-    count = len(estimates)
-    expected = math.sqrt((1 + (count - 1) * ECHO) / sum(_of(sources, one).error ** -2 for one in estimates))
-    values = [one.value - _of(sources, one).bias for one in estimates]
-    weights = [1 / _of(sources, one).error for one in estimates]
-    middle = _weighted_median(values, weights)
-    return expected + sum(weight * abs(value - middle) for value, weight in zip(values, weights, strict=True)) / sum(
-        weights
-    )
-
-
-def _of(sources: Sources, one: Estimate) -> Source:
-    return sources.get(one.source) or sources[None]
-
-
-def _formula(estimates: Sequence[Estimate], sources: Sources) -> float:
-    total = sum(one.vote for one in estimates)
-    return sum(one.value * one.vote for one in estimates) / total if total else _mean(estimates, sources)
-
-
-def _mean(estimates: Sequence[Estimate], sources: Sources) -> float:
-    return sum(one.value for one in estimates) / len(estimates)
-
-
-def _median(estimates: Sequence[Estimate], sources: Sources) -> float:
-    return median(one.value for one in estimates)
-
-
-def _debiased_mean(estimates: Sequence[Estimate], sources: Sources) -> float:
-    return sum(one.value - _of(sources, one).bias for one in estimates) / len(estimates)
-
-
-def _precision(estimates: Sequence[Estimate], sources: Sources) -> float:
-    weights = [1 / (_of(sources, one).error + abs(_of(sources, one).bias)) ** 2 for one in estimates]
-    return sum(one.value * weight for one, weight in zip(estimates, weights, strict=True)) / sum(weights)
-
-
-def _debiased_precision(estimates: Sequence[Estimate], sources: Sources) -> float:
-    weights = [1 / _of(sources, one).error ** 2 for one in estimates]
-    values = [one.value - _of(sources, one).bias for one in estimates]
-    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
-
-
-def _robust(estimates: Sequence[Estimate], sources: Sources) -> float:
-    values = [one.value - _of(sources, one).bias for one in estimates]
-    return _weighted_median(values, [1 / _of(sources, one).error for one in estimates])
-
-
-def _best(estimates: Sequence[Estimate], sources: Sources) -> float:
-    best = min(estimates, key=lambda one: _of(sources, one).error)
-    return best.value - _of(sources, best).bias
-
-
-RULES: Mapping[str, Callable[[Sequence[Estimate], Sources], float]] = {
-    "formula": _formula,
-    "mean": _mean,
-    "median": _median,
-    "debiased mean": _debiased_mean,
-    "precision": _precision,
-    "debiased precision": _debiased_precision,
-    "robust": _robust,
-    "best single": _best,
-}
-
-
-def _weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
-    ranked = sorted(zip(values, weights, strict=True))
-    half, below = sum(weights) / 2, 0.0
-    for n, (value, weight) in enumerate(ranked):
-        below += weight
-        if below > half * (1 + 1e-12):
-            return value
-        if below >= half * (1 - 1e-12) and n + 1 < len(ranked):
-            return (value + ranked[n + 1][0]) / 2
-    return ranked[-1][0]
+def _numbers(one: Sum) -> list[Number]:
+    return [Number(estimate.source, estimate.value) for estimate in one.estimates]
 
 
 def _stated(estimates: Sequence[Estimate]) -> float:

@@ -16,6 +16,8 @@ SPAN = 20.0
 """Largest over smallest truth from which errors are taken as relative. Chosen by hand."""
 BIAS_QUESTIONS, ERROR_QUESTIONS = 3.0, 3.0
 """How many questions the panel's bias and its error are worth as prior of a source's. Chosen by hand."""
+STRANGER = 2.0
+"""How much larger than usual a stranger's errors are taken to be. Chosen by hand."""
 PANEL_QUESTIONS = 2.0
 """How many questions the absence of a common bias is worth."""
 
@@ -28,10 +30,11 @@ class Estimate(NamedTuple):
     stated: float
     vote: float
     """Confidence times authority."""
+    part: float = 1.0
+    """How much of a voice it is, 0-1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(NamedTuple):
     """One question about a number."""
 
     question_id: str
@@ -108,7 +111,7 @@ class Errors:
             name: Source(bias[name], (tally.size + ERROR_QUESTIONS * usual) / (tally.count + ERROR_QUESTIONS))
             for name, tally in sizes.items()
         }
-        found[None] = Source(common, 1.5 * usual)
+        found[None] = Source(common, STRANGER * usual)
         return found
 
 

@@ -21,8 +21,8 @@ from concertino.nodes.synthesis.learned.cases import Case, log_odds, sigmoid
 SLOPE = 0.4
 SLOPE_SOURCES = 2.0
 """The expected slope, worth so many sources: language models overstate, so less than 1. Chosen by hand."""
-SLOPE_VARIANCE = 0.1
-VARIANCE = 0.6
+SLOPE_VARIANCE = 0.5
+VARIANCE = 1.0
 VARIANCE_SOURCES = 3.0
 """The expected variance between sources in log odds, worth so many of them. Chosen by hand."""
 MEAN = 1.0

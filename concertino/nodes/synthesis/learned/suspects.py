@@ -17,6 +17,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import median
+from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import Asked, Case
 
@@ -35,6 +37,13 @@ STRANGERS_ECHO = 0.5
 knows that they are independent."""
 VARIANCE, VARIANCE_ANSWERS = 0.1, 4.0
 """Expected variance of agreement, worth so many answers: a few equal values are no proof of constancy."""
+
+
+class Number(NamedTuple):
+    """One source's number."""
+
+    source: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,17 @@ class Suspects:
 
 def find_changed(settled: Sequence[Asked], unsettled: Sequence[Asked]) -> tuple[Change, ...]:
     """Return who no longer agrees with the others as it did while answers were settled."""
-    before, since = _agreements(settled), _agreements(unsettled)
+    return _fallen(_agreements(settled), _agreements(unsettled))
+
+
+def find_strayed(settled: Sequence[Sequence[Number]], unsettled: Sequence[Sequence[Number]]) -> tuple[Change, ...]:
+    """Return who no longer names numbers near the others', by question: `agreed` and `agrees` are then closeness, 0-1."""
+    return _fallen(_closenesses(settled), _closenesses(unsettled))
+
+
+def _fallen(
+    before: dict[str, list[tuple[float, float]]], since: dict[str, list[tuple[float, float]]]
+) -> tuple[Change, ...]:
     found: list[Change] = []
     for source in sorted(before.keys() & since.keys()):
         old, new = before[source], since[source]
@@ -93,6 +112,23 @@ def find_changed(settled: Sequence[Asked], unsettled: Sequence[Asked]) -> tuple[
             agreed, agrees = (sum(part for part, _ in some) / len(some) for some in (old, new))
             found.append(Change(source, agreed, agrees, len(new)))
     return tuple(found)
+
+
+def _closenesses(questions: Sequence[Sequence[Number]]) -> dict[str, list[tuple[float, float]]]:
+    """Return, by source, 1 / (1 + distance), the distance to the median in units of the usual one, and its lead."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for numbers in questions:
+        if len(numbers) < 3:
+            continue
+        middle = median(number.value for number in numbers)
+        usual = median(abs(number.value - middle) for number in numbers)
+        if usual == 0:
+            continue
+        near = [1 / (1 + abs(number.value - middle) / usual) for number in numbers]
+        average = sum(near) / len(near)
+        for number, value in zip(numbers, near, strict=True):
+            found[number.source].append((value, value - average))
+    return found
 
 
 def _agreements(questions: Sequence[Asked]) -> dict[str, list[tuple[float, float]]]:
