@@ -3,6 +3,8 @@
 from concertino.nodes.synthesis.authority import AUTHORITY_WEIGHTS, Authorities, Authority
 from concertino.nodes.synthesis.ballot import TextMerger, WeightedText
 from concertino.nodes.synthesis.degradation import Outcome, parts, status
+from concertino.nodes.synthesis.learned.report import RecordReport, report_on
+from concertino.nodes.synthesis.learned.worth import worth_of_one_more
 from concertino.nodes.synthesis.result import Calibration, Claim, Dissent, Missing, MissingImpact, Synthesis
 from concertino.nodes.synthesis.synthesis import synthesize
 from concertino.nodes.synthesis.track_record import TrackRecord
@@ -19,12 +21,15 @@ __all__ = [
     "Missing",
     "MissingImpact",
     "Outcome",
+    "RecordReport",
     "Synthesis",
     "TextMerger",
     "TrackRecord",
     "Veto",
     "WeightedText",
     "parts",
+    "report_on",
     "status",
     "synthesize",
+    "worth_of_one_more",
 ]

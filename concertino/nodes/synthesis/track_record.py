@@ -154,9 +154,9 @@ class TrackRecord:
         return prior if settled == 0 else (prior * PRIOR_ANSWERS + right) / (PRIOR_ANSWERS + settled)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether anything is settled."""
-        return bool(self._truths)
+    def settled(self) -> int:
+        """Return how many questions are settled."""
+        return len(self._truths)
 
     def copy(self) -> TrackRecord:
         """Return a record of its own with the same answers and truths."""

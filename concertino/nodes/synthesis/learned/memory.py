@@ -71,7 +71,7 @@ class Memory:
 
     def labels(self, path: str) -> LabelModel | None:
         """Return the model for labels in this field, else in all fields, else `None`."""
-        own = self._own_labels(path)
+        own = self.own_labels(path)
         if own is None and len(self.leaves) > 1:
             if ANY not in self._labels:
                 self._labels[ANY] = self._fit_labels(self._everything())
@@ -98,7 +98,7 @@ class Memory:
         """Return every settled question of every field, as it would have been answered without its truth."""
         found: list[Replayed] = []
         for path in self.leaves:
-            labels, numbers = self._own_labels(path), self.numbers(path)
+            labels, numbers = self.own_labels(path), self.numbers(path)
             found += labels.replayed if labels is not None else ()
             found += (
                 (Replayed(one.question_id, one.confidence, one.right) for one in numbers.replayed) if numbers else ()
@@ -124,7 +124,8 @@ class Memory:
             )
         return whole.values()
 
-    def _own_labels(self, path: str) -> LabelModel | None:
+    def own_labels(self, path: str) -> LabelModel | None:
+        """Return the model for labels in this field, else `None`."""
         if path not in self._labels:
             self._labels[path] = self._fit_labels(self.leaves.get(path, ()))
         return self._labels[path]
@@ -204,7 +205,7 @@ def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = 
         default: Authority of whoever nobody has ranked, 0-1.
         findings: What is about to be merged.
     """
-    if not record.is_settled:
+    if not record.settled:
         return None
     questions = {finding.question_id for finding in findings if finding.question_id is not None}
     if len(questions) >= REFIT_QUESTIONS:
