@@ -13,6 +13,7 @@ from concertino.nodes.synthesis.learned.cases import Asked, Reply
 from concertino.nodes.synthesis.learned.labels import LabelModel, Pooled
 from concertino.nodes.synthesis.learned.memory import Memory, estimate, items_of
 from concertino.nodes.synthesis.learned.numeric import NumberModel
+from concertino.nodes.synthesis.learned.quantities import LARGEST
 from concertino.nodes.synthesis.learned.rankings import Ranking, RankingModel, are_rankings
 from concertino.nodes.synthesis.learned.suspects import Change
 from concertino.nodes.synthesis.learned.worth import worth_of_one_more
@@ -115,7 +116,7 @@ class Lesson:
     def _number(self, ballot: Ballot, model: NumberModel) -> Decision | None:
         voices = ballot.voices
         values = [float(voice.value) for voice in voices if isinstance(voice.value, int | float)]
-        if model.relative and min(values) <= 0:
+        if (model.relative and min(values) <= 0) or max(map(abs, values)) > LARGEST:
             return None
         estimates = [
             estimate(voice.specialist, value, voice.confidence, voice.standing, relative=model.relative)

@@ -17,7 +17,7 @@ from concertino.nodes.synthesis.ballot import canonical, kind
 from concertino.nodes.synthesis.learned.cases import Asked, Reply, stated
 from concertino.nodes.synthesis.learned.labels import UNSETTLED, LabelModel, Replayed, fit_labels
 from concertino.nodes.synthesis.learned.numeric import NumberModel, fit_numbers
-from concertino.nodes.synthesis.learned.quantities import Estimate, Sum, is_relative
+from concertino.nodes.synthesis.learned.quantities import LARGEST, Estimate, Sum, is_relative
 from concertino.nodes.synthesis.learned.rankings import (
     Ranking,
     RankingModel,
@@ -279,4 +279,4 @@ def _flat(value: JsonValue, path: str) -> Iterator[tuple[str, JsonValue]]:
 
 
 def _is_number(value: JsonValue) -> TypeIs[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

@@ -104,7 +104,7 @@ class NumberModel:
         else:
             chance = _chance(self.ratios, _reach(value, within, relative=self.relative) / scale)
             confidence = sigmoid(_linked(self.link, chance, away))
-        undo = math.exp if self.relative else float
+        undo = raised if self.relative else float
         weights = {one.source: one.part / source_of(self.sources, one).error ** 2 for one in estimates}
         total = sum(weights.get(one.source, 0.0) for one in given)
         return Fused(
@@ -159,7 +159,7 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
     rows: list[tuple[float, float, float, bool]] = []
     bounds = [one.tolerance if one.tolerance is not None else 0.05 * abs(one.raw_truth) for one in settled]
     hits = [
-        abs((math.exp(value) if relative else value) - one.raw_truth) <= bound
+        abs((raised(value) if relative else value) - one.raw_truth) <= bound
         for value, one, bound in zip(merged, settled, bounds, strict=True)
     ]
     base = log_odds((sum(hits) + 1) / (len(hits) + 2))
@@ -193,6 +193,11 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
     )
 
 
+def raised(value: float) -> float:
+    """Return e to the power of `value`, at most about 1e304."""
+    return math.exp(min(700.0, value))
+
+
 def _numbers(one: Sum) -> list[Number]:
     return [Number(estimate.source, estimate.value) for estimate in one.estimates]
 
@@ -203,7 +208,7 @@ def _stated(estimates: Sequence[Estimate]) -> float:
 
 def _reach(value: float, tolerance: float, *, relative: bool) -> float:
     """Return the tolerance in the transformed unit."""
-    return math.log1p(tolerance / math.exp(value)) if relative else tolerance
+    return math.log1p(tolerance / max(raised(value), 1e-300)) if relative else tolerance
 
 
 def _chance(ratios: Sequence[float], ratio: float) -> float:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+LARGEST = 1e100
+"""Larger numbers are not learned from, nor merged by what was learned: their squares would overflow."""
 SPAN = 20.0
 """Largest over smallest truth from which errors are taken as relative. Chosen by hand."""
 BIAS_QUESTIONS, ERROR_QUESTIONS = 3.0, 3.0

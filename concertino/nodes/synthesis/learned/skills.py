@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from concertino.nodes.synthesis.authority import DEFAULT_AUTHORITY
 from concertino.nodes.synthesis.learned.cases import Case, log_odds, sigmoid
 
 SLOPE = 0.4
@@ -119,7 +120,7 @@ def fit_skills(
     is_sloped = spread > 1e-3
     right = sum(one.weight * one.right for answers in seen.values() for one in answers)
     levels = {name: _standing(standing[name]) for name in seen if name in standing}
-    middle = sum(levels.values()) / len(levels) if levels else 0.0
+    middle = sum(levels.values()) / len(levels) if levels else _standing(DEFAULT_AUTHORITY)
     lead = {name: levels.get(name, middle) - middle for name in seen}
 
     mean = log_odds(min(0.98, max(0.05, (1 + right) / (2 + total)))) if start is None else start.mean
