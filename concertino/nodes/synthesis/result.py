@@ -100,6 +100,14 @@ class Learned(_Frozen):
     """Sources that copy each other, changed, or have no history."""
 
 
+class Sentence(_Frozen):
+    """One sentence of a merged text."""
+
+    text: str
+    specialists: tuple[str, ...]
+    """Whose texts hold its words and figures, heaviest first; none where nobody's does."""
+
+
 class Claim(_Frozen):
     """One leaf of the answer and what it rests on."""
 
@@ -117,6 +125,8 @@ class Claim(_Frozen):
     """Whether rivals had the same weight, so that authority or order decided."""
     fallback: str | None = None
     """Why this claim is not a proper merge."""
+    sentences: tuple[Sentence, ...] = ()
+    """Of a text that a model merged: every sentence with its sources."""
     learned: Learned | None = None
     """How it was merged where a track record did it; `share`, `confidence` and weights are then the record's."""
 
