@@ -187,7 +187,8 @@ class MissingImpact(_Frozen):
     reason: str
     impact: str
     confidence_lost: Fraction
-    """How much higher the overall confidence would stand if nobody had expected this specialist to answer."""
+    """How much higher the overall confidence would stand if nobody had expected this specialist to answer; of learned claims,
+    how much higher it would stand, in expectation, had it answered."""
     could_flip: bool | None
     """Whether its vote at full confidence could have changed some voted claim; `None` where nothing was voted on."""
 

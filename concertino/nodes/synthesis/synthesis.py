@@ -274,7 +274,7 @@ def _impact(entry: Missing, authority: float, *, questions: Sequence[_Question],
 
     def unexpected(claim: Claim) -> float:
         rest = claim.authority - authority
-        if not touches(claim) or rest <= 0:
+        if not touches(claim) or rest <= 0 or claim.learned is not None:
             return claim.confidence
         return min(1.0, claim.confidence * claim.authority / rest)
 
@@ -291,6 +291,26 @@ def _impact(entry: Missing, authority: float, *, questions: Sequence[_Question],
             ]
             gaps.append(max(0.0, claim.confidence * claim.authority - max(rivals, default=0.0)))
     could_flip = authority >= min(gaps) if gaps else None
+    hearing = [
+        one
+        for claim in claims
+        if touches(claim) and claim.learned is not None
+        for one in claim.learned.worth
+        if one.specialist == entry.specialist
+    ]
+    if hearing:
+        gained = max(one.gain for one in hearing)
+        could_flip = any(one.could_flip for one in hearing)
+        said = f"hearing it would raise the probability of a right answer by {gained:.2g} in expectation"
+        return MissingImpact(
+            specialist=entry.specialist,
+            question_id=entry.question_id,
+            authority=authority,
+            reason=entry.reason,
+            impact=entry.impact or f"{said}; it could{' ' if could_flip else ' not '}turn the answer",
+            confidence_lost=gained,
+            could_flip=could_flip,
+        )
     if could_flip:
         effect = f"could have changed the answer: {min(gaps):.2g} of weight decides, {authority:.2g} is not heard"
     elif could_flip is None:

@@ -21,7 +21,7 @@ from concertino.nodes.synthesis.result import Claim, Dissent, Interval, Learned,
 
 SWITCHES = 3
 """At most so many supporters are tried as going over to the rival."""
-FAR = 3
+FAR = 2
 """At most so many distant numbers are listed."""
 
 
@@ -59,13 +59,15 @@ class Lesson:
         ranked = sorted(values, key=lambda name: -chances[name])
         winner = ranked[0]
         weights = _shares(pooled.weights)
+        second = chances[ranked[1]] if len(ranked) > 1 else 0.0
+        lead = math.log(chances[winner] / second) if second > 0 else math.inf
         switches = _switches(model, asked, pooled, winner, ranked[1]) if len(ranked) > 1 else ()
         learned = Learned(
             settled=len(model.replayed),
             ways={way.name: way.weight for way in model.ways},
             options=tuple(Option(answer=values[name], probability=_fraction(chances[name])) for name in ranked),
             voices_worth=pooled.voices / pooled.temperature if pooled.temperature > 0 else None,
-            worth=self._worth(model, asked, pooled, rival=ranked[1] if len(ranked) > 1 else None, winner=winner),
+            worth=self._worth(model, pooled, lead=lead),
             warnings=_warnings(model, names, voices),
         )
         claim = _claim(
@@ -91,27 +93,25 @@ class Lesson:
         )
         return Decision(values[winner], (claim,), dissent, _by_finding(voices, weights))
 
-    def _worth(
-        self, model: LabelModel, asked: Asked, pooled: Pooled, *, rival: str | None, winner: str
-    ) -> tuple[Worth, ...]:
-        found: list[Worth] = []
-        for name, authority in (*self.missing, (None, None)):
-            standing = 1.0 if authority is None else authority
-            source = name or "\x00"
-            skill = (
-                model.skills.log_odds(source, model.skills.centre, self.domain, standing) if name else model.skills.mean
+    def _worth(self, model: LabelModel, pooled: Pooled, *, lead: float) -> tuple[Worth, ...]:
+        """Return the worth of each missing specialist and of a stranger.
+
+        `lead` is the log ratio of the two likeliest answers; one vote for the second turns it where its weight, in this company,
+        is at least that. This is exact for log odds and near for the other ways.
+        """
+        skills = model.skills
+        people: list[tuple[str | None, float]] = [
+            (name, skills.log_odds(name, skills.centre, self.domain, authority)) for name, authority in self.missing
+        ]
+        t = max(pooled.temperature, 1e-6)
+        return tuple(
+            Worth(
+                specialist=name,
+                gain=_fraction(worth_of_one_more(pooled.probabilities, log_odds=z, temperature=t)),
+                could_flip=(z + model.spread) / t >= lead,
             )
-            flips = False
-            if rival is not None and name is not None:
-                more = Asked("", self.domain, (*asked.replies, Reply(source, rival, 0.9, standing)))
-                again = model.pool(more)
-                chances = dict(zip(again.labels, again.probabilities, strict=True))
-                flips = chances[rival] > chances[winner]
-            gain = worth_of_one_more(pooled.probabilities, log_odds=skill, temperature=pooled.temperature)
-            if rival is not None and name is None:
-                flips = gain > 0
-            found.append(Worth(specialist=name, gain=_fraction(gain), could_flip=flips))
-        return tuple(found)
+            for name, z in (*people, (None, skills.mean))
+        )
 
     def _number(self, ballot: Ballot, model: NumberModel) -> Decision | None:
         voices = ballot.voices

@@ -237,6 +237,8 @@ def _believed(
 
 def _parted(case: Case, asked: Asked, suspects: Suspects) -> Case:
     parts = suspects.parts([(reply.source, reply.label) for reply in asked.replies])
+    if all(part == 1.0 for part in parts):
+        return case
     return Case(
         case.question_id,
         case.domain,

@@ -69,8 +69,15 @@ class Suspects:
     heard: frozenset[str] = frozenset()
     """Sources that are known well enough to be judged; the others are strangers, and may all be one."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is suspected of anything."""
+        return not self.changed and not self.copies
+
     def parts(self, replies: Sequence[tuple[str, str]]) -> list[float]:
         """Return how much of a voice each (source, answer) is: 0 for the changed, a share for copies that agree."""
+        if self.is_quiet and all(source in self.heard for source, _ in replies):
+            return [1.0] * len(replies)
         out = {change.source for change in self.changed}
         group = {name: n for n, names in enumerate(self.copies) for name in names}
         sizes: dict[tuple[int, str], int] = defaultdict(int)
