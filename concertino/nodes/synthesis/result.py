@@ -68,8 +68,8 @@ class Worth(_Frozen):
     """`None` is one that nobody knows."""
     gain: Fraction
     """By how much it would raise the probability of the answer given, in expectation."""
-    could_flip: bool
-    """Whether its vote for the strongest rival would turn the answer."""
+    could_flip: bool | None
+    """Whether its vote for the strongest rival would turn the answer; `None` for numbers, which it would move."""
 
 
 class Interval(_Frozen):

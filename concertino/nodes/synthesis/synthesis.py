@@ -300,14 +300,15 @@ def _impact(entry: Missing, authority: float, *, questions: Sequence[_Question],
     ]
     if hearing:
         gained = max(one.gain for one in hearing)
-        could_flip = any(one.could_flip for one in hearing)
+        flips = [one.could_flip for one in hearing if one.could_flip is not None]
+        could_flip = any(flips) if flips else None
         said = f"hearing it would raise the probability of a right answer by {gained:.2g} in expectation"
         return MissingImpact(
             specialist=entry.specialist,
             question_id=entry.question_id,
             authority=authority,
             reason=entry.reason,
-            impact=entry.impact or f"{said}; it could{' ' if could_flip else ' not '}turn the answer",
+            impact=entry.impact or said + ("; it could turn the answer" if could_flip else ""),
             confidence_lost=gained,
             could_flip=could_flip,
         )

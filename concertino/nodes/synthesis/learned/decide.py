@@ -125,10 +125,15 @@ class Lesson:
         fused = model.pool(estimates, tolerance=self.tolerance)
         if not all(map(math.isfinite, (fused.value, fused.low, fused.high))):
             return None
+        names = [*(name for name, _ in self.missing), None]
         learned = Learned(
             settled=len(model.replayed),
             ways=dict(model.rules),
             interval=Interval(low=fused.low, high=fused.high),
+            worth=tuple(
+                Worth(specialist=name, gain=_fraction(gain), could_flip=None)
+                for name, gain in zip(names, model.worth(estimates, names, tolerance=self.tolerance), strict=True)
+            ),
             warnings=(
                 *_left_out(model.changed, {voice.specialist for voice in voices}),
                 *_strangers([v.specialist for v in voices if v.specialist not in model.heard]),

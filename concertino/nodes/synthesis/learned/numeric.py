@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import log_odds, sigmoid
 from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum
-from concertino.nodes.synthesis.learned.rules import RULES, Sources, heard, scale_of, source_of
+from concertino.nodes.synthesis.learned.rules import RULES, Sources, expected_error, heard, scale_of, source_of
 from concertino.nodes.synthesis.learned.suspects import Change, Number, find_strayed
 
 CAUTION = 0.5
@@ -89,12 +89,18 @@ class NumberModel:
         """Return whoever is known: the sources, and the changed ones."""
         return self.sources.keys() | {change.source for change in self.changed}
 
+    def _voices(self, estimates: Sequence[Estimate]) -> list[Estimate]:
+        out = {change.source for change in self.changed}
+        return heard([one for one in estimates if one.source not in out] or estimates, self.sources)
+
+    def _merged(self, voices: Sequence[Estimate]) -> float:
+        return sum(weight * RULES[name](voices, self.sources) for name, weight in self.rules.items())
+
     def pool(self, estimates: Sequence[Estimate], *, tolerance: float | None = None) -> Fused:
         """Return the merged value; `tolerance` in its own unit, by default the past's common one."""
         given = estimates
-        out = {change.source for change in self.changed}
-        estimates = heard([one for one in estimates if one.source not in out] or estimates, self.sources)
-        value = sum(weight * RULES[name](estimates, self.sources) for name, weight in self.rules.items())
+        estimates = self._voices(given)
+        value = self._merged(estimates)
         scale = scale_of(estimates, self.sources)
         reach = _quantile(self.ratios, 0.8) * scale
         within = tolerance if tolerance is not None else self.tolerance
@@ -114,6 +120,29 @@ class NumberModel:
             confidence,
             tuple(weights.get(one.source, 0.0) / total for one in given),
         )
+
+    def worth(
+        self, estimates: Sequence[Estimate], names: Sequence[str | None], *, tolerance: float | None = None
+    ) -> list[float]:
+        """Return by how much hearing each of `names`, or a stranger, would raise the probability to be within the tolerance.
+
+        One more voice makes the expected error smaller; disagreement is taken to stay as it is. Without a tolerance it is 0.
+        """
+        within = tolerance if tolerance is not None else self.tolerance
+        if within is None:
+            return [0.0] * len(names)
+        given = self._voices(estimates)
+        voices = [(source_of(self.sources, one).error, one.part) for one in given]
+        scale, expected = scale_of(given, self.sources), expected_error(voices)
+        reach = _reach(self._merged(given), within, relative=self.relative)
+        away = _stated(given) - self.centre
+        found: list[float] = []
+        for name in names:
+            error = (self.sources.get(name) or self.sources[None]).error
+            fewer = min(scale, scale - expected + expected_error([*voices, (error, 1.0)]))
+            chances = [sigmoid(_linked(self.link, _chance(self.ratios, reach / unit), away)) for unit in (scale, fewer)]
+            found.append(max(0.0, chances[1] - chances[0]))
+        return found
 
 
 def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relative: bool) -> NumberModel:

@@ -22,16 +22,18 @@ def scale_of(estimates: Sequence[Estimate], sources: Sources) -> float:
     The first is that of the precision-weighted mean of voices that echo (see `tempering`), so fewer voices make it larger; the
     second is the weighted mean distance of the debiased estimates from their median.
     """
-    count = len(estimates)
-    expected = math.sqrt(
-        (1 + (count - 1) * ECHO) / sum(one.part / source_of(sources, one).error ** 2 for one in estimates)
-    )
     values = [one.value - source_of(sources, one).bias for one in estimates]
     weights = [one.part / source_of(sources, one).error for one in estimates]
     middle = _weighted_median(values, weights)
+    expected = expected_error([(source_of(sources, one).error, one.part) for one in estimates])
     return expected + sum(weight * abs(value - middle) for value, weight in zip(values, weights, strict=True)) / sum(
         weights
     )
+
+
+def expected_error(voices: Sequence[tuple[float, float]]) -> float:
+    """Return the standard error of the precision-weighted mean of voices, given as error and part, whose errors echo."""
+    return math.sqrt((1 + (len(voices) - 1) * ECHO) / sum(part / error**2 for error, part in voices))
 
 
 def heard(estimates: Sequence[Estimate], sources: Sources) -> list[Estimate]:

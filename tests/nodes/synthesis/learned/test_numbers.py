@@ -115,3 +115,15 @@ def test_one_truth_asked_again_and_again_counts_once() -> None:
     assert isinstance(one, float)
     assert isinstance(other, float)
     assert abs(one - other) < 1e-9
+
+
+def test_one_more_exact_source_is_worth_more_than_a_wild_one() -> None:
+    """What hearing a missing specialist would add to the probability follows its errors, and is never negative."""
+    record = measured(PANEL, settled=20)
+    findings = votes({"wild1": 68.0, "high": 77.0})
+    result = synthesize(findings, authority=record, calibrate=True, tolerance=1.0, missing=["exact", "wild2"])
+    learned = result.provenance[0].learned
+    assert learned is not None
+    worth = {one.specialist: one.gain for one in learned.worth}
+    assert worth["exact"] > worth["wild2"] >= 0
+    assert result.missing[0].confidence_lost == worth["exact"]
