@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
@@ -37,7 +37,9 @@ class Voice:
 
     def says(self, value: JsonValue) -> Voice:
         """Return the same voice with another value."""
-        return replace(self, value=value)
+        return Voice(
+            self.finding, self.specialist, value, self.confidence, self.authority, self.evidence, self.standing
+        )
 
 
 @dataclass(frozen=True, slots=True)

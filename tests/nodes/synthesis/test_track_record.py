@@ -240,3 +240,50 @@ def test_a_missing_or_oversized_file_is_refused(tmp_path: Path, monkeypatch: pyt
         history(20, 0).save(large)
     with pytest.raises(InputError, match="cannot be written"):
         TrackRecord().save(tmp_path / "no" / "such" / "place.json")
+
+
+def test_older_outcomes_may_count_less() -> None:
+    """With a half-life the latest outcomes decide; without one all count alike."""
+    forgetful, faithful = TrackRecord(half_life=2.0), TrackRecord()
+    for record in (forgetful, faithful):
+        for n in range(20):
+            record.record(answered(f"q{n}", "a", "yes" if n < 10 else "no"))
+            record.settle(f"q{n}", "yes")
+    assert faithful.authority_of("a", prior=0.5) == 0.5
+    assert forgetful.authority_of("a", prior=0.5) < 0.35
+    assert [weight for _, _, weight in forgetful.remembered(unsettled=0)][-3:] == [0.5, 0.5**0.5, 1.0]
+    assert TrackRecord.of(forgetful.content()).half_life == 2.0
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError):
+            TrackRecord(half_life=wrong)
+
+
+def test_what_is_forgotten_is_gone_and_the_unsettled_stay() -> None:
+    """Only the latest settled questions are kept; the record it came from is as it was."""
+    record = history(3, 2)
+    record.record(answered("open", "a", "yes"))
+    rest = record.forgotten(keep=2)
+    assert (rest.settled, rest.unsettled, len(rest)) == (2, 1, 3)
+    assert rest.authority_of("a", prior=0.5) < 0.5
+    assert (record.settled, len(record)) == (5, 6)
+    assert record.forgotten(keep=0).settled == 0
+    with pytest.raises(InputError):
+        record.forgotten(keep=-1)
+
+
+def test_content_is_json_and_comes_back_whole() -> None:
+    """What a store keeps is what `of` reads; faults are named by the place that is given."""
+    record = history(2, 1)
+    again = TrackRecord.of(json.loads(json.dumps(record.content())))
+    assert again.content() == record.content()
+    with pytest.raises(InputError) as caught:
+        TrackRecord.of({"format": "other"}, place="row 7")
+    assert caught.value.field == "row 7.format"
+
+
+def test_a_copy_is_a_record_of_its_own() -> None:
+    """What the copy learns the original does not know."""
+    record = history(2, 0)
+    copy = record.copy()
+    copy.record(answered("more", "a", "yes"))
+    assert (len(record), len(copy)) == (2, 3)

@@ -43,7 +43,7 @@ class Tempering:
 
     def temperature(self, voices: int) -> float:
         """Return T for so many voices."""
-        return self.scale * (1 + max(0, voices - 1) * self.echo)
+        return self.scale * (1 + (voices - 1) * self.echo) if voices > 1 else self.scale
 
     def probabilities(self, scores: Sequence[float], voices: int) -> list[float]:
         """Return one probability per option, summing to 1."""
