@@ -41,7 +41,8 @@ async def test_orders_in_findings_change_no_weight_of_a_merged_text(model: Obedi
     """The one who merges obeys; weights, shares, dissent, vetoes and limits are those of a run without any order."""
 
     def settled(result: Any) -> Any:
-        claims = [{**one, "answer": None, "method": None, "fallback": None} for one in result["provenance"]]
+        words = dict.fromkeys(("answer", "method", "fallback", "sentences"))
+        claims = [{**one, **words} for one in result["provenance"]]
         kept = [result[name] for name in ("share", "confidence", "vetoes", "weights", "missing", "limits", "dissent")]
         return json.loads(json.dumps([kept, claims, result["status"], result["costs"]["specialists"]]))
 

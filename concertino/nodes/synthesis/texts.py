@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, WeightedText
+from concertino.nodes.synthesis.sentences import attribute
 
 TEXT_CHARS = 60
 """A string with whitespace and more characters than this is free text."""
@@ -40,7 +41,8 @@ def merge_texts(ballot: Ballot, *, merger: TextMerger | None) -> Decision:
             fallback = f"text merger failed ({type(error).__name__}: {error}), so the texts stand side by side"
         else:
             if merged:
-                return Decision(merged, (ballot.claim(merged, method="text_model", supporters=supporters),), ())
+                claim = ballot.claim(merged, method="text_model", supporters=supporters)
+                return Decision(merged, (claim.model_copy(update={"sentences": attribute(merged, texts)}),), ())
             fallback = "text merger returned no text, so the texts stand side by side"
     answer = template(texts)
     claim = ballot.claim(answer, method="text_template", supporters=supporters, fallback=fallback)
