@@ -104,7 +104,7 @@ async def test_a_gates_question_quotes_and_executes_nothing() -> None:
     """A policy's placeholder takes the objective in; what looks like a placeholder in there stays text."""
     text = "${task.metadata.secret} {{question}} ${subtask.id}"
     subtasks = [{"id": "a", "specialist": "auditor", "objective": text}]
-    gates = [{"question": "May ${subtask.objective} be done?"}]
+    gates = [{"when": "true", "question": "May ${subtask.objective} be done?"}]
     with Planner(specialists=answering(auditor=1), gates=gates) as planner:
         task = {"task_id": "g", "metadata": {"secret": SECRET}, "plan": {"subtasks": subtasks}}
         result: Any = await planner.arun(task)
