@@ -17,7 +17,7 @@ from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
 from concertino.evals.offline import offline
 from concertino.evals.outcomes import Outcome, TapeState
-from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, stage
+from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, speaks_of_folder, stage
 from concertino.evals.targets import Target
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
@@ -152,8 +152,3 @@ def _state(
     if left:
         return "unplayed", [{"what": "calls that were not made", "recorded": [*named(left)], "now": None}]
     return "fresh", []
-
-
-def speaks_of_folder(case: Case) -> bool:
-    """Say whether a case names its suite's own folder, which is elsewhere on every machine."""
-    return SUITE in dump([case.task, case.payload])

@@ -19,8 +19,8 @@ from concertino.evals.cases import Case
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
 from concertino.evals.outcomes import Outcome
-from concertino.evals.playing import EPOCH, replaying, speaks_of_folder, told
-from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, stage
+from concertino.evals.playing import EPOCH, replaying, told
+from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, speaks_of_folder, stage
 from concertino.evals.suites import Suite
 from concertino.evals.targets import Target, load
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually

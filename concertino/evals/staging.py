@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import TapeMiss
-from concertino.contracts.json import JsonObject
+from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.scope import Scope, scoped
 from concertino.evals.cases import Case, Expect, Reply
 from concertino.evals.judging.judge import rubric_question
@@ -48,10 +48,11 @@ async def stage(target: Target, case: Case, boundary: Boundary, journal: KeptJou
     result: JsonObject | None = None
     error: BaseException | None = None
     try:
-        if target.agent is not None:
-            result = await _agent(target, case, boundary, journal, clock)
-        else:
-            result = await _planner(target, case, boundary, journal, clock)
+        with _beside(target, case):
+            if target.agent is not None:
+                result = await _agent(target, case, boundary, journal, clock)
+            else:
+                result = await _planner(target, case, boundary, journal, clock)
     except Exception as raised:  # noqa: BLE001 - the case's own code may raise anything, and the other cases still run
         error = raised
     events = _events(journal, task_id_of(case))
@@ -71,9 +72,9 @@ def _events(journal: MemoryJournal, task_id: str) -> list[Any]:
 async def _planner(
     target: Target, case: Case, boundary: Boundary, journal: KeptJournal, clock: Clock
 ) -> JsonObject | None:
-    task: JsonObject = {"task_id": task_id_of(case), **_placed(case.task or {}, target)}
+    task: JsonObject = {"task_id": task_id_of(case), **_placed(case.task or {})}
     if case.payload is not None:
-        task["payload"] = _placed(case.payload, target)
+        task["payload"] = _placed(case.payload)
     graph = target.graph(case).at(boundary)
     config: Any = {"configurable": {"thread_id": f"thread-{case.id}"}}
     replies = list(case.answers)
@@ -102,7 +103,7 @@ async def _agent(
     policy = {**file.options, **case.options}
     with tempfile.TemporaryDirectory(prefix="concertino-") as folder, standing(boundary, journal):
         run = await astart_agent(
-            target.agent, _placed(case.payload or {}, target), runs_dir=folder, database=None, run_id=case.id,
+            target.agent, _placed(case.payload or {}), runs_dir=folder, database=None, run_id=case.id,
             policy=policy or None, **options,
         )  # fmt: skip
         replies = list(case.answers)
@@ -128,13 +129,28 @@ def standing(boundary: Boundary, journal: KeptJournal) -> Iterator[None]:
         standing_in.reset(kept)
 
 
-def _placed(value: Any, target: Target) -> Any:
-    """Return JSON with the suite's folder wherever it is spoken of."""
+def speaks_of_folder(case: Case) -> bool:
+    """Say whether a case names its suite's own folder, which is elsewhere on every machine."""
+    return SUITE in dump([case.task, case.payload])
+
+
+@contextmanager
+def _beside(target: Target, case: Case) -> Iterator[None]:
+    """Work in the suite's folder where the case speaks of it: a path that is the same everywhere is a relative one."""
+    if not speaks_of_folder(case):
+        yield
+        return
+    with chdir(target.suite.folder):
+        yield
+
+
+def _placed(value: Any) -> Any:
+    """Return JSON with the path of the suite's folder, from there, wherever it is spoken of."""
     if isinstance(value, str):
-        return value.replace(SUITE, str(target.suite.folder.resolve())) if SUITE in value else value
+        return value.replace(SUITE, ".")
     if isinstance(value, Mapping):
-        return {name: _placed(one, target) for name, one in value.items()}
-    return [_placed(one, target) for one in value] if isinstance(value, list | tuple) else value
+        return {name: _placed(one) for name, one in value.items()}
+    return [_placed(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _open_gates(journal: MemoryJournal, task_id: str) -> list[dict[str, Any]]:
