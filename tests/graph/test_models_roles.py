@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
@@ -160,7 +160,7 @@ async def test_a_stream_without_end_is_left_and_charged(is_async: bool) -> None:
         assert result["status"] == "success"
         assert len(pieces) == server.requests[0].cap
         assert server.billed.tokens <= result["usage"]["tokens"]
-        [breach] = [event.payload for event in told if event.type == "BUDGET_BREACH"]
+        [breach] = [cast("Any", event.payload) for event in told if event.type == "BUDGET_BREACH"]
         assert breach["held"]["tokens"] == 150
 
 
