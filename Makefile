@@ -4,6 +4,7 @@
 #   make test    the tests
 #   make check   format, lint, types, floors, and a clean install of the wheel
 #   make bench   the measured figures      make crash   the full crash run
+#   make bench-synthesis   learned synthesis on recorded answers, some minutes
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The build backend is pinned with the rest, so the build needs no second download.
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: demo test check format bench crash wheel clean
+.PHONY: demo test check format bench bench-synthesis crash wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -45,6 +46,9 @@ wheel: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-synthesis: $(VENV)/.dev
+	$(BIN)/python bench/synthesis.py $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py $(ARGS)

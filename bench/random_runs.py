@@ -205,7 +205,7 @@ class Place:
             out = await self._cut(planner.aresume(task_id), outcome)
         await self._judge(case, out, outcome)
         if out["status"] == "cancelled" and case.chance.random() < 0.5:
-            again = await planner.arestart(task_id)
+            again: Any = await planner.arestart(task_id)
             while again["status"] == "waiting":
                 for gate in again["gates"]["open"]:
                     await planner.aanswer(task_id, gate["gate"], "accept")

@@ -144,6 +144,16 @@ HOSTILE: dict[str, str] = {
     "brackets_in_yaml": "a: [{",
     "small_lists": "[1] ",
     "broken_objects": '{"a" "b} ',
+    "escaped_values": '{\\"a\\": "',
+    "curly_keys": "{“a”: ",
+    "entities": "{&quot;a&quot;: ",
+    "tags": '<step a="b" c=',
+    "steps_in_xml": '<step id="a">use it</step>',
+    "attributes": ' a="b"',
+    "calls_in_envelopes": '{"name": "p", "arguments": ',
+    "negated_lines": "- do not use tool 1, not ever\n",
+    "introductions": "Here is the plan:\n",
+    "strings_in_strings": '{"text": "{\\"text\\": ',
     "marks": "$1 <node-0> {{ ",
 }
 

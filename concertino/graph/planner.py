@@ -185,6 +185,8 @@ class Planner:
         row = await self._row(task_id)
         if row.state in TERMINAL:
             raise RunStateError(task_id=task_id, state=row.state, asked=f"answer gate {gate}")
+        if (live := self._conductor.heart.live(task_id)) is not None:
+            await live.flush(must_hold=False)  # whoever hears of a gate may answer it before it is on the record
         history = await self._history(row)
         edits = history.edits(self._conductor.options.cards, self._conductor.options.limits)
         gate = edits.gate_of(gate)
@@ -195,8 +197,7 @@ class Planner:
         question = history.gates.get(gate)
         payload: JsonObject = {"gate": gate, **answer.model_dump(exclude_none=True)}
         await self._control(row, "GATE_ANSWERED", payload, subtask_id=question.subtask_id if question else None)
-        live = self._conductor.heart.live(task_id)
-        if live is not None:
+        if (live := self._conductor.heart.live(task_id)) is not None:
             live.on_loop(lambda: live.questions.take(gate, answer))
         return await self.astatus(task_id)
 
@@ -210,8 +211,7 @@ class Planner:
         if row.state in TERMINAL:
             raise RunStateError(task_id=task_id, state=row.state, asked="cancel")
         await self._control(row, "CANCEL_REQUESTED", {"reason": reason})
-        live = self._conductor.heart.live(task_id)
-        if live is not None:
+        if (live := self._conductor.heart.live(task_id)) is not None:
             live.cancel(reason)
         elif is_free(row, self._clock.now()):
             async with holding(self._journal, row) as lease:

@@ -119,6 +119,10 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
     replanner = replanner_of(run)
     if not left or replanner is None:
         return made
+    source = run.models.roster.of_node(PLAN) if run.options.replan is None else None
+    if source is not None and (why_not := run.money.endpoints.why_not(source.endpoint)) is not None:
+        made.refusals.append(f"no model is asked for another plan: {why_not}")
+        return made
     proposed = await _drafted(run, replanner, made.plan, left, made.refusals)
     if proposed is not None:
         approved = run.policy.require_approval or plan.gate is not None or bool(run.questions.book.answer_of(PLAN_GATE))

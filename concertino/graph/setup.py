@@ -153,6 +153,17 @@ def check_parts(*, checkpointer: object, name: object, **functions: object) -> N
             raise SetupError(field=field, value=function, rule="must be a function")
 
 
+def flag(given: object, *, field: str) -> bool:
+    """Return a boolean; nothing else is taken for one.
+
+    Raises:
+        SetupError: it is none.
+    """
+    if not isinstance(given, bool):
+        raise SetupError(field=field, value=given, rule="must be true or false")
+    return given
+
+
 def count(given: object, *, field: str, most: int) -> int:
     """Return a whole number from 0 to `most`.
 

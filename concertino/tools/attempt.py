@@ -308,6 +308,7 @@ class Attempt:
             duration_s=duration_s,
             usage=usage,
             error=error,
+            now=self._desk.clock.now(),
         )
         self._desk.emit("TOOL_CALLED", told)
 

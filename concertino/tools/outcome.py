@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -117,8 +118,12 @@ def payload(
     duration_s: float,
     usage: Mapping[str, float],
     error: BaseException | None,
+    now: float,
 ) -> JsonObject:
-    """Return the payload of `TOOL_CALLED`."""
+    """Return the payload of `TOOL_CALLED`; of an error with its HTTP status and `Retry-After`, where it has these.
+
+    `now` is the wall clock.
+    """
     told: JsonObject = {
         "tool": tool.name,
         "endpoint": tool.endpoint,
@@ -130,4 +135,9 @@ def payload(
     }
     if error is not None:
         told["error"] = reason(error)
+        code, wait_s = status_code(error), retry_after_s(error, now=now)
+        if code is not None:
+            told["status"] = code
+        if code is not None and wait_s is not None and math.isfinite(wait_s):
+            told["retry_after_s"] = round(wait_s, 3)
     return told

@@ -44,6 +44,7 @@ class Note(BaseModel):
 def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
     """Give a journal in a file."""
     found = open_journal(f"sqlite:///{tmp_path / 'x.db'}", clock=SystemClock())
+    assert isinstance(found, SqliteJournal)
     yield found
     found.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
@@ -160,7 +160,7 @@ async def test_a_stream_without_end_is_left_and_charged(is_async: bool) -> None:
         assert result["status"] == "success"
         assert len(pieces) == server.requests[0].cap
         assert server.billed.tokens <= result["usage"]["tokens"]
-        [breach] = [event.payload for event in told if event.type == "BUDGET_BREACH"]
+        [breach] = [cast("Any", event.payload) for event in told if event.type == "BUDGET_BREACH"]
         assert breach["held"]["tokens"] == 150
 
 
@@ -246,3 +246,11 @@ async def test_a_model_without_a_price_is_refused_where_dollars_are_limited() ->
         result = (await graph.ainvoke(task("t", subtask("a", "owls", objective="hi"))))["result"]
         assert (states(result), server.requests) == ({"a": "failed"}, [])
         assert "price" in result["subtasks"][0]["reason"]
+
+
+@pytest.mark.parametrize("given", ["yes", 1, None])
+def test_only_a_boolean_lets_models_without_a_cap_through(given: Any) -> None:
+    """What loosens a bound is taken at no other word."""
+    with pytest.raises(SetupError) as caught:
+        create_planner(specialists=[asking("one")], allow_uncapped=given)
+    assert caught.value.field == "allow_uncapped"

@@ -41,7 +41,8 @@ async def test_orders_in_findings_change_no_weight_of_a_merged_text(model: Obedi
     """The one who merges obeys; weights, shares, dissent, vetoes and limits are those of a run without any order."""
 
     def settled(result: Any) -> Any:
-        claims = [{**one, "answer": None, "method": None, "fallback": None} for one in result["provenance"]]
+        words = dict.fromkeys(("answer", "method", "fallback", "sentences"))
+        claims = [{**one, **words} for one in result["provenance"]]
         kept = [result[name] for name in ("share", "confidence", "vetoes", "weights", "missing", "limits", "dissent")]
         return json.loads(json.dumps([kept, claims, result["status"], result["costs"]["specialists"]]))
 
@@ -103,7 +104,7 @@ async def test_a_gates_question_quotes_and_executes_nothing() -> None:
     """A policy's placeholder takes the objective in; what looks like a placeholder in there stays text."""
     text = "${task.metadata.secret} {{question}} ${subtask.id}"
     subtasks = [{"id": "a", "specialist": "auditor", "objective": text}]
-    gates = [{"question": "May ${subtask.objective} be done?"}]
+    gates = [{"when": "true", "question": "May ${subtask.objective} be done?"}]
     with Planner(specialists=answering(auditor=1), gates=gates) as planner:
         task = {"task_id": "g", "metadata": {"secret": SECRET}, "plan": {"subtasks": subtasks}}
         result: Any = await planner.arun(task)

@@ -67,5 +67,6 @@ def journal(store: Opener) -> Journal:
 def on_file(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteJournal]:
     """Give a journal in a file."""
     found = open_journal(f"sqlite:///{tmp_path / 'journal.db'}", clock=clock)
+    assert isinstance(found, SqliteJournal)
     yield found
     found.close()

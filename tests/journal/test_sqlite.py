@@ -77,6 +77,7 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path, clock: Any) -
     """Runs, events, leases and outbox outlive the journal object."""
     url = f"sqlite:///{tmp_path / 'x.db'}"
     first = open_journal(url, clock=clock)
+    assert isinstance(first, SqliteJournal)
     lease = begin(first)
     first.append([event(n=1)], lease=lease, state="running").result()
     first.close()

@@ -27,6 +27,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def journal(url: str) -> Iterator[SqliteJournal]:
     opened = open_journal(url, clock=SystemClock())
+    assert isinstance(opened, SqliteJournal)
     yield opened
     opened.close()
 

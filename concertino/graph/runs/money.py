@@ -12,10 +12,12 @@ from concertino.contracts.budget import Budget, Dimension, Usage
 from concertino.contracts.event import EventType
 from concertino.contracts.json import JsonObject
 from concertino.graph.options import Options
+from concertino.graph.runs.endpoints import Endpoints
 from concertino.graph.runs.reallocating import Reallocation
 from concertino.graph.runs.restore import Charge
 from concertino.tools.attempt import Desk
 from concertino.tools.guard import Guard
+from concertino.tools.models.own import TOOL
 from concertino.tools.models.roster import PLAN
 from concertino.tools.registry import Tool
 from concertino.tools.retry import RetryBudget
@@ -45,6 +47,7 @@ class Money:
     ) -> None:
         self._options, self._emit, self._budget = options, emit, budget
         self._is_closed = False
+        self.endpoints = Endpoints(options.clock)
         self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)
         self.guard = Guard(
             Desk(
@@ -129,6 +132,8 @@ class Money:
         )
 
     def _tool_event(self, kind: str, payload: JsonObject) -> None:
+        if kind == "TOOL_CALLED" and payload.get("tool") == TOOL:
+            self.endpoints.note(payload)
         self._emit(cast("EventType", kind), payload=payload)
 
     def _reserved(self, key: str, path: str, asked: Mapping[str, int | float]) -> Future[list[int]]:

@@ -68,11 +68,15 @@ class Record:
                 self._loop.call_later(LATE_S, self._end_time)
         return written
 
-    async def flush(self) -> None:
-        """Wait until everything so far is committed; raise what went wrong."""
+    async def flush(self, *, must_hold: bool = True) -> None:
+        """Wait until everything so far is committed, or refused; raise what went wrong if it must hold. From any loop."""
         self._end_turn()
         for written in list(self._pending):
-            await wait(written)
+            try:
+                await wait(written)
+            except (JournalError, StaleLease):
+                if must_hold:
+                    raise
 
     def _is_on_loop(self) -> bool:
         try:

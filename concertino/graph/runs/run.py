@@ -151,9 +151,9 @@ class Run:
             self.emit(type_, subtask_id=subtask_id, agent=agent, confidence=confidence, state=state, payload=payload)
         )
 
-    async def flush(self) -> None:
-        """Wait until everything emitted so far is committed; raise what went wrong."""
-        await self._record.flush()
+    async def flush(self, *, must_hold: bool = True) -> None:
+        """Wait until everything emitted so far is committed, or refused; raise what went wrong if it must hold."""
+        await self._record.flush(must_hold=must_hold)
 
     # Plan and results.
 

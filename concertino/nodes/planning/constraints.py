@@ -115,6 +115,12 @@ class Prerequisite(_Conditional):
     step: Step
     after: Steps
 
+    @model_validator(mode="after")
+    def _comes_not_after_itself(self) -> Prerequisite:
+        if self.step in self.after:
+            raise ValueError(f"{self.step} cannot come after itself")
+        return self
+
 
 class Constraints(BaseModel):
     """All that binds a plan beside its own form."""

@@ -27,13 +27,19 @@ class GatePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    when: Annotated[str, StringConstraints(min_length=1, max_length=conditions.EXPRESSION_CHARS)] = "true"
-    """CEL over `task`, `payload` and, on a subtask, `subtask` (as in the plan) and `card` (who does it: `name`, `capabilities`,
+    when: Annotated[str, StringConstraints(min_length=1, max_length=conditions.EXPRESSION_CHARS)]
+    """`true` asks always, which need not be said of a plan as a whole. CEL over `task`, `payload` and, on a subtask, `subtask` (as in the plan) and `card` (who does it: `name`, `capabilities`,
     `domain`, `authority`, `delivery`, `isolation`, `version`, `variant_of`); on a plan, `plan`."""
     question: Annotated[str, StringConstraints(min_length=1, max_length=QUESTION_CHARS)] = "Approve?"
     """Placeholders allowed, such as `${subtask.objective}`."""
     about: Literal["subtask", "plan"] = "subtask"
     """Whether each subtask is looked at by itself, or the plan as a whole."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_plans_are_always_asked_about(cls, given: object) -> object:
+        is_whole = isinstance(given, dict) and given.get("about") == "plan"
+        return {"when": "true", **given} if is_whole and isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _is_sound(self) -> GatePolicy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -27,6 +27,8 @@ class Voice:
     confidence: float
     authority: float
     evidence: tuple[Evidence | str, ...] = ()
+    standing: float = 1.0
+    """Its authority before any track record, 0-1."""
 
     @property
     def weight(self) -> float:
@@ -35,7 +37,9 @@ class Voice:
 
     def says(self, value: JsonValue) -> Voice:
         """Return the same voice with another value."""
-        return Voice(self.finding, self.specialist, value, self.confidence, self.authority, self.evidence)
+        return Voice(
+            self.finding, self.specialist, value, self.confidence, self.authority, self.evidence, self.standing
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ class Decision(NamedTuple):
     answer: JsonValue
     claims: tuple[Claim, ...]
     dissent: tuple[Dissent, ...]
+    weights: Mapping[int, float] | None = None
+    """By finding, 0-1, where they are learned and not the ballot's."""
 
 
 class WeightedText(NamedTuple):

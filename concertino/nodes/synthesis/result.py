@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from concertino.contracts.finding import Evidence, Fraction
 
@@ -17,6 +17,9 @@ Method = Literal[
     "text_model",
     "first_successful",
     "aggregate",
+    "learned_vote",
+    "learned_mean",
+    "learned_ranking",
     "veto",
     "none",
 ]
@@ -51,6 +54,60 @@ class Support(_Frozen):
     evidence: tuple[Evidence | str, ...] = ()
 
 
+class Option(_Frozen):
+    """One possible answer and its probability."""
+
+    answer: JsonValue
+    probability: Fraction
+
+
+class Worth(_Frozen):
+    """What one more specialist would be worth."""
+
+    specialist: str | None
+    """`None` is one that nobody knows."""
+    gain: Fraction
+    """By how much it would raise the probability of the answer given, in expectation."""
+    could_flip: bool | None
+    """Whether its vote for the strongest rival would turn the answer; `None` for numbers, which it would move."""
+
+
+class Interval(_Frozen):
+    """Where the truth of a number lies."""
+
+    low: float
+    high: float
+    level: Fraction = 0.8
+    """In so many of the settled questions it did."""
+
+
+class Learned(_Frozen):
+    """What a track record says of one claim."""
+
+    settled: int
+    """Settled questions behind it."""
+    ways: dict[str, float] = Field(default_factory=dict)
+    """How far each way of merging was believed, by what it foretold of the settled questions; sums to 1."""
+    options: tuple[Option, ...] = ()
+    """Labels: every answer given with its probability, likeliest first; what is left is the probability of another one."""
+    interval: Interval | None = None
+    """Numbers: around the answer."""
+    voices_worth: float | None = None
+    """How many independent voices the present ones are worth, by the errors they have shared."""
+    worth: tuple[Worth, ...] = ()
+    """Of hearing each missing specialist, and one that nobody knows."""
+    warnings: tuple[str, ...] = ()
+    """Sources that copy each other, changed, or have no history."""
+
+
+class Sentence(_Frozen):
+    """One sentence of a merged text."""
+
+    text: str
+    specialists: tuple[str, ...]
+    """Whose texts hold its words and figures, heaviest first; none where nobody's does."""
+
+
 class Claim(_Frozen):
     """One leaf of the answer and what it rests on."""
 
@@ -68,6 +125,10 @@ class Claim(_Frozen):
     """Whether rivals had the same weight, so that authority or order decided."""
     fallback: str | None = None
     """Why this claim is not a proper merge."""
+    sentences: tuple[Sentence, ...] = ()
+    """Of a text that a model merged: every sentence with its sources."""
+    learned: Learned | None = None
+    """How it was merged where a track record did it; `share`, `confidence` and weights are then the record's."""
 
 
 class Flip(_Frozen):
@@ -95,6 +156,9 @@ class Dissent(_Frozen):
     """How much more weight it needs to draw level with the winner; `None` for numbers, vetoes and fallbacks."""
     flips: tuple[Flip, ...] = ()
     """The smallest single changes of confidence that would unseat the winner, easiest first, at most five."""
+    switches: tuple[str, ...] = ()
+    """Learned votes: the fewest of the winner's supporters, heaviest first, that make this the answer by coming over; at most
+    three, and only for the strongest rival."""
     distance: float | None = None
     """Numbers: how far it lies from the answer, signed, in the answer's unit; `None` when that is too far for a float."""
     answer_without: float | None = None
@@ -123,9 +187,20 @@ class MissingImpact(_Frozen):
     reason: str
     impact: str
     confidence_lost: Fraction
-    """How much higher the overall confidence would stand if nobody had expected this specialist to answer."""
+    """How much higher the overall confidence would stand if nobody had expected this specialist to answer; of learned claims,
+    how much higher it would stand, in expectation, had it answered."""
     could_flip: bool | None
     """Whether its vote at full confidence could have changed some voted claim; `None` where nothing was voted on."""
+
+
+class Withheld(_Frozen):
+    """An answer that needed a consent which was not given, so that no weight could carry it."""
+
+    question_id: str | None
+    answer: JsonValue
+    specialist: str
+    """Whose consent is missing."""
+    reason: str
 
 
 class Vetoed(_Frozen):
@@ -168,5 +243,6 @@ class Synthesis(_Frozen):
     provenance: tuple[Claim, ...] = ()
     missing: tuple[MissingImpact, ...] = ()
     vetoes: tuple[Vetoed, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
     weights: tuple[Weight, ...] = ()
     """One per finding, in the order given."""

@@ -14,10 +14,10 @@ from concertino.contracts.json import clean
 from concertino.contracts.limits import Limits
 from concertino.nodes.synthesis.authority import DEFAULT_AUTHORITY, Authority, fraction, read_authority, resolve
 from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, Voice
-from concertino.nodes.synthesis.calibration import measure_calibration
+from concertino.nodes.synthesis.learned.decide import Lesson
+from concertino.nodes.synthesis.learned.memory import Memory, learn
 from concertino.nodes.synthesis.merge import ballot_of, merge
 from concertino.nodes.synthesis.result import (
-    Calibration,
     Claim,
     Method,
     Missing,
@@ -25,11 +25,14 @@ from concertino.nodes.synthesis.result import (
     Synthesis,
     Vetoed,
     Weight,
+    Withheld,
 )
 from concertino.nodes.synthesis.track_record import TrackRecord
-from concertino.nodes.synthesis.vetoes import Veto, decide_by_veto, find_veto
+from concertino.nodes.synthesis.vetoes import Consent, Veto, decide_by_veto, find_veto, withhold
 
 NESTING = Limits().nesting
+ABSTAIN_BELOW = 0.5
+"""Less is more likely wrong than right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class _Question:
     """Everyone's, null answers included."""
     decision: Decision
     vetoed: Vetoed | None
+    withheld: tuple[Withheld, ...] = ()
 
     @property
     def method(self) -> Method:
@@ -56,7 +60,10 @@ def synthesize(
     missing: Sequence[Missing | str] = (),
     default_authority: float = DEFAULT_AUTHORITY,
     vetoes: Sequence[Veto] = (),
+    consents: Sequence[Consent] = (),
     merge_text: TextMerger | None = None,
+    tolerance: float | None = None,
+    abstain_below: float = ABSTAIN_BELOW,
 ) -> Synthesis:
     """Merge findings by confidence and authority.
 
@@ -68,22 +75,33 @@ def synthesize(
     A finding's authority is what `authority` says of its specialist, else its own, else document 004's hierarchy by
     name, else `default_authority`. A track record starts from the last three and moves with the settled history.
 
+    With `calibrate` and a track record in which something is settled the merge itself is learned: see `learned`. `confidence` is
+    then the probability that the answer is right, `share` and weights are the record's, and each claim says in `learned` how it came
+    about. What the record knows nothing of, and prose, is merged as without it.
+
     Args:
         findings: The order decides full ties and which result is the first successful one.
         authority: 0-1 by specialist name, or a `TrackRecord`.
-        calibrate: Measure `confidence` on the track record's settled questions. It is measured, not altered.
+        calibrate: Merge by what the track record teaches, with `confidence` measured on its settled questions.
         missing: Specialists that should have answered; a bare name is enough. They lower `confidence`, nothing else.
         default_authority: Authority of whoever nobody has ranked, 0-1.
-        vetoes: Rules applied before any weight.
+        vetoes: Rules applied before any weight: whoever may decide alone.
+        consents: Rules applied before any weight, but after vetoes: what may not be answered without somebody's word.
         merge_text: Turns several texts into one, for example by a model.
+        tolerance: How far off a number may be and still be right, in its own unit, for a learned `confidence`. Without it, what
+            was common to all settled questions, else what the stated confidences make likely.
+        abstain_below: Abstain from learned answers of less confidence, 0-1.
 
     Raises:
-        InputError: an authority outside 0-1, or an output that is not finite, bounded JSON.
+        InputError: an authority or `abstain_below` outside 0-1, a tolerance below 0, or an output that is not finite, bounded JSON.
     """
     given = read_authority(authority)
     default = fraction(default_authority, field="default_authority")
     absent = [Missing(specialist=entry) if isinstance(entry, str) else entry for entry in missing]
     lost = [resolve(entry.specialist, own=entry.authority, given=given, default=default) for entry in absent]
+    least = fraction(abstain_below, field="abstain_below")
+    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
+        raise InputError(field="tolerance", value=tolerance, rule="must be a number of at least 0")
     groups: dict[str | None, list[Voice]] = {}
     for number, finding in enumerate(findings):
         groups.setdefault(_question_of(finding, number), []).append(_voice(finding, number, given, default))
@@ -91,25 +109,45 @@ def synthesize(
         if entry.question_id is not None:
             groups.setdefault(entry.question_id, [])
 
+    memory: Memory | None = None
+    if calibrate and isinstance(given, TrackRecord):
+        memory = learn(given, default=default, findings=findings)
     questions: list[_Question] = []
     for question_id, voices in groups.items():
         silent = math.fsum(
             power for entry, power in zip(absent, lost, strict=True) if entry.question_id in (None, question_id)
         )
         ballot = ballot_of(tuple(voices), question_id=question_id, field="", silent=silent)
-        questions.append(_decide(ballot, tuple(voices), rules=vetoes, merger=merge_text))
+        lesson = None
+        if memory is not None:
+            domain = next((d for voice in voices if (d := findings[voice.finding].domain) is not None), None)
+            away = tuple(
+                (entry.specialist, resolve(entry.specialist, own=entry.authority, given=None, default=default))
+                for entry in absent
+                if entry.question_id in (None, question_id)
+            )
+            lesson = Lesson(memory, domain, tolerance, away)
+        questions.append(
+            _decide(
+                ballot,
+                tuple(voices),
+                rules=vetoes,
+                consents=consents,
+                silent=silent,
+                merger=merge_text,
+                lesson=lesson,
+            )
+        )
 
     claims = tuple(claim for question in questions for claim in question.decision.claims)
-    measured: Calibration | None = None
-    if calibrate and isinstance(given, TrackRecord):
-        measured = measure_calibration(given, default=default)
     confidence = _weakest(claims, lambda claim: claim.confidence)
-    reason = _abstain_reason(claims, findings)
+    withheld = tuple(entry for question in questions for entry in question.withheld)
+    reason = _abstain_reason(claims, findings, withheld=withheld, least=least)
     return Synthesis(
         answer=_answer(questions),
         share=_weakest(claims, lambda claim: claim.share),
         confidence=confidence,
-        calibration=measured,
+        calibration=None if memory is None else memory.calibration(),
         abstain=reason is not None,
         abstain_reason=reason,
         method=questions[0].method if len(questions) == 1 else "per_question" if questions else "none",
@@ -121,6 +159,7 @@ def synthesize(
             for entry, power in zip(absent, lost, strict=True)
         ),
         vetoes=tuple(question.vetoed for question in questions if question.vetoed is not None),
+        withheld=withheld,
         weights=_weights(questions),
     )
 
@@ -139,15 +178,27 @@ def _voice(finding: Finding, number: int, given: Authority | None, default: floa
         confidence=finding.confidence,
         authority=resolve(finding.specialist, own=finding.authority, given=given, default=default),
         evidence=finding.evidence,
+        standing=resolve(finding.specialist, own=finding.authority, given=None, default=default),
     )
 
 
 def _decide(
-    ballot: Ballot, voices: tuple[Voice, ...], *, rules: Sequence[Veto], merger: TextMerger | None
+    ballot: Ballot,
+    voices: tuple[Voice, ...],
+    *,
+    rules: Sequence[Veto],
+    consents: Sequence[Consent],
+    silent: float,
+    merger: TextMerger | None,
+    lesson: Lesson | None,
 ) -> _Question:
     held = find_veto(voices, vetoes=rules) if rules else None
     if held is None:
-        return _Question(ballot, voices, merge(ballot, merger=merger), None)
+        withheld: tuple[Withheld, ...] = ()
+        if consents:
+            voices, withheld = withhold(voices, consents=consents, question_id=ballot.question_id)
+            ballot = ballot_of(voices, question_id=ballot.question_id, field="", silent=silent)
+        return _Question(ballot, voices, merge(ballot, merger=merger, learning=lesson), None, withheld)
     veto, voice = held
     decision, vetoed = decide_by_veto(ballot, veto=veto, voice=voice)
     return _Question(ballot, voices, decision, vetoed)
@@ -170,14 +221,23 @@ def _weakest(claims: Sequence[Claim], figure: Callable[[Claim], float]) -> float
     return min(map(figure, _counted(claims)), default=0.0)
 
 
-def _abstain_reason(claims: Sequence[Claim], findings: Sequence[Finding]) -> str | None:
+def _abstain_reason(
+    claims: Sequence[Claim], findings: Sequence[Finding], *, withheld: Sequence[Withheld], least: float
+) -> str | None:
     answered = [claim for claim in claims if claim.method != "none"]
     if not findings:
         return "there is no finding"
+    if not answered and withheld:
+        entry = withheld[0]
+        return f"no answer has the consent it needs: {entry.reason} ({entry.specialist})"
     if not answered:
         return "every finding answers null"
     if all(claim.confidence == 0 for claim in answered):
         return "no finding behind the answer has any weight: its confidence or its authority is 0"
+    unsure = min((claim for claim in answered if claim.learned), key=lambda claim: claim.confidence, default=None)
+    if unsure is not None and unsure.confidence < least:
+        place = ".".join(filter(None, (unsure.question_id, unsure.field)))
+        return f"{place or 'the answer'} is right with probability {unsure.confidence:.2f}, asked are {least:.2f}"
     return None
 
 
@@ -189,7 +249,9 @@ def _fallbacks(claims: Sequence[Claim]) -> list[str]:
 def _weights(questions: Sequence[_Question]) -> tuple[Weight, ...]:
     found: list[Weight] = []
     for question in questions:
-        shares = {v.finding: share for v, share in zip(question.ballot.voices, question.ballot.shares(), strict=True)}
+        learned = question.decision.weights
+        ballot = question.ballot
+        shares = learned or {v.finding: share for v, share in zip(ballot.voices, ballot.shares(), strict=True)}
         found += [
             Weight(
                 finding=voice.finding,
@@ -212,7 +274,7 @@ def _impact(entry: Missing, authority: float, *, questions: Sequence[_Question],
 
     def unexpected(claim: Claim) -> float:
         rest = claim.authority - authority
-        if not touches(claim) or rest <= 0:
+        if not touches(claim) or rest <= 0 or claim.learned is not None:
             return claim.confidence
         return min(1.0, claim.confidence * claim.authority / rest)
 
@@ -229,6 +291,27 @@ def _impact(entry: Missing, authority: float, *, questions: Sequence[_Question],
             ]
             gaps.append(max(0.0, claim.confidence * claim.authority - max(rivals, default=0.0)))
     could_flip = authority >= min(gaps) if gaps else None
+    hearing = [
+        one
+        for claim in claims
+        if touches(claim) and claim.learned is not None
+        for one in claim.learned.worth
+        if one.specialist == entry.specialist
+    ]
+    if hearing:
+        gained = max(one.gain for one in hearing)
+        flips = [one.could_flip for one in hearing if one.could_flip is not None]
+        could_flip = any(flips) if flips else None
+        said = f"hearing it would raise the probability of a right answer by {gained:.2g} in expectation"
+        return MissingImpact(
+            specialist=entry.specialist,
+            question_id=entry.question_id,
+            authority=authority,
+            reason=entry.reason,
+            impact=entry.impact or said + ("; it could turn the answer" if could_flip else ""),
+            confidence_lost=gained,
+            could_flip=could_flip,
+        )
     if could_flip:
         effect = f"could have changed the answer: {min(gaps):.2g} of weight decides, {authority:.2g} is not heard"
     elif could_flip is None:

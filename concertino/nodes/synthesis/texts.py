@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, WeightedText
+from concertino.nodes.synthesis.sentences import attribute
 
 TEXT_CHARS = 60
-"""A string with whitespace and more characters than this is free text, a shorter one a label. Chosen by hand."""
+"""A string with whitespace and more characters than this is free text."""
+SENTENCE_WORDS = 4
+"""So is a shorter one of at least so many words that ends as a sentence does; any other is a label. Both were chosen by hand."""
+ENDS = (".", "!", "?", "…", "。")
 
 
 def is_free(text: str) -> bool:
     """Say whether `text` is prose rather than a label."""
-    return len(text) > TEXT_CHARS and any(character.isspace() for character in text)
+    if len(text) <= TEXT_CHARS:
+        return text.rstrip().endswith(ENDS) and len(text.split()) >= SENTENCE_WORDS
+    return any(character.isspace() for character in text)
 
 
 def are_to_be_merged(texts: list[str]) -> bool:
@@ -35,7 +41,8 @@ def merge_texts(ballot: Ballot, *, merger: TextMerger | None) -> Decision:
             fallback = f"text merger failed ({type(error).__name__}: {error}), so the texts stand side by side"
         else:
             if merged:
-                return Decision(merged, (ballot.claim(merged, method="text_model", supporters=supporters),), ())
+                claim = ballot.claim(merged, method="text_model", supporters=supporters)
+                return Decision(merged, (claim.model_copy(update={"sentences": attribute(merged, texts)}),), ())
             fallback = "text merger returned no text, so the texts stand side by side"
     answer = template(texts)
     claim = ballot.claim(answer, method="text_template", supporters=supporters, fallback=fallback)

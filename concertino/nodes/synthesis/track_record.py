@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,7 +15,7 @@ from typing_extensions import TypeIs
 
 from concertino.contracts.errors import InputError
 from concertino.contracts.finding import Finding, Fraction
-from concertino.contracts.json import clean, dump, parse
+from concertino.contracts.json import JsonObject, clean, dump, parse
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
 from concertino.nodes.synthesis.ballot import canonical
@@ -68,17 +69,29 @@ class _File(BaseModel):
     format: Literal["concertino.track_record/1"]
     answers: list[Answer] = Field(default_factory=list)
     truths: list[Truth] = Field(default_factory=list)
+    half_life: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class TrackRecord:
     """Answers and truths. Pass it to `synthesize` as `authority`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, half_life: float | None = None) -> None:
+        """Open an empty record.
+
+        Args:
+            half_life: After how many further settled questions one counts half; `None` forgets nothing.
+
+        Raises:
+            InputError: the half-life is not above 0.
+        """
+        if half_life is not None and not (math.isfinite(half_life) and half_life > 0):
+            raise InputError(field="half_life", value=half_life, rule="must be a number above 0")
+        self.half_life = half_life
         self._answers: dict[str, dict[str, Answer]] = {}
         self._truths: dict[str, Truth] = {}
-        self._tallies: dict[str, tuple[int, int]] | None = None
+        self._tallies: dict[str, tuple[float, float]] | None = None
         self.revision = 0
-        """Rises with every change; what was worked out from an older revision is stale."""
+        """Rises with every change but new answers to unsettled questions; what was worked out from an older one is stale."""
 
     def __len__(self) -> int:
         """Return the number of answers."""
@@ -132,22 +145,58 @@ class TrackRecord:
         self._truths[question_id] = settled
         self._changed()
 
-    def authority_of(self, specialist: str, *, prior: float, without: str | None = None) -> float:
+    def authority_of(self, specialist: str, *, prior: float) -> float:
         """Return (prior·k + right) / (k + settled), k being `PRIOR_ANSWERS`: the mean of a Beta posterior.
 
-        Without settled answers it is exactly `prior`. Nulls count neither way. `without` leaves one question out, so
-        that the past can be weighed without looking at what it was to foretell.
+        Without settled answers it is exactly `prior`. Nulls count neither way.
         """
-        right, settled = self._tally().get(specialist, (0, 0))
-        answer = self._answers.get(without, {}).get(specialist) if without is not None else None
-        if answer is not None and without in self._truths and answer.output is not None:
-            right, settled = right - self._truths[without].holds(answer.output), settled - 1
+        right, settled = self._tally().get(specialist, (0.0, 0.0))
         return prior if settled == 0 else (prior * PRIOR_ANSWERS + right) / (PRIOR_ANSWERS + settled)
 
-    def settled(self) -> Iterator[tuple[Truth, tuple[Answer, ...]]]:
-        """Yield each settled question with its answers, in the order of settling."""
-        for question_id, truth in self._truths.items():
-            yield truth, tuple(self._answers[question_id].values())
+    @property
+    def settled(self) -> int:
+        """Return how many questions are settled."""
+        return len(self._truths)
+
+    def copy(self) -> TrackRecord:
+        """Return a record of its own with the same answers and truths."""
+        return self.merged(TrackRecord(half_life=self.half_life))
+
+    @property
+    def unsettled(self) -> int:
+        """Return how many questions are not settled."""
+        return len(self._answers) - len(self._truths)
+
+    def remembered(self, *, unsettled: int) -> Iterator[tuple[Truth | None, tuple[Answer, ...], float]]:
+        """Yield questions with their truth, if they have one, their answers and how much is remembered of them, 0-1.
+
+        Settled questions come first, in the order of settling, then the first `unsettled` others, in the order of their answers.
+        """
+        count = len(self._truths)
+        for n, (question_id, truth) in enumerate(self._truths.items(), 1):
+            weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
+            yield truth, tuple(self._answers[question_id].values()), weight
+        rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
+        for answers in islice(rest, unsettled):
+            yield None, tuple(answers.values()), 1.0
+
+    def forgotten(self, *, keep: int) -> TrackRecord:
+        """Return a record without the settled questions before the latest `keep`; the unsettled stay.
+
+        Raises:
+            InputError: `keep` is below 0.
+        """
+        if keep < 0:
+            raise InputError(field="keep", value=keep, rule="must be at least 0")
+        rest = TrackRecord(half_life=self.half_life)
+        kept = dict(list(self._truths.items())[max(0, len(self._truths) - keep) :])
+        rest._answers = {
+            question_id: dict(answers)
+            for question_id, answers in self._answers.items()
+            if question_id in kept or question_id not in self._truths
+        }
+        rest._truths = kept
+        return rest
 
     def merged(self, other: TrackRecord) -> TrackRecord:
         """Return a record that knows what either knows.
@@ -155,7 +204,7 @@ class TrackRecord:
         Raises:
             InputError: the two contradict each other on an answer or a truth.
         """
-        both = TrackRecord()
+        both = TrackRecord(half_life=self.half_life)
         for record in (self, other):
             for answers in record._answers.values():
                 for answer in answers.values():
@@ -171,6 +220,13 @@ class TrackRecord:
                     raise InputError(field=f"truths.{question_id}", value=truth.truth, rule=rule)
         return both
 
+    def content(self) -> JsonObject:
+        """Return the record as JSON, as `save` writes it and `of` reads it."""
+        answers = [answer for found in self._answers.values() for answer in found.values()]
+        truths = list(self._truths.values())
+        whole = _File(format="concertino.track_record/1", answers=answers, truths=truths, half_life=self.half_life)
+        return whole.model_dump(mode="json")
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record as JSON, whole or not at all: to a file beside `path` that then takes its place.
 
@@ -178,9 +234,7 @@ class TrackRecord:
             InputError: `path` cannot be written, or the record is larger than `load` accepts.
         """
         target = Path(path)
-        answers = [answer for found in self._answers.values() for answer in found.values()]
-        content = _File(format="concertino.track_record/1", answers=answers, truths=list(self._truths.values()))
-        data = dump(content.model_dump(mode="json")).encode()
+        data = dump(self.content()).encode()
         if len(data) > FILE_LIMITS.bytes:
             raise InputError(field=str(target), value=f"{len(data)} bytes", rule=f"at most {FILE_LIMITS.bytes} bytes")
         try:
@@ -212,11 +266,20 @@ class TrackRecord:
                 data = file.read(FILE_LIMITS.bytes + 1)
         except OSError as error:
             raise InputError(field="path", value=place, rule=f"cannot be read: {error.strerror}") from error
+        return cls.of(parse(data, field=place, limits=FILE_LIMITS), place=place)
+
+    @classmethod
+    def of(cls, found: JsonValue, *, place: str = "record") -> Self:
+        """Read what `content` returned; `place` names it in errors.
+
+        Raises:
+            InputError: as `load`.
+        """
         try:
-            content = _File.model_validate(parse(data, field=place, limits=FILE_LIMITS))
+            content = _File.model_validate(found)
         except ValidationError as error:
             raise input_error(error, field=place) from error
-        record = cls()
+        record = cls(half_life=content.half_life)
         for n, answer in enumerate(content.answers):
             if answer.specialist in record._answers.get(answer.question_id, {}):
                 pair = f"{answer.question_id}, {answer.specialist}"
@@ -232,22 +295,26 @@ class TrackRecord:
         return record
 
     def _put(self, answer: Answer) -> None:
-        self._answers.setdefault(answer.question_id, {})[answer.specialist] = answer
-        self._changed()
+        answers = self._answers.setdefault(answer.question_id, {})
+        is_new = answer.specialist not in answers
+        answers[answer.specialist] = answer
+        if not is_new or answer.question_id in self._truths:
+            self._changed()
 
     def _changed(self) -> None:
         self._tallies = None
         self.revision += 1
 
-    def _tally(self) -> dict[str, tuple[int, int]]:
+    def _tally(self) -> dict[str, tuple[float, float]]:
         """Return right and settled answers by specialist, counted anew after a change."""
         if self._tallies is None:
             self._tallies = {}
-            for truth, answers in self.settled():
+            for truth, answers, weight in self.remembered(unsettled=0):
                 for answer in answers:
-                    if answer.output is not None:
-                        right, settled = self._tallies.get(answer.specialist, (0, 0))
-                        self._tallies[answer.specialist] = (right + truth.holds(answer.output), settled + 1)
+                    if truth is not None and answer.output is not None:
+                        right, settled = self._tallies.get(answer.specialist, (0.0, 0.0))
+                        hit = weight * truth.holds(answer.output)
+                        self._tallies[answer.specialist] = (right + hit, settled + weight)
         return self._tallies
 
 

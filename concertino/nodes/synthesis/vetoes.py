@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from concertino.nodes.synthesis.ballot import Ballot, Decision, Voice
-from concertino.nodes.synthesis.result import Vetoed
+from concertino.nodes.synthesis.ballot import Ballot, Decision, Voice, canonical
+from concertino.nodes.synthesis.result import Vetoed, Withheld
 from concertino.nodes.synthesis.votes import against, backers
 
 
@@ -21,6 +21,45 @@ class Veto:
     """Takes the specialist's output. What it raises goes to the caller: a veto that cannot be checked is not ignored."""
     reason: str = "veto"
     """What the result says about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One specialist without whose own word certain answers are not given, whatever their weight."""
+
+    specialist: str
+    when: Callable[[JsonValue], bool]
+    """Takes an answer and says whether it needs this consent. What it raises goes to the caller."""
+    reason: str = "consent is required"
+
+
+def withhold(
+    voices: Sequence[Voice], *, consents: Sequence[Consent], question_id: str | None
+) -> tuple[tuple[Voice, ...], tuple[Withheld, ...]]:
+    """Return the voices that count, and what was withheld: answers whose consenting specialist does not say the same.
+
+    A withheld voice becomes silent: its authority still counts against the confidence.
+    """
+    said: dict[str, set[str]] = {}
+    for voice in voices:
+        said.setdefault(voice.specialist, set()).add(canonical(voice.value))
+    kept: list[Voice] = []
+    withheld: dict[tuple[str, str], Withheld] = {}
+    for voice in voices:
+        lacking = [
+            consent
+            for consent in consents
+            if voice.value is not None
+            and consent.when(voice.value)
+            and canonical(voice.value) not in said.get(consent.specialist, set())
+        ]
+        for consent in lacking:
+            key = (canonical(voice.value), consent.specialist)
+            withheld[key] = Withheld(
+                question_id=question_id, answer=voice.value, specialist=consent.specialist, reason=consent.reason
+            )
+        kept.append(voice.says(None) if lacking else voice)
+    return tuple(kept), tuple(withheld.values())
 
 
 def find_veto(voices: Sequence[Voice], *, vetoes: Sequence[Veto]) -> tuple[Veto, Voice] | None:

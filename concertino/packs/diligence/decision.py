@@ -15,6 +15,10 @@ from concertino.packs.diligence.evidence import place_of
 from concertino.packs.diligence.specialists import REGULATORY, SEATS
 from concertino.packs.diligence.stages import STAGES
 
+NOBODY = "No specialist came to a conclusion."
+DECIMALS = 9
+"""Of the figures that are shown: what is beyond them is the noise of binary fractions. `weighted` has them as they were computed."""
+UNHEARD = "Regulatory compliance is not confirmed, and nobody could veto; a veto that binds would make it stop, whatever the weights"
 QUESTIONS = ("recommendation", "risk", "score")
 """What all specialists answer, so that it can be merged."""
 
@@ -40,16 +44,18 @@ def decide(findings: Mapping[str, Finding], task: JsonObject) -> JsonObject:
     elif said == "proceed" and REGULATORY not in latest:
         said = "caution"
         reasons.append("Cannot confirm regulatory compliance: there is no regulatory finding.")
-    if not reasons and said is not None:
+    if not latest:
+        reasons.append(NOBODY)
+    elif not reasons and said is not None:
         reasons.append(f"{said} has the most weight among {len(latest)} specialist(s).")
     by_question = _claims(synthesis)
     return {
         "decision": said,
         "reasons": reasons,
         "risk": answer.get("risk"),
-        "final_score": answer.get("score"),
-        "confidence": by_question.get("recommendation", {}).get("confidence", 0.0),
-        "share": by_question.get("recommendation", {}).get("share", 0.0),
+        "final_score": rounded(answer.get("score")),
+        "confidence": rounded(by_question.get("recommendation", {}).get("confidence", 0.0)),
+        "share": rounded(by_question.get("recommendation", {}).get("share", 0.0)),
         "calibration": None,
         "veto": cast("JsonObject | None", veto),
         "vetoes": cast("Any", [one.model_dump(mode="json") for one in synthesis.vetoes]),
@@ -90,7 +96,13 @@ def _merged(latest: Mapping[str, Finding]) -> Synthesis:
         decided = [held.get("recommendation"), held.get("risk")]
         rules.append(Veto(REGULATORY, lambda value: value in decided, str(veto["reason"])))
     missing = [
-        Missing(specialist=name, authority=seat.authority, reason="no conclusive finding", question_id=question)
+        Missing(
+            specialist=name,
+            authority=seat.authority,
+            reason="no conclusive finding",
+            question_id=question,
+            impact=UNHEARD if name == REGULATORY else None,
+        )
         for name, seat in SEATS.items()
         if name not in latest
         for question in QUESTIONS
@@ -152,5 +164,14 @@ def _told(name: str, finding: Finding) -> JsonObject:
 
 
 def _absent(synthesis: Synthesis) -> list[dict[str, Any]]:
-    """Return who is missing, once each, with what it did to the recommendation."""
-    return [one.model_dump(mode="json") for one in synthesis.missing if one.question_id == "recommendation"]
+    """Return who is missing, once each, with what it did to the recommendation; whoever has a veto could have turned any."""
+    return [
+        {**one.model_dump(mode="json"), **({"could_flip": True} if one.specialist == REGULATORY else {})}
+        for one in synthesis.missing
+        if one.question_id == "recommendation"
+    ]
+
+
+def rounded(value: JsonValue) -> JsonValue:
+    """Return a figure as it is shown, and anything else as it is."""
+    return round(value, DECIMALS) if isinstance(value, float) else value

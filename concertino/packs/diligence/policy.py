@@ -72,7 +72,10 @@ class Policy(_Section):
 
 
 def _part(whole: int | None, share: float) -> int | None:
-    return None if whole is None else int(whole * share + 1e-6)
+    """Return a share in whole numbers; of what can be had at all whoever has a share may have one, within the whole."""
+    if whole is None:
+        return None
+    return max(int(whole * share + 1e-6), 1 if whole and share else 0)
 
 
 @cache

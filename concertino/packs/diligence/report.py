@@ -8,13 +8,14 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from concertino.contracts.json import JsonObject
+from concertino.packs.diligence.decision import NOBODY, UNHEARD
 from concertino.packs.diligence.documents import Library
 from concertino.packs.diligence.request import Asked
-from concertino.packs.diligence.specialists import SEATS
+from concertino.packs.diligence.specialists import REGULATORY, SEATS
 from concertino.packs.manifest import RunStatus
 
 NOTHING: JsonObject = {
-    "decision": None, "reasons": ["No specialist came to a conclusion."], "risk": None, "final_score": None,
+    "decision": None, "reasons": [NOBODY], "risk": None, "final_score": None,
     "confidence": 0.0, "share": 0.0, "calibration": None, "veto": None, "vetoes": [], "weighted": {}, "domains": {},
     "dissent": [],
 }  # fmt: skip
@@ -93,7 +94,12 @@ def _missing(decided: Mapping[str, Any]) -> list[JsonObject]:
     if "missing" in decided:
         return list(decided["missing"])
     return [
-        {"specialist": name, "authority": seat.authority, "reason": "no conclusive finding"}
+        {
+            "specialist": name,
+            "authority": seat.authority,
+            "reason": "no conclusive finding",
+            **({"impact": UNHEARD} if name == REGULATORY else {}),
+        }
         for name, seat in SEATS.items()
     ]
 

@@ -255,7 +255,10 @@ def _absolute(folder: str) -> str:
 
 
 def _status(result: JsonObject) -> RunStatus:
-    status = result.get("status")
+    """Return how a run ended: one whose specialists all came back without a conclusion has no answer."""
+    status, answer = result.get("status"), result.get("answer")
+    if status in ("success", "partial_success") and (not isinstance(answer, dict) or answer.get("decision") is None):
+        return "failed"
     return cast("RunStatus", status) if status in EXIT_CODES else "failed"
 
 

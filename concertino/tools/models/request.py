@@ -8,6 +8,7 @@ from typing import Any
 
 from concertino.budgets import Amounts
 from concertino.budgets.amounts import NANO
+from concertino.contracts.errors import InputError
 from concertino.tools.models.caps import refuse_unbounded
 from concertino.tools.models.prices import Price
 from concertino.tools.models.tokens import TokenCounter
@@ -72,6 +73,7 @@ class Request:
             refuse_unbounded(settings)
             prompt = {name: schema_of(settings[name]) for name in IN_PROMPT if name in settings}
             inputs = counter.bound(messages, settings.get("tools"), **prompt)
+            _refuse_odd(settings)
             wanted = min(_whole(settings, CAPS), default=model.cap)
             choices = max(_whole(settings, ("n",)), default=model.choices)
             tier = settings.get("service_tier") or model.service_tier
@@ -130,6 +132,19 @@ def without_caps(settings: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inner := made.get(name), Mapping):
             made[name] = without_caps(inner)
     return made
+
+
+def _refuse_odd(settings: Mapping[str, Any]) -> None:
+    """Refuse an output cap that a request cannot have, `num_predict` aside, where -1 is Ollama's word for none.
+
+    Raises:
+        InputError: no whole number from 1.
+    """
+    for name in CAPS:
+        value = settings.get(name)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and name != "num_predict" and not (is_whole and value > 0):
+            raise InputError(field=f"model.{name}", value=value, rule="must be a whole number from 1")
 
 
 def _whole(settings: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:

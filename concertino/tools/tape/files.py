@@ -253,7 +253,7 @@ def _head(row: JsonObject, name: str) -> tuple[Head, int, int]:
             file=name, line=1, value=sorted(row), rule='must be a tape: its first line has the key "tape"'
         )
     _check_format(row, name)
-    _check(row, _HEAD | {"calls": int, "shared": int, "tape": int}, {}, name, 1)
+    _check(row, {**_HEAD, "calls": int, "shared": int, "tape": int}, {}, name, 1)
     known: dict[str, Any] = {one: row[one] for one in _HEAD}
     return Head(**known), cast("int", row["calls"]), cast("int", row["shared"])
 

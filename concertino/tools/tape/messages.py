@@ -95,7 +95,7 @@ def neutral_tool(tool: Any) -> JsonObject:
     """Return a tool's name, description and parameters, from whichever of the providers' forms it is in."""
     if not isinstance(tool, Mapping):
         tool = convert_to_openai_tool(tool)
-    inner = tool.get("function") if isinstance(tool.get("function"), Mapping) else tool
+    inner: Any = tool.get("function") if isinstance(tool.get("function"), Mapping) else tool
     schema = next((inner[one] for one in ("parameters", "input_schema") if one in inner), None)
     made = {"name": inner.get("name"), "description": inner.get("description"), "parameters": plain(schema)}
     return {name: value for name, value in made.items() if value is not None}

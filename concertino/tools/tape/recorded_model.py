@@ -56,21 +56,21 @@ class RecordedSource(ModelSource):
     def in_thread(self) -> Outlet:
         return Outlet(self._overheard(self._inner.in_thread().model))
 
-    def _overheard(self, model: BaseChatModel) -> BaseChatModel:
+    def _overheard(self, model: BaseChatModel) -> Any:
         kind = type(model)
         if kind not in self._kinds:
             self._kinds[kind] = _overhearing(kind, self.name, self._recorder)
         return _as(model, self._kinds[kind])
 
 
-def _as(model: BaseChatModel, kind: type[BaseChatModel]) -> BaseChatModel:
+def _as(model: BaseChatModel, kind: type[BaseChatModel]) -> Any:
     """Return a copy of a model as one of another class of the same fields."""
     copy = model.model_copy()
     object.__setattr__(copy, "__class__", kind)
     return copy
 
 
-def _overhearing(kind: type[BaseChatModel], name: str, recorder: Recorder) -> type[BaseChatModel]:
+def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel]:
     """Return a subclass whose outermost calls are taken down; what it does inside is done by a plain copy."""
 
     def begin(model: Any, messages: list[BaseMessage], stop: list[str] | None, given: Mapping[str, Any]) -> Taking:
@@ -84,7 +84,7 @@ def _overhearing(kind: type[BaseChatModel], name: str, recorder: Recorder) -> ty
     ) -> ChatResult:
         taking = begin(self, messages, stop, kwargs)
         try:
-            made = await _as(self, kind)._agenerate(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
+            made: ChatResult = await _as(self, kind)._agenerate(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
         except BaseException as error:
             taking.failed(error)
             raise
@@ -96,7 +96,7 @@ def _overhearing(kind: type[BaseChatModel], name: str, recorder: Recorder) -> ty
     ) -> ChatResult:
         taking = begin(self, messages, stop, kwargs)
         try:
-            made = _as(self, kind)._generate(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
+            made: ChatResult = _as(self, kind)._generate(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
         except BaseException as error:
             taking.failed(error)
             raise
@@ -142,11 +142,12 @@ def _overhearing(kind: type[BaseChatModel], name: str, recorder: Recorder) -> ty
         return bound.bind(**{NEUTRAL: [neutral_tool(one) for one in tools]})  # type: ignore[no-any-return]
 
     methods: dict[str, Any] = {"_agenerate": agenerate, "_generate": generate, "__module__": kind.__module__}
-    if kind._astream is not BaseChatModel._astream or kind._stream is not BaseChatModel._stream:
+    base: Any = BaseChatModel
+    if kind._astream is not base._astream or kind._stream is not base._stream:
         methods |= {"_astream": astream}
-    if kind._stream is not BaseChatModel._stream:
+    if kind._stream is not base._stream:
         methods |= {"_stream": stream}
-    if kind.bind_tools is not BaseChatModel.bind_tools:
+    if kind.bind_tools is not base.bind_tools:
         methods |= {"bind_tools": bind_tools}
     # Through `new_class`, which finds the metaclass that the model's own class has.
     return new_class(f"Overheard{kind.__name__}", (kind,), exec_body=lambda held: held.update(methods))

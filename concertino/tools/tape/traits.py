@@ -39,7 +39,8 @@ class Traits:
         from langchain_core.language_models import BaseChatModel
 
         model = source.built
-        kind = type(model)
+        kind: Any = type(model)
+        base: Any = BaseChatModel
         return cls(
             provider=source.provider,
             model=source.model,
@@ -48,7 +49,7 @@ class Traits:
             cap=cap_of(model),
             choices=_of(model, "n", int),
             service_tier=_of(model, "service_tier", str),
-            streams=kind._stream is not BaseChatModel._stream or kind._astream is not BaseChatModel._astream,
+            streams=kind._stream is not base._stream or kind._astream is not base._astream,
             streaming=getattr(model, "streaming", False) is True,
             structured="json_schema" if any(one.__name__ == "BaseChatOpenAI" for one in kind.__mro__) else "tools",
         )

@@ -44,7 +44,7 @@ def encode(value: Any, *, field: str, is_strict: bool, deep: int = DEEPEST) -> J
     below = deep - 1
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: encode(one, field=f"{field}.{key}", is_strict=is_strict, deep=below) for key, one in value.items()}
-    if type(value) in (list, tuple):
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return [encode(one, field=f"{field}[{at}]", is_strict=is_strict, deep=below) for at, one in enumerate(value)]
     held = _fields(value)
     if held is not None and (is_strict or _is_plain(held)):
@@ -76,10 +76,11 @@ def decode(value: JsonValue, *, field: str) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any] | None:
+    named: Any = value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return dict(value._asdict())
+        return dict(named._asdict())
     if isinstance(value, BaseModel):
         return {name: getattr(value, name) for name in type(value).model_fields}
     return None

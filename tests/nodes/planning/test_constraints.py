@@ -198,6 +198,7 @@ def test_stop_conditions_are_added_to_the_plans_own() -> None:
         {"forbidden": [["a"]]},
         {"required": [{"specialist": "a", "capability": "b"}]},
         {"prerequisites": [{"step": "a"}]},
+        {"prerequisites": [{"step": "a", "after": ["b", "a"]}]},
         {"stop_when": {"s": "payload.x +"}},
         {"unknown": 1},
     ],
@@ -298,7 +299,8 @@ def test_a_plan_that_passes_keeps_what_binds_it(
 ) -> None:
     """Judged by a second, plain reading of the plan; and nothing but edges is added."""
     combination = {"steps": [step, after], "within": "path" if is_path else "plan"}
-    for found in (rules(prerequisites=[{"step": step, "after": after}], ends=ends), rules(forbidden=[combination])):
+    prerequisites = [{"step": step, "after": after}] if step != after else []
+    for found in (rules(prerequisites=prerequisites, ends=ends), rules(forbidden=[combination])):
         try:
             plan = planned(found, *subtasks)
         except PlanInvalid:

@@ -101,14 +101,21 @@ def test_policies_of_workflow_and_planner_are_both_applied() -> None:
             "gates": [{**ONCE, "question": "Own?"}],
         },
     }
-    wide = policies({"question": "Wide?"})
+    wide = policies({"when": "true", "question": "Wide?"})
     draft = first_draft(task(), load_workflows([source]), CARDS, gates=wide)
     assert questions(validate_draft(draft, task=task(), cards=CARDS)) == {"a": "Own?", "b": "Wide?"}
 
 
 @pytest.mark.parametrize(
     "given",
-    [{"when": "1 +"}, {"when": "plan.x"}, {"about": "plan", "when": "card.x"}, {"question": "${secret}"}, {"x": 1}],
+    [
+        {"when": "1 +"},
+        {"when": "plan.x"},
+        {"about": "plan", "when": "card.x"},
+        {"when": "true", "question": "${secret}"},
+        {"when": "true", "x": 1},
+        {"question": "Without a word on when?"},
+    ],
 )
 def test_a_faulty_policy_is_refused(given: Any) -> None:
     """When it is read: conditions compile, and speak of what there is."""

@@ -147,6 +147,15 @@ def test_prose_stands_side_by_side_heaviest_first_with_sources() -> None:
     assert result.confidence == pytest.approx(0.6)
 
 
+def test_short_sentences_are_prose_and_short_words_are_labels() -> None:
+    """Where no two are alike, no sentence of four words or more goes lost; a label is elected, whatever stops it."""
+    told = synthesize([said("The price is fair.", "a", 0.3), said("The price is too high!", "b", 0.9)])
+    assert told.method == "text_template"
+    assert "The price is fair." in str(told.answer)
+    for first, second in (("buy it now", "do not buy it"), ("Buy it.", "Do not.")):
+        assert synthesize([said(first, "a", 0.3), said(second, "b", 0.9)]).answer == second
+
+
 def test_prose_that_agrees_is_elected() -> None:
     """Two equal texts against one are a vote."""
     result = synthesize([said(LONG_A, "a", 0.9), said(LONG_B, "b", 0.5), said(LONG_B, "c", 0.5)])

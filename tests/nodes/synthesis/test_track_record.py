@@ -107,11 +107,12 @@ def test_settling_what_nobody_answered_is_refused() -> None:
 
 
 def test_calibration_measures_confidence_against_the_truth() -> None:
-    """Always right at confidence 0.8 and authority near 1 is 0.2 off; the figure comes with its count."""
+    """Whoever was always right is believed; how far that was off on the settled past comes with its count."""
     result = synthesize([answered("now", "a", "yes")], authority=history(20, 0), calibrate=True)
     assert result.calibration is not None
     assert result.calibration.n == 20
-    assert result.calibration.ece == pytest.approx(0.2)
+    assert result.confidence > 0.85
+    assert result.calibration.ece <= 0.1
     assert synthesize([answered("now", "a", "yes")], authority=history(20, 0)).calibration is None
 
 
@@ -129,14 +130,8 @@ def test_calibration_follows_the_record() -> None:
     assert after.ece != before.ece
 
 
-def test_a_question_left_out_counts_as_if_never_asked() -> None:
-    """Leaving one question out gives the authority of a record without it, settled or not."""
-    assert history(3, 1).authority_of("a", prior=0.3, without="q3") == history(3, 0).authority_of("a", prior=0.3)
-    assert history(3, 0).authority_of("a", prior=0.3, without="other") == history(3, 0).authority_of("a", prior=0.3)
-
-
 def test_calibration_does_not_look_at_the_truth_it_is_measured_on() -> None:
-    """The one settled question is weighed by the prior alone, so the tie goes to the first answer, which was wrong."""
+    """Two sources that disagreed once: without its own truth the question is a toss-up, whoever was right."""
     record = TrackRecord()
     record.record(answered("q", "first", "no"))
     record.record(answered("q", "second", "yes"))
@@ -144,7 +139,7 @@ def test_calibration_does_not_look_at_the_truth_it_is_measured_on() -> None:
     calibration = synthesize([answered("now", "first", "x")], authority=record, calibrate=True).calibration
     assert calibration is not None
     assert calibration.n == 1
-    assert calibration.ece == pytest.approx(0.4)
+    assert calibration.ece >= 0.4
 
 
 def test_records_merge_and_contradictions_are_refused() -> None:
@@ -245,3 +240,50 @@ def test_a_missing_or_oversized_file_is_refused(tmp_path: Path, monkeypatch: pyt
         history(20, 0).save(large)
     with pytest.raises(InputError, match="cannot be written"):
         TrackRecord().save(tmp_path / "no" / "such" / "place.json")
+
+
+def test_older_outcomes_may_count_less() -> None:
+    """With a half-life the latest outcomes decide; without one all count alike."""
+    forgetful, faithful = TrackRecord(half_life=2.0), TrackRecord()
+    for record in (forgetful, faithful):
+        for n in range(20):
+            record.record(answered(f"q{n}", "a", "yes" if n < 10 else "no"))
+            record.settle(f"q{n}", "yes")
+    assert faithful.authority_of("a", prior=0.5) == 0.5
+    assert forgetful.authority_of("a", prior=0.5) < 0.35
+    assert [weight for _, _, weight in forgetful.remembered(unsettled=0)][-3:] == [0.5, 0.5**0.5, 1.0]
+    assert TrackRecord.of(forgetful.content()).half_life == 2.0
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError):
+            TrackRecord(half_life=wrong)
+
+
+def test_what_is_forgotten_is_gone_and_the_unsettled_stay() -> None:
+    """Only the latest settled questions are kept; the record it came from is as it was."""
+    record = history(3, 2)
+    record.record(answered("open", "a", "yes"))
+    rest = record.forgotten(keep=2)
+    assert (rest.settled, rest.unsettled, len(rest)) == (2, 1, 3)
+    assert rest.authority_of("a", prior=0.5) < 0.5
+    assert (record.settled, len(record)) == (5, 6)
+    assert record.forgotten(keep=0).settled == 0
+    with pytest.raises(InputError):
+        record.forgotten(keep=-1)
+
+
+def test_content_is_json_and_comes_back_whole() -> None:
+    """What a store keeps is what `of` reads; faults are named by the place that is given."""
+    record = history(2, 1)
+    again = TrackRecord.of(json.loads(json.dumps(record.content())))
+    assert again.content() == record.content()
+    with pytest.raises(InputError) as caught:
+        TrackRecord.of({"format": "other"}, place="row 7")
+    assert caught.value.field == "row 7.format"
+
+
+def test_a_copy_is_a_record_of_its_own() -> None:
+    """What the copy learns the original does not know."""
+    record = history(2, 0)
+    copy = record.copy()
+    copy.record(answered("more", "a", "yes"))
+    assert (len(record), len(copy)) == (2, 3)

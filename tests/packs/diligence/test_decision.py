@@ -85,6 +85,8 @@ def test_without_a_regulatory_finding_nobody_goes_ahead() -> None:
     assert (whole["decision"], told["decision"]) == ("proceed", "caution")
     assert told["confidence"] < whole["confidence"]
     assert [one["specialist"] for one in told["missing"]] == ["regulatory_agent"]
+    assert told["missing"][0]["could_flip"]
+    assert "a veto that binds would make it stop" in told["missing"][0]["impact"]
 
 
 def test_the_deepest_conclusive_finding_counts() -> None:
@@ -103,3 +105,11 @@ def test_nobody_concluded_anything() -> None:
     """There is no decision, and it says who is missing."""
     told = answer({"legal_agent": said("legal_agent", None)})
     assert (told["decision"], told["confidence"], len(told["missing"])) == (None, 0.0, 5)
+    assert told["reasons"] == ["No specialist came to a conclusion."]
+
+
+def test_figures_are_shown_without_the_noise_of_binary_fractions() -> None:
+    """The claim keeps what was computed."""
+    told = answer({name: said(name, score=0.8) for name in SEATS})
+    assert (told["final_score"], told["confidence"]) == (0.8, 0.8)
+    assert told["weighted"]["score"]["answer"] == pytest.approx(0.8)

@@ -21,6 +21,14 @@ def test_shares_divide_what_an_override_gives() -> None:
     assert sum(part.tokens or 0 for part in parts) == 225_000
 
 
+def test_a_small_sum_lets_everybody_have_one() -> None:
+    """A share of less than one document is one; the run's own bound holds for all of them together."""
+    policy = read_policy({"budget": {"documents": 2}, "shares": {"market": 0}})
+    assert [policy.budget_of(seat.domain).documents for seat in SEATS.values() if seat.domain != "market"] == [1] * 4
+    assert policy.budget_of("market").documents == 0
+    assert read_policy({"budget": {"documents": 0}}).budget_of("legal").documents == 0
+
+
 def test_manifests_and_policy_agree() -> None:
     """What an agent declares is what its specialist gets, and what the main agent declares is the run's budget."""
     policy = read_policy()

@@ -144,6 +144,14 @@ def test_what_a_specialist_cannot_answer_is_missing_and_said(start: Start) -> No
     assert "Cannot confirm regulatory compliance" in report_files(run)[1]
 
 
+def test_a_run_without_any_conclusion_has_failed(start: Start) -> None:
+    """Whoever comes back without a recommendation has come to none; the report says so."""
+    run = start(Scripted(reply=lambda messages, offered: submission(recommendation=None)))
+    report: Any = run.output
+    assert (run.status, report["status"], report["decision"]) == ("failed", "failed", None)
+    assert report["reasons"] == ["No specialist came to a conclusion."]
+
+
 def test_documents_are_charged(start: Start) -> None:
     """Every read counts in the run's budget, and is shown by specialist."""
 

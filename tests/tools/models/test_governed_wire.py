@@ -57,6 +57,16 @@ async def test_cap_is_never_above_what_the_caller_asked(way: dict[str, Any], str
         assert [cap_on_the_wire(one) for one in server.requests] == [500, 70]
 
 
+@pytest.mark.parametrize("cap", [-5, 0, True, "many"])
+async def test_a_cap_that_is_none_is_refused(cap: Any) -> None:
+    """It is no word for any other; nothing leaves."""
+    with OpenAIServer(SAID) as server:
+        model = Governing().model(client(server))
+        with pytest.raises(InputError) as caught:
+            await model.ainvoke("hi", max_tokens=cap)
+        assert (caught.value.field, server.requests) == ("model.max_tokens", [])
+
+
 async def test_cap_hidden_in_the_body_is_taken_out() -> None:
     """A cap in `extra_body` reaches the wire by another road than the model's field; the lower one counts."""
     with OpenAIServer(SAID) as server:

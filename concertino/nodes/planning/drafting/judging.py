@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
@@ -76,7 +77,7 @@ class Bench:
         if len(rows) > self.most:
             faults, made = (_too_many(len(rows), self.most), *(one for one in faults if one.code != "too_many")), None
         return Verdict(
-            reading.form, len(rows), told, mended.notes, faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
+            reading.form, len(rows), told, (*mended.notes, *_derived(made, mended.notes)), faults, dump({"subtasks": mended.draft.plan.get("subtasks")}),
             _asking(made, asked), mended.draft, asked,
         )  # fmt: skip
 
@@ -149,7 +150,8 @@ class Bench:
         own: list[JsonValue] = [row for row in rows_of(draft) if row.get("id") not in fixed]
         shown = dump({"subtasks": own or [*left.rows]})
         notes = tuple(note for note in filled.notes if note not in self.bound.notes)
-        return Verdict(form, len(left.rows), notes, mended.notes, found, shown, _asking(plan, asked), draft, asked)
+        repaired = (*mended.notes, *_derived(plan, mended.notes))
+        return Verdict(form, len(left.rows), notes, repaired, found, shown, _asking(plan, asked), draft, asked)
 
 
 def _covers(rows: list[JsonObject], task: Task, *, is_whole: bool) -> tuple[list[JsonObject], list[str]]:
@@ -182,6 +184,12 @@ def _joined(held: Requirements | None, told: Requirements) -> Requirements:
         constraints=held.constraints or told.constraints,
         acceptance_criteria=(*first, *criteria.values())[:MOST],
     )
+
+
+def _derived(plan: Plan | None, known: Sequence[str]) -> list[str]:
+    """Return what the validator has to say of edges that it added, be it for inputs or for constraints."""
+    notes = plan.notes if plan is not None else ()
+    return [note for note in notes if ": derived, " in note and note not in known]
 
 
 def _asking(plan: Plan | None, asked: Requirements) -> Plan | None:

@@ -17,7 +17,7 @@ TAG = re.compile(
     r"\s{0,40}+(?P<empty>/)?>"
 )
 ATTRIBUTE = re.compile(r"([\w.:-]{1,64})\s{0,9}+=\s{0,9}+(?:\"([^\"]*+)\"|'([^']*+)')")
-TAGS = 10_000
+TAGS = 4_000
 """Tags of one text that are read."""
 
 

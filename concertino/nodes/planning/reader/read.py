@@ -9,9 +9,8 @@ from typing import Any
 from concertino.nodes.planning.reader.finish import finished
 from concertino.nodes.planning.reader.messages import as_calls, messages_of, texts_of
 from concertino.nodes.planning.reader.plain import Plain
-from concertino.nodes.planning.reader.said import plans_in
 from concertino.nodes.planning.reader.shape import Candidate, Reading, last_of_the_large
-from concertino.nodes.planning.reader.shapes import handed_in, shape_of
+from concertino.nodes.planning.reader.shapes import handed_in, plans_in, shape_of
 from concertino.nodes.planning.reader.texts import CUT, MENDED
 
 TEXT_CHARS = 256_000

@@ -1,18 +1,33 @@
-"""Plans in parsed values: where the list of subtasks is, what links stand beside it, and what is asked for."""
+"""Plans in parsed values and in texts, each of which may stand in the other: where the list of subtasks is."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from concertino.contracts.ids import is_id
 from concertino.nodes.planning.reader.beside import asked_of, links_of
 from concertino.nodes.planning.reader.elements import INPUT_KEYS, WORKER_KEYS, Element, element_of
+from concertino.nodes.planning.reader.lines import shape_of_calls, shape_of_lines
 from concertino.nodes.planning.reader.literals import CALLED
+from concertino.nodes.planning.reader.markup import markup
 from concertino.nodes.planning.reader.messages import CALL_FIELDS, as_calls, call_in, is_talk, message_in, texts_of
 from concertino.nodes.planning.reader.own_fields import HEADER, taken
-from concertino.nodes.planning.reader.shape import Shape, last_of_the_large, refused_of, together_of
+from concertino.nodes.planning.reader.plain import Plain
+from concertino.nodes.planning.reader.rows import (
+    add_steps,
+    by_needs,
+    has_structure,
+    is_evidence,
+    is_printed,
+    is_single,
+    looks_like_work,
+    may_hold_rows,
+    names_anybody,
+    printed_call,
+)
+from concertino.nodes.planning.reader.shape import Candidate, Shape, joined, last_of_the_large, refused_of, together_of
+from concertino.nodes.planning.reader.texts import fenced, is_respelled, respelled, values, without_thoughts
 
 LIST_KEYS = (
     "subtasks", "sub_tasks", "task_nodes", "tasks", "nodes", "steps", "plan_steps", "plan", "actions", "workflow", "todos",
@@ -29,7 +44,9 @@ TEXT_KEYS = frozenset(
     {"text", "output", "output_text", "response", "answer", "completion", "generated_text", "result", "message"}
 )
 """Fields in which an API or a wrapper hands over what a model said."""
-ROWS = 1_000
+RESPELLED = 3
+"""Wrappers deep, at most, that a text is read in another spelling; each tries several."""
+ROWS = 400
 """Rows of a list by which it is judged what it is a list of."""
 LEVELS = 9
 """Wrappers around a plan that are looked into."""
@@ -46,6 +63,41 @@ def shape_of(value: Any, specialists: Collection[str], *, level: int = 0) -> Sha
     return _of_mapping(value, specialists, level) if isinstance(value, Mapping) else None
 
 
+def plans_in(
+    text: str, specialists: Collection[str], plain: Plain, *, level: int = 0, lines: bool = True
+) -> tuple[list[Candidate], list[str]]:
+    """Return the plans in a text, `level` wrappers deep, and what is to be said of what was not read.
+
+    Without `lines`, only values are read.
+
+    Where there is none in the text as it stands, it is read once more as it would be without a second layer of escapes, with
+    plain quotes, or with entities as what they stand for.
+    """
+    said = without_thoughts(text)
+    notes: list[str] = []
+    if is_respelled(said):
+        said = next(respelled(said), said)
+    found = _fenced(said, specialists, plain, notes, level)
+    if (
+        lines
+        and not found
+        and said.lstrip()[:1] not in ("{", "[")
+        and (shape := shape_of_calls(said, specialists)) is not None
+    ):
+        found = [Candidate(shape, "text")]
+    if not found:
+        found = _valued(said, specialists, plain, notes, level)
+    for other in () if found or level >= RESPELLED else respelled(said):
+        found = _fenced(other, specialists, plain, notes, level) or _valued(other, specialists, plain, notes, level)
+        if found:
+            break
+    if not found and "<" in said and (shape := markup(said, specialists)) is not None:
+        found = [Candidate(shape, "text")]
+    if lines and not found and (shape := shape_of_lines(said, specialists)) is not None:
+        found = [Candidate(shape, "text")]
+    return found, notes
+
+
 def handed_in(given: list[Any], specialists: Collection[str], level: int = 0) -> Shape | None:
     """Return the plan that calls hand in: a call is a wrapper where nobody has its name and its arguments read as a plan."""
     found = [made for item in given if isinstance(item, Mapping) and (made := _handed(item, specialists, level))]
@@ -56,7 +108,7 @@ def handed_in(given: list[Any], specialists: Collection[str], level: int = 0) ->
 
 def _handed(given: Mapping[str, Any], specialists: Collection[str], level: int) -> Shape | None:
     call = call_in(given)
-    if call is None or call.name in specialists or level >= LEVELS or not _has_structure(call.args):
+    if call is None or call.name in specialists or level >= LEVELS or not has_structure(call.args):
         return None
     made = shape_of(call.args, specialists, level=level + 1)
     if made is None and isinstance(call.args, Mapping) and len(call.args) == 1:
@@ -68,15 +120,6 @@ def _handed(given: Mapping[str, Any], specialists: Collection[str], level: int) 
     return made if names_work or says_plan or (made.form == "one" and not specialists) else None
 
 
-def _has_structure(args: Any) -> bool:
-    """Say whether arguments may hold a plan at all."""
-    if isinstance(args, str):
-        return args.lstrip()[:1] in ("{", "[")
-    if isinstance(args, list):
-        return any(isinstance(item, Mapping) for item in args)
-    return isinstance(args, Mapping)
-
-
 def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key: str = "") -> Shape | None:
     if given and all(isinstance(item, str) for item in given):
         elements = [made for item in given if (made := element_of(item, specialists))]
@@ -86,9 +129,9 @@ def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key:
             if is_code and key not in LIST_KEYS
             else Shape(elements, form="steps", in_order=True, notes=refused_of(given))
         )
-    if any(_is_message(item) for item in given):
+    if any(is_printed(item) for item in given):
         return _of_messages(given, specialists)
-    if given and all(_is_evidence(item) for item in given):
+    if given and all(is_evidence(item) for item in given):
         return Shape([Element(row[1].strip(" #"), row[2], row[0], {"input": row[3]}) for row in given], form="rewoo")
     if (staged := _of_stages(given, specialists, level)) is not None:
         return staged
@@ -99,9 +142,9 @@ def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key:
         talk = (_of_message(item, specialists, level + 1) for item in reversed(mappings))
         return next((shape for shape in talk if shape is not None and shape.elements), None)
     calls = [item for item in first if call_in(item) is not None]
-    if calls and (handed := handed_in(calls, specialists, level)) is not None and not _names(first, specialists):
+    if calls and (handed := handed_in(calls, specialists, level)) is not None and not names_anybody(first, specialists):
         return handed
-    if not any(_looks_like_work(item, specialists) for item in first):
+    if not any(looks_like_work(item, specialists) for item in first):
         nested = [shape for item in first if level < LEVELS and (shape := _of_mapping(item, specialists, level + 1))]
         return last_of_the_large(nested)
     elements = [made for item in rows if (made := element_of(item, specialists))]
@@ -109,17 +152,6 @@ def _of_list(given: list[Any], specialists: Collection[str], level: int, *, key:
         return None
     says_needs = any(element.needs is not None for element in elements)
     return Shape(elements, form="list", in_order=key in ORDERED_KEYS and not says_needs, key=key)
-
-
-def _names(rows: list[Mapping[str, Any]], specialists: Collection[str]) -> bool:
-    """Say whether a row is the work of somebody known: then none of the others wraps the plan."""
-    return any((made := element_of(row, specialists)) is not None and made.worker in specialists for row in rows)
-
-
-def _is_evidence(item: Any) -> bool:
-    """Say whether a row is one of ReWOO's steps: what for, `#E1`, tool, input."""
-    is_row = isinstance(item, list) and len(item) == 4 and all(isinstance(part, str) for part in item)
-    return is_row and re.fullmatch(r"#?E\d{1,4}", item[1].strip()) is not None
 
 
 def _of_stages(given: list[Any], specialists: Collection[str], level: int) -> Shape | None:
@@ -147,7 +179,7 @@ def _of_stages(given: list[Any], specialists: Collection[str], level: int) -> Sh
 
 def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: int) -> Shape | None:
     found: Shape | None = None
-    if _is_message(given):
+    if is_printed(given):
         return _of_messages([given], specialists)
     if (message := message_in(given)) is not None and level < LEVELS:
         return _of_message(message, specialists, level)
@@ -161,7 +193,7 @@ def _of_mapping(given: Mapping[str, Any], specialists: Collection[str], level: i
             found.key = found.key or key
             if key == "task_nodes":
                 found.form = "taskbench"
-                _add_steps(found, given.get("task_steps"))
+                add_steps(found, given.get("task_steps"))
             break
     if found is None:
         return _without_list(given, specialists, level)
@@ -194,9 +226,15 @@ def _inside(inner: Any, key: str, specialists: Collection[str], level: int) -> S
 
 
 def _in_text(text: str, specialists: Collection[str], level: int, *, lines: bool) -> Shape | None:
-    from concertino.nodes.planning.reader.said import shape_in  # which reads values with what is here
-
-    return shape_in(text, specialists, level=level, lines=lines) if level <= LEVELS else None
+    """Return the plan in a text that stands inside a value, `level` wrappers deep."""
+    if level > LEVELS:
+        return None
+    plain = Plain()
+    found, notes = plans_in(text, specialists, plain, level=level, lines=lines)
+    chosen = last_of_the_large([one.shape for one in found if one.shape.elements])
+    if chosen is not None:
+        chosen.notes += [*notes, *plain.notes, *(note for one in found if one.shape is chosen for note in one.notes)]
+    return chosen
 
 
 def _of_calls(calls: list[dict[str, Any]], specialists: Collection[str], level: int) -> Shape | None:
@@ -210,31 +248,16 @@ def _of_message(message: Any, specialists: Collection[str], level: int) -> Shape
     return max((shape for shape in made if shape is not None), key=lambda shape: len(shape.elements), default=None)
 
 
-def _by_needs(given: Mapping[str, Any], specialists: Collection[str], *, forward: bool) -> Shape | None:
-    """Read `{"a": [], "b": ["a"]}`: names with what they need, or, drawn `forward`, with what comes after them."""
-    if len(given) < 2 or not all(
-        isinstance(row, list) and all(isinstance(name, str) and name in given for name in row) for row in given.values()
-    ):
-        return None
-    if not any(given.values()):
-        return None
-    elements = [made for name in given if (made := element_of(name, specialists))]
-    for element, name in zip(elements, given, strict=True):
-        element.id, element.worker, element.objective = name, element.worker or name, ""
-    pairs = [(name, other) for name, row in given.items() for other in row]
-    return Shape(elements, form="graph", links=pairs if forward else [(other, name) for name, other in pairs])
-
-
 def _without_list(given: Mapping[str, Any], specialists: Collection[str], level: int, key: str = "") -> Shape | None:
     """Look for a plan in a mapping that has none of the usual lists: a wrapper, subtasks by id, or a single subtask."""
     if (handed := _handed(given, specialists, level)) is not None:
         return handed
-    if _is_single(given, specialists):
+    if is_single(given, specialists):
         made = element_of(given, specialists)
         return Shape([made], form="one") if made is not None else None
-    by_needs = _by_needs(given, specialists, forward=key in FORWARD_KEYS)
-    if by_needs is not None:
-        return by_needs
+    graph = by_needs(given, specialists, forward=key in FORWARD_KEYS)
+    if graph is not None:
+        return graph
     by_id = _by_id(given, specialists)
     if by_id is not None and len(by_id.elements) > 1:
         return by_id
@@ -242,7 +265,7 @@ def _without_list(given: Mapping[str, Any], specialists: Collection[str], level:
         inner = [
             found
             for key, value in given.items()
-            if key not in INPUT_KEYS and (isinstance(value, Mapping | str) or _may_hold_rows(key, value))
+            if key not in INPUT_KEYS and (isinstance(value, Mapping | str) or may_hold_rows(key, value))
             and (found := _wrapped(key, value, specialists, level + 1)) and found.elements
         ]  # fmt: skip
         if inner:
@@ -260,64 +283,52 @@ def _wrapped(key: str, value: Any, specialists: Collection[str], level: int) -> 
     return shape_of(value, specialists, level=level)
 
 
-def _may_hold_rows(key: str, value: Any) -> bool:
-    """Say whether a list may be a plan's: one of texts only under a name that says so."""
-    return isinstance(value, list) and (
-        any(isinstance(item, Mapping) for item in value)
-        or re.search(r"step|plan|task|todo", key, re.IGNORECASE) is not None
-    )
-
-
 def _by_id(given: Mapping[str, Any], specialists: Collection[str], *, key: str = "") -> Shape | None:
     if len(given) > 1 and all(isinstance(row, str) for row in given.values()) and key in LIST_KEYS:
         given = {name: {"objective": row} for name, row in given.items()}
     rows = [
         ({"id": name, **row})
         for name, row in given.items()
-        if isinstance(row, Mapping) and name not in CALL_FIELDS and _looks_like_work(row, specialists)
+        if isinstance(row, Mapping) and name not in CALL_FIELDS and looks_like_work(row, specialists)
     ]
     if len(rows) < len([row for row in given.values() if isinstance(row, Mapping)]) or not rows:
         return None
     return _of_list(rows, specialists, LEVELS)
 
 
-def _looks_like_work(item: Mapping[str, Any], specialists: Collection[str]) -> bool:
-    made = element_of(item, specialists)
-    return made is not None and (made.worker is not None or "capability" in made.more or bool(made.objective))
-
-
-def _is_single(given: Mapping[str, Any], specialists: Collection[str]) -> bool:
-    made = element_of(given, specialists)
-    if made is None or made.worker is None:
-        return False
-    return made.worker in specialists or (
-        any(key in given for key in WORKER_KEYS[:14]) and (bool(made.inputs) or bool(made.objective) or CALLED in given)
-    )
-
-
-def _add_steps(shape: Shape, steps: Any) -> None:
-    """Give TaskBench's nodes their steps as objectives, where there is one for each."""
-    if isinstance(steps, list) and len(steps) == len(shape.elements) and all(isinstance(step, str) for step in steps):
-        for element, step in zip(shape.elements, steps, strict=True):
-            element.objective = element.objective or step
-
-
-def _is_message(item: Any) -> bool:
-    return isinstance(item, Mapping) and str(item.get(CALLED, "")).endswith("Message")
-
-
 def _of_messages(given: list[Any], specialists: Collection[str]) -> Shape | None:
     """Read printed messages of LangChain: the calls they record, as LLMCompiler prints its plan, or what they contain."""
-    messages = [item for item in given if _is_message(item)]
+    messages = [item for item in given if is_printed(item)]
     done = [item for item in messages if item[CALLED] in ("FunctionMessage", "ToolMessage") and "name" in item]
     if done:
-        return _of_list([_as_call(item) for item in done], specialists, LEVELS - 3)
+        return _of_list([printed_call(item) for item in done], specialists, LEVELS - 3)
     found = [_of_message({"role": "", "content": "", **item}, specialists, LEVELS - 3) for item in messages]
     return max((made for made in found if made is not None), key=lambda shape: len(shape.elements), default=None)
 
 
-def _as_call(item: Mapping[str, Any]) -> dict[str, Any]:
-    more = item.get("additional_kwargs")
-    told = more if isinstance(more, Mapping) else {}
-    args = told.get("args")
-    return {"id": told.get("idx", item.get("tool_call_id")), "tool": item["name"], "args": args or {}}
+def _fenced(said: str, specialists: Collection[str], plain: Plain, notes: list[str], level: int) -> list[Candidate]:
+    found: list[Candidate] = []
+    for language, block in fenced(said):
+        inside = _valued(block, specialists, plain, notes, level, language=language)
+        if not inside and (shape := shape_of_lines(block, specialists)) is not None:
+            inside = [Candidate(shape, "text")]
+        found += [Candidate(one.shape, f"fenced {one.form}", one.notes, is_part=one.is_part) for one in inside]
+    return joined(found)
+
+
+def _valued(
+    text: str, specialists: Collection[str], plain: Plain, notes: list[str], level: int, *, language: str = ""
+) -> list[Candidate]:
+    found = []
+    for one in values(text, language, is_plan=lambda value: _plan(value, specialists, Plain(), level) is not None):
+        shape = _plan(one.value, specialists, plain, level)
+        if shape is not None:
+            found.append(Candidate(shape, one.form, one.notes, is_part=one.is_part))
+        elif one.value is None:
+            notes += one.notes
+    return joined(found)
+
+
+def _plan(value: object, specialists: Collection[str], plain: Plain, level: int) -> Shape | None:
+    shape = shape_of(plain.of(value), specialists, level=level)
+    return shape if shape is not None and shape.elements else None

@@ -30,6 +30,8 @@ YAML_LINES_DROPPED = 3
 """Lines at the end of cut-off YAML that are tried without."""
 YAML_CHARS = 64_000
 """Longest YAML that is read: PyYAML takes about 1 s for it."""
+CALLS_CHARS = 64_000
+"""Longest text that is read as calls with commas between them; a longer one is read call by call."""
 REPAIRED_CHARS = 16_000
 """Longest faulty JSON that is mended, and all of it in one text: json-repair takes 0.9 s for the worst of that length."""
 LISTS = frozenset(
@@ -119,7 +121,8 @@ def _whole(text: str, language: str, is_plan: Callable[[Any], bool]) -> Found | 
         return None
     if text[0] in '{["' and (parsed := read_json(text)) is not None:
         return _found(parsed, "json")
-    parsed = read_python(text) if text[0] in "{[(\"'" or START.match(text) else None
+    is_call = len(text) <= CALLS_CHARS and START.match(text) is not None
+    parsed = read_python(text) if text[0] in "{[(\"'" or is_call else None
     # `[A][{...}]` is no list but code, in which one may stand.
     if parsed is not None and (not isinstance(parsed.value, str) or text[0] in "\"'"):
         return _found(parsed, "python")

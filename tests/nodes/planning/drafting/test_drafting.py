@@ -19,6 +19,7 @@ from concertino.contracts.errors import (
     StaleLease,
     ToolFailed,
 )
+from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.drafting import PlanCache
 from concertino.prompts import load
 from tests.loopback.openai_server import Fail, Malformed, OpenAIServer, Refuse, Reply, Say
@@ -236,3 +237,12 @@ async def test_over_the_wire(reply: Reply, origin: str) -> None:
             made, _ = await draft(model)
         assert made.origin == origin
         assert len(server.requests) <= 2
+
+
+async def test_an_edge_that_a_constraint_adds_is_a_repair_on_the_record() -> None:
+    """The plan was fit to be carried out only with it."""
+    both = Model(said(row("s1", "finance"), row("s2", "legal")))
+    made, steps = await draft(both, constraints=Constraints.model_validate({"ends": "legal"}))
+    assert (made.origin, kinds(steps)) == ("model", ["PLAN_DRAFTED", "PLAN_REPAIRED"])
+    assert steps[1][1]["by"] == "rule"
+    assert any("the plan must end in legal" in note for note in steps[1][1]["notes"])

@@ -1,0 +1,61 @@
+"""Required consent: an explicit rule before any weight."""
+
+from __future__ import annotations
+
+import pytest
+
+from concertino.contracts.finding import Finding
+from concertino.nodes.synthesis import Consent, Veto, synthesize
+
+RULE = Consent("legal", when=lambda answer: answer == "sign", reason="legal must agree to sign")
+
+
+def panel(legal: str | None) -> list[Finding]:
+    found = [Finding(output="sign", confidence=0.9, specialist=name) for name in ("sales", "finance")]
+    found.append(Finding(output="wait", confidence=0.2, specialist="risk"))
+    return [*found, Finding(output=legal, confidence=0.1, specialist="legal")] if legal else found
+
+
+def test_no_weight_carries_an_answer_without_the_consent_it_needs() -> None:
+    """The majority wants to sign, legal does not: the next answer stands, and what was withheld is named."""
+    result = synthesize(panel("wait"), consents=[RULE])
+    assert result.answer == "wait"
+    assert [(entry.answer, entry.specialist, entry.reason) for entry in result.withheld] == [
+        ("sign", "legal", "legal must agree to sign")
+    ]
+
+
+def test_consent_of_whoever_is_missing_is_not_given() -> None:
+    """Silence is no consent; where nothing else was answered the result abstains and says why."""
+    assert synthesize(panel(None), consents=[RULE]).answer == "wait"
+    result = synthesize(panel(None)[:2], consents=[RULE])
+    assert result.answer is None
+    assert result.abstain
+    assert result.abstain_reason == "no answer has the consent it needs: legal must agree to sign (legal)"
+
+
+def test_with_consent_the_weights_decide() -> None:
+    """The rule asks for a word, not for weight."""
+    assert synthesize(panel("sign"), consents=[RULE]) == synthesize(panel("sign"))
+
+
+def test_a_withheld_voice_still_lowers_confidence() -> None:
+    """Its authority is silent, not gone."""
+    alone = synthesize([panel("wait")[2], panel("wait")[3]])
+    assert synthesize(panel("wait"), consents=[RULE]).confidence < alone.confidence
+
+
+def test_a_veto_comes_before_consent() -> None:
+    """Whoever may decide alone needs nobody's word."""
+    veto = Veto("sales", when=lambda value: value == "sign")
+    assert synthesize(panel("wait"), vetoes=[veto], consents=[RULE]).answer == "sign"
+
+
+def test_a_rule_that_cannot_be_checked_is_not_ignored() -> None:
+    """What a rule raises goes to the caller."""
+
+    def broken(answer: object) -> bool:
+        raise RuntimeError("no register")
+
+    with pytest.raises(RuntimeError, match="no register"):
+        synthesize(panel("wait"), consents=[Consent("legal", when=broken)])
