@@ -166,6 +166,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             course = driving.begun(_given(_plain_task(input)))
         else:
             entry = await self.conductor.resume(parked.state, asked, fork=None)
+            if entry.run is None:  # another process has ended it meanwhile
+                self._parked.pop(str(configurable(asked).get("thread_id")), None)
+                return {"result": entry.known}
             course = parked
             if isinstance(input, Command):
                 course.replies.append(input.resume)

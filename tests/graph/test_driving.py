@@ -15,6 +15,7 @@ from concertino import Brief, Finding, specialist
 from concertino.contracts.clock import SystemClock
 from concertino.contracts.errors import InputError, TaskConflict
 from concertino.contracts.event import Event
+from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
 from concertino.graph.boundary import Boundary
 from concertino.journal import MemoryJournal
 from concertino.nodes.specialists.brief import AsyncBrief
@@ -188,3 +189,30 @@ def test_a_replan_is_driven_too() -> None:
     assert "RUN_REPLANNED" in [event["type"] for event in events]
     assert (result, events) == played(made, given_, way=invoked, saver=InMemorySaver)
     assert result["status"] == "success"
+
+
+def test_a_parked_run_that_another_planner_has_ended_gives_its_result() -> None:
+    """Whoever comes back to a run that was finished elsewhere is told what came of it."""
+
+    async def main() -> tuple[Any, Any]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = VirtualClock(loop)
+        made, journal = planner(rescues), MemoryJournal(clock=clock)
+        first, second = (made.at(Boundary(clock=clock, journal=journal)) for _ in range(2))
+        asked = task("t", subtask("a", "rescues", gate=True))
+        parked = await first.conduct(asked, on("x"))
+        gate = parked["__interrupt__"][0].value["gate"]
+        row = journal.latest("t").result()
+        assert row is not None
+        answered = Event(
+            task_id="t", run_id=row.run_id, type="GATE_ANSWERED", message_type="STATUS", subtask_id="a",
+            payload={"gate": gate, "decision": "accept"}, timestamp=clock.now(),
+        )  # fmt: skip
+        journal.append([answered], lease=None).result()
+        ended = await second.conduct(asked, on("x"))
+        return ended, [await first.conduct(None, on("x")), await first.conduct(asked, on("x"))]
+
+    ended, again = run_virtually(main)
+    assert ended["result"]["status"] == "success"
+    assert [one["result"] for one in again] == [ended["result"]] * 2
