@@ -7,7 +7,6 @@ planning by rules, dataflow, gates, budgets and synthesis.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +20,7 @@ from concertino.contracts.ids import is_id
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.evals.cases import Case
+from concertino.evals.staging import seed_of
 from concertino.evals.suites import Suite
 from concertino.evals.transports import FINAL, transport_request
 from concertino.journal.open import open_journal
@@ -179,10 +179,13 @@ def _expectation(events: Sequence[Event], plan: Mapping[str, Any], renamed: Mapp
 
 
 def _head(row: RunRow, events: Sequence[Event], named: str) -> Head:
-    seed = int.from_bytes(blake2b(named.encode(), digest_size=4).digest(), "big")
     start = events[0].timestamp if events else row.created
     return Head(
-        case=named, recorded="", made_by=f"concertino {__version__}, from a journal", start=round(start, 6), seed=seed
+        case=named,
+        recorded="",
+        made_by=f"concertino {__version__}, from a journal",
+        start=round(start, 6),
+        seed=seed_of(named),
     )
 
 

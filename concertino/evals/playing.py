@@ -17,7 +17,7 @@ from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
 from concertino.evals.offline import offline
 from concertino.evals.outcomes import Outcome, TapeState
-from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, speaks_of_folder, stage
+from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
 from concertino.evals.targets import Target
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
@@ -72,7 +72,7 @@ def told(error: BaseException) -> JsonObject:
 
 
 def _play(target: Target, case: Case, tape: Tape | None, number: int, seed: int) -> Outcome:
-    known = tape or Tape(Head(case=case.id, start=EPOCH), ())
+    known = tape or Tape(Head(case=case.id, start=EPOCH, seed=seed_of(case.id)), ())
     try:
         return run_virtually(lambda: _played(target, case, known, number, seed, has_tape=tape is not None))
     except ConcertinoError as error:  # nothing can happen any more, or the target cannot be made

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, cast
 
 from concertino import __version__
@@ -20,7 +19,7 @@ from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
 from concertino.evals.outcomes import Outcome
 from concertino.evals.playing import EPOCH, replaying, told
-from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, speaks_of_folder, stage
+from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
 from concertino.evals.suites import Suite
 from concertino.evals.targets import Target, load
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
@@ -207,7 +206,7 @@ async def _recorded(
         player = Player(Tape(known.head, known.lines), clock, run=number, inject=injecting(case.faults, run=number))
         player.goes_on = True
         recorder.models.update({name: dict(one) for name, one in known.head.models.items() if isinstance(one, dict)})
-    seed = int.from_bytes(blake2b(case.id.encode(), digest_size=4).digest(), "big")
+    seed = seed_of(case.id)
     seeded = Seeded(seed, run=number)
     start, began = clock.now(), clock.monotonic()
     boundary = _boundary(target, case, clock, journal, seeded, recorder, seen, stand_in, player)

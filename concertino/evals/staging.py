@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, cast
 
 from concertino.contracts.clock import Clock
@@ -57,6 +58,11 @@ async def stage(target: Target, case: Case, boundary: Boundary, journal: KeptJou
         error = raised
     events = _events(journal, task_id_of(case))
     return Staged(result, [event.as_json() for event in events], error)
+
+
+def seed_of(case_id: str) -> int:
+    """Return what a case's ids and jitter are derived from: the same in every recording, and another one for each case."""
+    return int.from_bytes(blake2b(case_id.encode(), digest_size=4).digest(), "big")
 
 
 def task_id_of(case: Case) -> str:

@@ -16,6 +16,9 @@ from concertino.evals.cases import Case
 from concertino.evals.suites import Suite
 from concertino.graph.compiled import PlannerGraph
 
+SOURCE = "__concertino_source__"
+"""Where a suite's module keeps its file and text, so that another text is loaded anew."""
+
 
 class Target:
     """A suite's target, made ready once; planners of equal options are made once."""
@@ -85,12 +88,14 @@ def _own(path: Path, folder: Path, module: str) -> Any:
     """Return a module of a suite, under a name that no installed one has."""
     name = f"concertino_suite_{folder.name}.{module}".replace("-", "_")
     known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path):
+    source = (str(path), path.read_bytes())
+    if known is not None and vars(known).get(SOURCE) == source:
         return known
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path.name} is no module")
     made = module_from_spec(spec)
+    vars(made)[SOURCE] = source
     sys.modules[name] = made
     try:
         spec.loader.exec_module(made)

@@ -55,7 +55,11 @@ def failure_of(error: BaseException, *, now: float) -> JsonObject:
         error: What was raised.
         now: The wall clock, for a `Retry-After` that is a date.
     """
-    made: JsonObject = {"kind": _kind(error), "type": type(error).__name__, "message": message_of(error)[:MESSAGE_CHARS]}
+    made: JsonObject = {
+        "kind": _kind(error),
+        "type": type(error).__name__,
+        "message": message_of(error)[:MESSAGE_CHARS],
+    }
     status, wait = status_code(error), retry_after_s(error, now=now)
     if status is not None:
         made["status"] = status

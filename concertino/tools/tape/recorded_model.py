@@ -39,9 +39,10 @@ class RecordedSource(ModelSource):
     @property
     def built(self) -> BaseChatModel:
         """The model as it was given, overheard; for its settings, and to bind tools to."""
-        if self._shown is None:
-            self._shown = self._overheard(self._inner.built)
-        return self._shown
+        shown = self._shown
+        if shown is None:
+            self._shown = shown = self._overheard(self._inner.built)
+        return shown
 
     def build(self) -> BaseChatModel:
         """Build the model, once; see `ModelSource.build`."""
@@ -84,7 +85,9 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
     ) -> ChatResult:
         taking = begin(self, messages, stop, kwargs)
         try:
-            made: ChatResult = await _as(self, kind)._agenerate(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
+            made: ChatResult = await _as(self, kind)._agenerate(
+                messages, stop=stop, run_manager=run_manager, **_sent(kwargs)
+            )
         except BaseException as error:
             taking.failed(error)
             raise

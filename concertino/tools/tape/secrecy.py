@@ -34,7 +34,7 @@ _FORMS = (
     ("a Google key", r"\b(?:AIza[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_-]{16,}|GOCSPX-[A-Za-z0-9_-]{16,})"),
     ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
     ("a token of a registry or hub", r"\b(?:hf_|npm_|pypi-|dop_v1_|shpat_|SG\.|gsk_|xai-|r8_|fw_|nvapi-|lsv2_pt_)[A-Za-z0-9_.-]{16,}"),
-    ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
+    ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
     ("a bearer token", r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}"),
     ("a password in an address", r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]{3,}@"),
     ("a named secret", _NAMED),

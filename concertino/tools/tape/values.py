@@ -1,6 +1,6 @@
 """What tools are given and give back, as JSON.
 
-Frozen dataclasses, named tuples and Pydantic models come back as what they were, where their module is loaded already:
+Tuples, dataclasses, named tuples and Pydantic models come back as what they were, where their module is loaded already:
 nothing on a tape can make anything be imported. Whatever else is not JSON can be given to a tool, and is then known by its
 class alone; it cannot come back from one.
 """
@@ -18,7 +18,7 @@ from pydantic import BaseModel, JsonValue
 from concertino.contracts.errors import InputError
 from concertino.contracts.json import JsonObject
 
-TYPE, FIELDS, OPAQUE = "$type", "fields", "$object"
+TYPE, FIELDS, OPAQUE, TUPLE = "$type", "fields", "$object", "$tuple"
 DEEPEST = 64
 """Nesting of a recorded value; chosen by hand, above what a task may have."""
 
@@ -45,7 +45,8 @@ def encode(value: Any, *, field: str, is_strict: bool, deep: int = DEEPEST) -> J
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: encode(one, field=f"{field}.{key}", is_strict=is_strict, deep=below) for key, one in value.items()}
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return [encode(one, field=f"{field}[{at}]", is_strict=is_strict, deep=below) for at, one in enumerate(value)]
+        made = [encode(one, field=f"{field}[{at}]", is_strict=is_strict, deep=below) for at, one in enumerate(value)]
+        return {TUPLE: made} if is_strict and type(value) is tuple else made
     held = _fields(value)
     if held is not None and (is_strict or _is_plain(held)):
         kind = type(value)
@@ -69,6 +70,8 @@ def decode(value: JsonValue, *, field: str) -> Any:
         return [decode(one, field=field) for one in value]
     if not isinstance(value, dict):
         return value
+    if set(value) == {TUPLE} and isinstance(several := value[TUPLE], list):
+        return tuple(decode(one, field=field) for one in several)
     named, held = value.get(TYPE), value.get(FIELDS)
     if isinstance(named, str) and isinstance(held, dict) and len(value) == 2:
         return _made(named, {name: decode(one, field=field) for name, one in held.items()}, field)

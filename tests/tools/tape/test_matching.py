@@ -50,7 +50,7 @@ def test_a_miss_tells_of_the_nearest_call_and_of_each_field_that_differs() -> No
         "settings": {"seed": 1},
     }
     deck = Deck([line(1, scope="z#1", said="quite another thing"), line(3, request=other)])
-    asked = {**other, "tools": [{"name": "t", "description": "e"}, {"name": "u"}], "settings": {}}
+    asked: Any = {**other, "tools": [{"name": "t", "description": "e"}, {"name": "u"}], "settings": {}}
     with pytest.raises(TapeMiss) as caught:
         deck.find("model", "openai:m", "w/a#1", asked)
     assert caught.value.nearest == "w/a#1 call 3"
