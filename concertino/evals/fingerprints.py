@@ -55,15 +55,20 @@ def specialist_print(specialist: Specialist) -> str:
     return digest_of_text(f"{specialist.card.version}\n{_file(name) if name else type(body).__qualname__}")[:CHARS]
 
 
-@functools.lru_cache(maxsize=512)
 def _file(name: str) -> str:
+    """Return the digest of a file's text; its name where it cannot be read."""
     try:
-        return digest_of_text(Path(name).read_text(encoding="utf-8"))
+        told = Path(name).stat()
+        return _digest(name, told.st_mtime_ns, told.st_size)
     except OSError:
         return name
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
+def _digest(name: str, changed_ns: int, size: int) -> str:
+    return digest_of_text(Path(name).read_text(encoding="utf-8"))
+
+
 def prompts_of(package: str) -> Mapping[str, str]:
     """Return the hashes of a package's prompt files by `package/name`."""
     module = sys.modules.get(package)
