@@ -84,7 +84,7 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
     journal = KeptJournal(clock=clock)
     player = Player(tape, clock, run=number, inject=injecting(case.faults, run=number))
     seeded = Seeded(head.seed + seed, run=number)
-    seen = Seen()
+    seen = Seen(prints=target.prints)
     plays_tools = has_tape and target.suite.file.tools == "played"
     boundary = boundary_of(player, seeded, journal, clock, seen, plays_tools=plays_tools)
     began = clock.monotonic()

@@ -33,6 +33,8 @@ class Target:
         self.agent: str | None = None
         self.function: Callable[..., Any] | None = None
         self._graphs: dict[str, PlannerGraph] = {}
+        self.prints: dict[str, str] = {}
+        """Fingerprints of its specialists, as they were when it was loaded."""
         if ":" in suite.target:
             self.function = load(suite.target, suite.folder, field="suite.target")
         else:
