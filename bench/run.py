@@ -1,6 +1,6 @@
 """Runs the benches and prints what was measured beside what is promised.
 
-python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup planning plans
+python bench/run.py [--json] [names...]     names: makespan retry overhead ledger breaker control startup planning plans models billing replay
 
 Each bench is a process of its own, one after another. Ratios are taken side by side within one run.
 """
@@ -162,6 +162,34 @@ def billing(found: dict[str, Any]) -> Iterator[Row]:
         yield Row(f"the run answers, {name}", one["status"], "an answer", one["answered"])
 
 
+def replay(found: dict[str, Any]) -> Iterator[Row]:
+    calls, cases = found["calls"], found["cases"]
+    rates = calls["per_s"]
+    shown = f"{rates['opened']:,.0f} a second, {rates['ours']:,.0f} in memory"
+    if "ratio" in calls:
+        what = f"replayed model calls, to vcrpy's ({rates['vcrpy_opened']:,.0f} a second)"
+        enough = calls["ratio"] >= calls["at_least"]
+        yield Row(what, f"{calls['ratio']:.3g} x ({shown})", f">= {calls['at_least']} x", enough)
+    else:
+        enough = rates["opened"] >= calls["at_least_per_s"]
+        yield Row(
+            "replayed model calls, vcrpy is not installed", shown, f">= {calls['at_least_per_s']:,} a second", enough
+        )
+    rate = cases["per_s"]
+    shown = f"{cases['ratio']:.3g} x ({rate['ours']:,.0f} to {rate['bare']:,.0f} a second)"
+    what = "cases of 5 model calls, to a bare graph of the same shape"
+    yield Row(what, shown, f">= {cases['at_least']} x", cases["ratio"] >= cases["at_least"])
+    bare = cases["bare_runs_in_the_time_of_1000_reported"]
+    yield _at_most("1,000 cases with their report, in bare runs", bare, cases["at_most"], "runs")
+    mixed = found["shuffled"]
+    what = f"shuffled parallel runs, {mixed['runs']:,} in {mixed['orders']:,} orders: mismatches"
+    yield Row(what, str(mixed["mismatches"]), "0", mixed["mismatches"] == 0)
+    if "different" in found["repeats"]:
+        most = max(found["repeats"]["different"].values())
+        what = "different reports of a suite, 3 hash seeds x 1, 2, 8 side by side"
+        yield Row(what, str(most), "1", most == 1)
+
+
 BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "makespan": makespan,
     "retry": retry,
@@ -174,6 +202,7 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "plans": plans,
     "models": models,
     "billing": billing,
+    "replay": replay,
 }
 
 

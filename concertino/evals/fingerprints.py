@@ -28,6 +28,8 @@ class Seen:
     specialists: dict[str, Specialist] = field(default_factory=dict)
     tools: dict[str, Tool] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
+    prints: dict[str, str] = field(default_factory=dict)
+    """Fingerprints of specialists by name, worked out once; whoever looks at one planner again and again shares them."""
 
     def specialist(self, one: Specialist) -> Specialist:
         """Take note of a specialist."""
@@ -36,8 +38,13 @@ class Seen:
 
     def code(self, scope: str) -> str:
         """Return the fingerprint of the code behind a scope; of our own nodes there is none."""
-        known = self.specialists.get(node_of(scope))
-        return "" if known is None else specialist_print(known)
+        node = node_of(scope)
+        known = self.specialists.get(node)
+        if known is None:
+            return ""
+        if node not in self.prints:
+            self.prints[node] = specialist_print(known)
+        return self.prints[node]
 
 
 def node_of(scope: str) -> str:
@@ -55,15 +62,20 @@ def specialist_print(specialist: Specialist) -> str:
     return digest_of_text(f"{specialist.card.version}\n{_file(name) if name else type(body).__qualname__}")[:CHARS]
 
 
-@functools.lru_cache(maxsize=512)
 def _file(name: str) -> str:
+    """Return the digest of a file's text; its name where it cannot be read."""
     try:
-        return digest_of_text(Path(name).read_text(encoding="utf-8"))
+        told = Path(name).stat()
+        return _digest(name, told.st_mtime_ns, told.st_size)
     except OSError:
         return name
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
+def _digest(name: str, changed_ns: int, size: int) -> str:
+    return digest_of_text(Path(name).read_text(encoding="utf-8"))
+
+
 def prompts_of(package: str) -> Mapping[str, str]:
     """Return the hashes of a package's prompt files by `package/name`."""
     module = sys.modules.get(package)
@@ -87,7 +99,7 @@ def prints_now(seen: Seen, lines: Iterable[Line]) -> JsonObject:
         node = node_of(line.scope)
         specialist = seen.specialists.get(node)
         if specialist is not None:
-            code[node] = specialist_print(specialist)
+            code[node] = seen.code(node)
             if line.kind == "model":
                 prompts |= prompts_of(_package_of(specialist))
         if node in OWN_NODES:

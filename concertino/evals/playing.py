@@ -17,7 +17,7 @@ from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
 from concertino.evals.offline import offline
 from concertino.evals.outcomes import Outcome, TapeState
-from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
+from concertino.evals.staging import SUITE, KeptJournal, ask_judge, seed_of, speaks_of_folder, stage
 from concertino.evals.targets import Target
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
@@ -33,8 +33,6 @@ from concertino.tools.tape.seeds import Seeded
 
 EPOCH = 1_767_225_600.0
 """When runs without a tape begin: 2026-01-01 00:00 UTC."""
-LONGEST_S = 366 * 86_400.0
-"""Virtual seconds after which a case is given up; chosen by hand."""
 
 
 def play_case(target: Target, case: Case, *, seed: int = 0) -> list[Outcome]:
@@ -86,15 +84,11 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
     journal = KeptJournal(clock=clock)
     player = Player(tape, clock, run=number, inject=injecting(case.faults, run=number))
     seeded = Seeded(head.seed + seed, run=number)
-    seen = Seen()
+    seen = Seen(prints=target.prints)
     plays_tools = has_tape and target.suite.file.tools == "played"
     boundary = boundary_of(player, seeded, journal, clock, seen, plays_tools=plays_tools)
     began = clock.monotonic()
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            staged = await stage(target, case, boundary, journal, clock)
-    except TimeoutError as error:
-        staged = Staged(None, [], error)
+    staged = await stage(target, case, boundary, journal, clock)
     makespan_s = clock.monotonic() - began
     misses = list(player.misses)
     if not misses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Collection
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 MOST_PASSES = 12
 """Times that a case with faults is run while it asks for something new; chosen by hand."""
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Make = Callable[[Case], "BaseChatModel"]
 """Makes the model that stands in while a case is recorded."""
@@ -153,12 +156,22 @@ def _outcome(target: Target, case: Case, number: int, run: Recorded) -> Outcome:
     }
     if speaks_of_folder(case):
         made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    made = redacted(made, allowed=target.suite.file.allow)
+    made = redacted(made, allowed=(*target.suite.file.allow, *_own_digests(run.staged)))
     error = run.staged.error
     return Outcome(
         case=case, number=number, tape="fresh" if run.lines else "none", stand_in=run.head.stand_in, started=run.head.start,
         makespan_s=round(run.makespan_s, 6), error=None if error is None else told(error), **made,
     )  # fmt: skip
+
+
+def _own_digests(staged: Staged) -> set[str]:
+    """Return the digests that the record itself has of inputs and prompts: they look like keys, and open nothing."""
+    told: list[Any] = [event["payload"] for event in staged.events if str(event["type"]).startswith(("TASK_", "RUN_"))]
+    models: list[Any] = [one.get("models") or {} for one in (staged.result or {}, *told)]
+    found = [one.get("hash") for one in told] + [
+        digest for one in models for digest in (one.get("prompts") or {}).values()
+    ]
+    return {one for one in found if isinstance(one, str) and DIGEST.fullmatch(one)}
 
 
 def _record(

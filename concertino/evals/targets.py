@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Target:
         self.agent: str | None = None
         self.function: Callable[..., Any] | None = None
         self._graphs: dict[str, PlannerGraph] = {}
+        self.prints: dict[str, str] = {}
+        """Fingerprints of its specialists, as they were when it was loaded."""
         if ":" in suite.target:
             self.function = load(suite.target, suite.folder, field="suite.target")
         else:
@@ -91,7 +93,7 @@ def _own(path: Path, folder: Path, module: str) -> Any:
     source = (str(path), path.read_bytes())
     if known is not None and vars(known).get(SOURCE) == source:
         return known
-    spec = spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path.name} is no module")
     made = module_from_spec(spec)
@@ -105,9 +107,8 @@ def _own(path: Path, folder: Path, module: str) -> Any:
     return made
 
 
-def accepted(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the arguments that a function takes by name."""
-    known = signature(function).parameters
-    if any(one.kind is Parameter.VAR_KEYWORD for one in known.values()):
-        return dict(given)
-    return {name: value for name, value in given.items() if name in known}
+class _Fresh(SourceFileLoader):
+    """Reads a module's text every time: bytecode is told from its text by whole seconds, within which people edit and run."""
+
+    def path_stats(self, path: str | bytes) -> dict[str, Any]:
+        raise OSError(f"{path!r} has no bytecode")
