@@ -98,7 +98,8 @@ class TrackRecord:
         return sum(map(len, self._answers.values()))
 
     def record(self, finding: Finding) -> None:
-        """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one.
+        """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one; the same
+        one again changes nothing.
 
         Raises:
             InputError: the finding names no specialist or no question, or its output is not finite, bounded JSON.
@@ -142,8 +143,9 @@ class TrackRecord:
             )
         except ValidationError as error:
             raise input_error(error, field="settle") from error
-        self._truths[question_id] = settled
-        self._changed()
+        if self._truths.get(question_id) != settled:
+            self._truths[question_id] = settled
+            self._changed()
 
     def authority_of(self, specialist: str, *, prior: float) -> float:
         """Return (prior·k + right) / (k + settled), k being `PRIOR_ANSWERS`: the mean of a Beta posterior.
@@ -297,6 +299,8 @@ class TrackRecord:
     def _put(self, answer: Answer) -> None:
         answers = self._answers.setdefault(answer.question_id, {})
         is_new = answer.specialist not in answers
+        if answers.get(answer.specialist) == answer:
+            return
         answers[answer.specialist] = answer
         if not is_new or answer.question_id in self._truths:
             self._changed()
