@@ -24,7 +24,9 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.journal import Journal, LessonJournal
 from concertino.contracts.json import JsonObject, dump
 from concertino.journal.awaiting import wait
-from concertino.nodes.synthesis import Missing, Synthesis, TrackRecord, report_on, synthesize
+from concertino.nodes.synthesis import Missing, Synthesis, TrackRecord, synthesize
+from concertino.nodes.synthesis.authority import DEFAULT_AUTHORITY
+from concertino.nodes.synthesis.learned.memory import learn
 from concertino.tools import threads
 
 T = TypeVar("T")
@@ -96,7 +98,9 @@ class Trust:
             if not self._book.settled:
                 return plainly(), None
             merged = synthesize(findings, authority=self._book, calibrate=True, **more)
-            curve = [[one.confidence, one.coverage, one.accuracy] for one in report_on(self._book).curve]
+            memory = learn(self._book, default=DEFAULT_AUTHORITY)
+            points = memory.curve() if memory is not None else ()
+            curve = [[one.confidence, one.coverage, one.accuracy] for one in points]
             return merged, {"settled": self._book.settled, "answers": len(self._book), "curve": cast("Any", curve)}
 
     def worth(self, findings: Sequence[Finding], missing: Missing) -> float | None:
