@@ -12,6 +12,11 @@ from concertino.evals.reports.measures import Words, short
 MOST_ROWS = 100
 """Dissenting answers, missing specialists and supporters of one claim that the page lists; the JSON report has all."""
 
+MOST_OPTIONS = 8
+"""Answers, specialists and warnings that the page lists of one learned claim."""
+LEAST_SHARE = 0.05
+"""Ways of merging that were believed less are left to the JSON report."""
+
 
 def packed_synthesis(
     synthesis: Mapping[str, Any], subtasks: Sequence[Mapping[str, Any]], names: Words
@@ -25,11 +30,12 @@ def packed_synthesis(
         | {"answer": claim.get("answer")}
         | {key: short(claim.get(key)) for key in ("share", "confidence")}
         | {"supporters": _supporters(claim.get("supporters") or (), names)}
+        | ({"learned": _learned(claim["learned"])} if claim.get("learned") else {})
         for claim in (synthesis.get("provenance") or ())[:MOST_ROWS]
     ]
     dissent = sorted(synthesis.get("dissent") or (), key=lambda one: -(one.get("share") or 0.0))
     told["dissent"] = [
-        {key: one[key] for key in ("question_id", "field", "tied") if one.get(key)}
+        {key: one[key] for key in ("question_id", "field", "tied", "switches") if one.get(key)}
         | {"answer": one.get("answer")}
         | {"who": _counted(one.get("specialists") or ())}
         | {key: short(one.get(key)) for key in ("share", "weight_to_flip", "distance") if one.get(key) is not None}
@@ -37,8 +43,33 @@ def packed_synthesis(
     ]
     missing = synthesis.get("missing") or ()
     told["missing"] = list(missing[:MOST_ROWS])
+    if record := synthesis.get("track_record"):
+        told["record"] = {
+            **record,
+            "curve": [[short(number) for number in point] for point in record.get("curve") or ()],
+        }
+    if synthesis.get("worth"):
+        told["worth"] = [
+            {key: one.get(key) for key in ("name", "asked", "reason")} for one in synthesis["worth"][:MOST_ROWS]
+        ]
     told["left_out"] = max(0, len(dissent) - MOST_ROWS) + max(0, len(missing) - MOST_ROWS)
     return told if synthesis else {}
+
+
+def _learned(learned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the record says of a claim, the likeliest answers and the most worthwhile specialists first."""
+    options = sorted(learned.get("options") or (), key=lambda one: -one["probability"])[:MOST_OPTIONS]
+    worth = sorted(learned.get("worth") or (), key=lambda one: -one["gain"])[:MOST_OPTIONS]
+    told: dict[str, Any] = {
+        "settled": learned.get("settled"),
+        "ways": {way: short(share) for way, share in (learned.get("ways") or {}).items() if share >= LEAST_SHARE},
+        "options": [{"answer": one["answer"], "probability": short(one["probability"])} for one in options],
+        "interval": learned.get("interval"),
+        "voices_worth": short(learned.get("voices_worth")),
+        "worth": [one | {"gain": short(one["gain"])} for one in worth],
+        "warnings": list(learned.get("warnings") or ())[:MOST_OPTIONS],
+    }
+    return {key: value for key, value in told.items() if value not in (None, [], {})}
 
 
 def _supporters(supporters: Sequence[Mapping[str, Any]], names: Words) -> list[list[Any]]:
