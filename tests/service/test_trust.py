@@ -119,6 +119,30 @@ def test_a_record_is_saved_and_others_are_added(concertino: Command, tmp_path: P
     assert concertino("record", "--merge", str(ours))[0] == 2
 
 
+def test_an_eval_run_learns_from_a_given_record(concertino: Command, tmp_path: Path, monkeypatch: Any) -> None:
+    """In virtual time too, the same bytes however often and however many run side by side; nothing is added to it."""
+    folder = tmp_path / "evals" / "votes"
+    folder.mkdir(parents=True)
+    book = TrackRecord()
+    for n in range(12):
+        book.record(Finding(output="yes", specialist="right", question_id=f"q{n}"))
+        book.record(Finding(output="neither", specialist="wrong", question_id=f"q{n}"))
+        book.settle(f"q{n}", "yes")
+    kept = tmp_path / "book.json"
+    book.save(kept)
+    (folder / "suite.yaml").write_text("name: votes\ntarget: planner:create\n")
+    (folder / "planner.py").write_text(PLANNER.replace("wrong],", f"wrong], track_record={str(kept)!r},"))
+    (folder / "cases.yaml").write_text(CASES)
+    monkeypatch.setenv("CONCERTINO_EVALS", str(folder.parent))
+    first = concertino("eval", "run", "votes", "--json")
+    assert concertino("eval", "run", "votes", "--json") == first
+    assert concertino("eval", "run", "votes", "--json", "--side-by-side", "2")[1] == first[1]
+    run_ = json.loads(first[1])["cases"][0]["runs"][0]["run"]
+    assert run_["calibration"]["n"] == 12
+    assert run_["synthesis"]["track_record"]["settled"] == 12
+    assert TrackRecord.load(kept).content() == book.content()
+
+
 def test_an_eval_run_settles_what_its_cases_state(
     concertino: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,11 @@ def packed_synthesis(
     """Return a report's synthesis as the page reads it; names are numbers of `names`."""
     told: dict[str, Any] = {key: synthesis[key] for key in ("method", "fallback", "vetoes") if synthesis.get(key)}
     if synthesis.get("weights"):
-        told["weights"] = _weights(synthesis["weights"], subtasks, names)
+        is_long = synthesis.get("track_record") is not None and len(synthesis["weights"]) > MOST_ROWS
+        weights = _by_specialist(synthesis["weights"]) if is_long else synthesis["weights"]
+        told["weights"] = _weights(weights, subtasks, names)
+        if is_long:
+            told["added_up"] = len(synthesis["weights"])
     told["claims"] = [
         {key: claim[key] for key in ("question_id", "field", "method", "tied", "fallback") if claim.get(key)}
         | {"answer": claim.get("answer")}
@@ -98,6 +102,24 @@ def _evidence(said: Any) -> str:
     line = f", line {said['line']}" if said.get("line") else ""
     quote = f": “{said['quote']}”" if said.get("quote") else ""
     return f"{said.get('source', '')}{line}{quote}"
+
+
+def _by_specialist(weights: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a specialist and question: weights added up, means of the stated confidences.
+
+    Learned weights follow from nothing else on the page, and a thousand of them would be a tenth of it.
+    """
+    rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in weights:
+        rows.setdefault((str(one.get("specialist")), str(one.get("question_id") or "")), []).append(one)
+    return [
+        {
+            "specialist": specialist, "question_id": question or None, "authority": some[-1].get("authority"),
+            "confidence": math.fsum(one.get("confidence") or 0.0 for one in some) / len(some),
+            "weight": math.fsum(one.get("weight") or 0.0 for one in some),
+        }
+        for (specialist, question), some in rows.items()
+    ]  # fmt: skip
 
 
 def _weights(

@@ -63,6 +63,18 @@ def test_without_a_record_nothing_of_it_is_drawn(opened: Callable[..., Any]) -> 
     assert "no track record" in tab.locator("section[aria-labelledby=synthesis]").inner_text()
 
 
+def test_a_thousand_learned_weights_are_added_up_by_specialist() -> None:
+    """What is shown adds up to what was given."""
+    weights = [
+        {"finding": n, "specialist": f"s{n % 4}", "question_id": None, "confidence": 0.5 + n % 2 / 10, "authority": 0.5, "weight": 0.001}
+        for n in range(1_000)
+    ]  # fmt: skip
+    packed: Any = packed_synthesis(learned(weights=weights), [], Words())
+    assert packed["added_up"] == 1_000
+    assert packed["weights"]["weight"] == [0.25] * 4
+    assert packed["weights"]["confidence"] == [0.5, 0.6, 0.5, 0.6]
+
+
 def test_the_page_carries_no_more_than_it_lists() -> None:
     """Of a hundred answers the likeliest, of ways only those that were believed."""
     many = learned()

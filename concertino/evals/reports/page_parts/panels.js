@@ -60,7 +60,7 @@ const synthesis = (run) => {
   if (told.rows?.length) {
     const most = Math.max(...told.rows.map((row) => row.weight || 0), 1e-9), many = new Set(told.rows.map((row) => row.question)).size > 1;
     const ranked = [...told.rows].sort((one, other) => one.question.localeCompare(other.question) || other.weight - one.weight);
-    parts.push(el("h4", { text: told.record ? "Weights: what the track record gives each voice, as shares of a question" : "Weights: confidence × authority, as shares of a question" }), el("div", { class: "weights" }, inPieces(ranked, 15, (row) => el("div", { class: "weight" },
+    parts.push(el("h4", { text: told.record ? `Weights: what the track record gives each voice, as shares of a question${told.added_up ? `; ${grouped(told.added_up)} findings added up by specialist` : ""}` : "Weights: confidence × authority, as shares of a question" }), el("div", { class: "weights" }, inPieces(ranked, 15, (row) => el("div", { class: "weight" },
       el("span", { class: "who" }, row.specialist, many && row.question ? el("small", { text: row.question }) : row.label && row.label !== row.specialist ? el("small", { text: row.label }) : null), bar((row.weight || 0) / most, "accent"),
       el("span", { class: "number", text: percent(row.weight) }), el("span", { class: "soft number", text: `${amount(row.confidence)} × ${amount(row.authority)}` })))));
   }

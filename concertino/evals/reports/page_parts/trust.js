@@ -33,5 +33,5 @@ const curveOf = (record, confidence) => {
   const dots = points.map((point, number) => shape("circle", { class: number === own ? "own" : "dot", cx: x(point[1]).toFixed(1), cy: y(point[2]).toFixed(1), r: number === own ? 5 : 2.5 }, shape("title", {}, document.createTextNode(said(point)))));
   const label = `Selective prediction over ${record.settled} settled questions; all answered: ${percent(points.at(-1)[2])} right`;
   return el("figure", { class: "selective" }, shape("svg", { viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": label }, ...grid.flat(), ...feet, line, ...dots),
-    el("figcaption", { class: "soft small", text: `Right (up) against answered (right), ${grouped(record.settled)} settled questions${own < 0 ? "" : `; this answer stands where ${said(points[own]).replace("from", "from confidence")}`}` }));
+    el("figcaption", { class: "soft small", text: `Accuracy by share answered, over ${grouped(record.settled)} settled questions.${own < 0 ? "" : ` This answer's place: ${said(points[own])}.`}` }));
 };
