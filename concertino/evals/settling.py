@@ -55,6 +55,12 @@ def _truth(expected: AnswerExpected | None) -> tuple[JsonValue, float | None]:
     truth, tolerance = expected.exact, None
     if expected.numeric is not None:
         truth, tolerance = expected.numeric.value, expected.numeric.tolerance
-    for part in reversed(expected.path.split(".") if expected.path and truth is not None else ()):
-        truth = {part: truth}
-    return truth, tolerance
+    return _at(expected.path, truth), tolerance
+
+
+def _at(path: str | None, truth: JsonValue) -> JsonValue:
+    """Return what stands at a path as an object of nothing else."""
+    if truth is None or not path:
+        return truth
+    first, _, rest = path.partition(".")
+    return {first: _at(rest, truth)}
