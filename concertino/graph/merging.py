@@ -41,7 +41,14 @@ class Merging:
         if trust is None or not self._findings:
             return plainly()
         outcome = await self._apart(
-            partial(trust.synthesize, self._findings, plainly=plainly, missing=self._missing, merge_text=merge_text)
+            partial(
+                trust.synthesize,
+                self._findings,
+                task_id=self._run.task_id,
+                plainly=plainly,
+                missing=self._missing,
+                merge_text=merge_text,
+            )
         )
         if isinstance(outcome, bodies.Raised):
             reason = f"nothing was learned from the track record ({_said(outcome.error)}); the formula stands in"

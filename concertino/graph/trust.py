@@ -90,18 +90,22 @@ class Trust:
             return self._book.copy()
 
     def synthesize(
-        self, findings: Sequence[Finding], *, plainly: Callable[[], Synthesis], **more: Any
+        self, findings: Sequence[Finding], *, task_id: str, plainly: Callable[[], Synthesis], **more: Any
     ) -> tuple[Synthesis, JsonObject | None]:
-        """Return the learned synthesis and what is told of the record; `plainly` gives it where nothing is settled."""
+        """Return the learned synthesis and what is told of the record; `plainly` gives it where nothing is settled.
+
+        A question that is settled already is answered as if it were not.
+        """
         with self._lock:
             self._refresh()
-            if not self._book.settled:
+            book = self._book.unknowing({finding.question_id or task_id for finding in findings})
+            if not book.settled:
                 return plainly(), None
-            merged = synthesize(findings, authority=self._book, calibrate=True, **more)
-            memory = learn(self._book, default=DEFAULT_AUTHORITY)
+            merged = synthesize(findings, authority=book, calibrate=True, **more)
+            memory = learn(book, default=DEFAULT_AUTHORITY)
             points = memory.curve() if memory is not None else ()
             curve = [[one.confidence, one.coverage, one.accuracy] for one in points]
-            return merged, {"settled": self._book.settled, "answers": len(self._book), "curve": cast("Any", curve)}
+            return merged, {"settled": book.settled, "answers": len(book), "curve": cast("Any", curve)}
 
     def worth(self, findings: Sequence[Finding], missing: Missing) -> float | None:
         """Return by how much hearing one more specialist would raise the probability of a right answer; of several claims, most.
@@ -110,9 +114,12 @@ class Trust:
         """
         with self._lock:
             self._refresh()
-            if not self._book.settled or not findings:
+            book = self._book.unknowing(
+                {finding.question_id for finding in findings if finding.question_id is not None}
+            )
+            if not book.settled or not findings:
                 return None
-            merged = synthesize(findings, authority=self._book, calibrate=True, missing=[missing])
+            merged = synthesize(findings, authority=book, calibrate=True, missing=[missing])
         told = [
             one.gain
             for claim in merged.provenance

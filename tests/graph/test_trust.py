@@ -94,6 +94,15 @@ class TestLearning:
         assert result["track_record"]["curve"][-1][1] == 1.0
         assert result["fallback"] is None
 
+    def test_an_answer_is_not_judged_by_its_own_truth(self) -> None:
+        """A settled task that is done again learns from the others alone."""
+        with Planner(specialists=panel(), track_record="journal") as planner:
+            taught(planner, 6)
+            again: Any = planner.restart("past-3")
+            taught_by_one: Any = planner.run(task("now"))
+        assert again["track_record"]["settled"] == 5
+        assert taught_by_one["track_record"]["settled"] == 6
+
     def test_what_is_on_the_record_reaches_the_events(self) -> None:
         """The event of the synthesis says how far its confidence was from the truth."""
         with Planner(specialists=panel(), track_record=book()) as planner:

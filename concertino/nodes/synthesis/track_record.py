@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -198,6 +198,17 @@ class TrackRecord:
             if question_id in kept or question_id not in self._truths
         }
         rest._truths = kept
+        return rest
+
+    def unknowing(self, question_ids: Collection[str]) -> TrackRecord:
+        """Return what is to be learned from where these questions are asked again: this record itself where none of them is
+        settled, else one without them, so that no answer is judged by its own truth.
+        """
+        if self._truths.keys().isdisjoint(question_ids):
+            return self
+        rest = TrackRecord(half_life=self.half_life)
+        rest._answers = {q: dict(answers) for q, answers in self._answers.items() if q not in question_ids}
+        rest._truths = {q: truth for q, truth in self._truths.items() if q not in question_ids}
         return rest
 
     def merged(self, other: TrackRecord) -> TrackRecord:
