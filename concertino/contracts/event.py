@@ -52,10 +52,15 @@ EventType = Literal[
     "EFFECT_RECORDED",
     "SYNTHESIZED",
     "ARTIFACT_WRITTEN",
+    "TRUTH_SETTLED",
 ]
 
-CONTROL: frozenset[str] = frozenset({"GATE_ANSWERED", "CANCEL_REQUESTED"})
-"""Events that anybody may append without holding the run's lease."""
+HEEDED: frozenset[str] = frozenset({"GATE_ANSWERED", "CANCEL_REQUESTED"})
+"""Control events that a live run takes notice of."""
+CONTROL: frozenset[str] = HEEDED | {"TRUTH_SETTLED"}
+"""Events that anybody may append without holding the run's lease, after its end too."""
+LESSONS: frozenset[str] = frozenset({"TASK_COMPLETED", "TRUTH_SETTLED"})
+"""Events that a track record is made of: what was found, and what turned out to be so."""
 
 RunState = Literal["admitted", "planned", "running", "waiting", "success", "partial_success", "failed", "cancelled"]
 TERMINAL: frozenset[str] = frozenset({"success", "partial_success", "failed", "cancelled"})

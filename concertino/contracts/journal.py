@@ -170,7 +170,7 @@ class Journal(Protocol):
         ...
 
     def controls(self, *, after: int) -> Future[tuple[int, list[Event]]]:
-        """Return control events of all tasks newer than the cursor `after`, and the new cursor. Cheap when nothing came.
+        """Return `HEEDED` control events of all tasks newer than the cursor `after`, and the new cursor. Cheap when nothing came.
 
         The cursor `-1` asks for the present cursor alone.
         """
@@ -190,4 +190,15 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Write what is queued and let go of the storage. Idempotent."""
+        ...
+
+
+class LessonJournal(Journal, Protocol):
+    """A journal in which a track record can be kept. Both of ours are; one that only runs tasks need not be."""
+
+    def lessons(self, *, after: int = 0, limit: int = 1_000) -> Future[tuple[int, list[Event]]]:
+        """Return the oldest `LESSONS` of all tasks newer than the cursor `after`, in order of commit, and the new cursor.
+
+        At most `limit` at once; fewer than that are all there are for now.
+        """
         ...

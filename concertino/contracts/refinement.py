@@ -16,6 +16,8 @@ LEAST = 0.3
 Document 004 asks for "early termination for low-value paths" and gives no figure for it; this is the threshold below
 which it gives a task the least effort (`task_complexity < 0.3`, one agent).
 """
+LEAST_GAIN = 0.01
+"""One answer in a hundred; chosen by hand."""
 
 
 class Refine(BaseModel):
@@ -32,6 +34,9 @@ class Refine(BaseModel):
     is judged by its confidence alone."""
     min_value: Fraction = LEAST
     min_confidence: Fraction = LEAST
+    min_worth: Fraction = LEAST_GAIN
+    """By how much hearing a specialist must raise the probability of a right answer, in expectation, for a refinement or an
+    optional subtask to be started. Asked where a track record knows such answers, and nowhere else."""
 
 
 def _yes_means_the_defaults(given: object) -> object:

@@ -55,10 +55,12 @@ def options_at(boundary: Boundary, options: Options) -> Options:
         specialists = {name: _with_tools(known, through) for name, known in specialists.items()}
     if instead is not None:
         specialists = {name: instead(known) for name, known in specialists.items()}
+    journal = boundary.journal or options.journal
     return replace(
         options,
         clock=clock,
-        journal=boundary.journal or options.journal,
+        journal=journal,
+        trust=None if options.trust is None else options.trust.at(journal),
         ids=boundary.ids or options.ids,
         random=boundary.random or options.random,
         models=options.models if boundary.models is None else options.models.changed(boundary.models),

@@ -36,12 +36,14 @@ from concertino.graph.setup import (
 )
 from concertino.graph.setup import model as bounds_of
 from concertino.graph.state import Policy
+from concertino.graph.trust import trust_of
 from concertino.graph.wiring import wire
 from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.drafting import PlanCache
 from concertino.nodes.planning.gate_policy import GatePolicy
 from concertino.nodes.planning.workflows import Workflow
+from concertino.nodes.synthesis import TrackRecord
 from concertino.tools.breaker import Breakers
 from concertino.tools.models.roster import roster
 from concertino.tools.registry import collect
@@ -70,6 +72,7 @@ def create_planner(
     gates: Sequence[GatePolicy | Mapping[str, Any]] = (),
     concurrency: int | None = None,
     authority: Mapping[str, float] | None = None,
+    track_record: TrackRecord | str | Path | Literal[True] | None = None,
     limits: Limits | None = None,
     journal: str | Journal | None = None,
     checkpointer: Any = None,
@@ -110,6 +113,8 @@ def create_planner(
             the config of an invocation goes first.
         authority: Trust by specialist name, 0-1; goes before what a specialist declares. A hierarchy may name more
             specialists than are here.
+        track_record: What the synthesis learns from: a `TrackRecord`, the path of a saved one, or `"journal"` for the one that
+            the journal's runs make. What runs find is added to it; nothing settled in it, the formula merges as without it.
         limits: Bounds on what comes in.
         journal: `sqlite:///file.db`, a `Journal`, or nothing for one in memory.
         checkpointer: A LangGraph saver; a server brings its own.
@@ -151,13 +156,15 @@ def create_planner(
     except ValidationError as error:
         raise input_error(error, field="create_planner") from error
     kept, nodes = budgets(policy.budget, floor, node_budgets)
+    kept_in = journal_of(journal, clock=now)
     options = Options(
         specialists=named,
         tools=collect(tools),
         workflows=rules(workflows, named),
         policy=policy,
         limits=bounds_of(Limits, limits, field="limits"),
-        journal=journal_of(journal, clock=now),
+        journal=kept_in,
+        trust=trust_of(track_record, journal=kept_in),
         clock=now,
         breakers=breakers or Breakers(clock=now),
         authority=given,

@@ -19,6 +19,7 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
 from concertino.contracts.task import Task
 from concertino.graph.state import Policy
+from concertino.graph.trust import Trust
 from concertino.nodes.planning.cone import Replan
 from concertino.nodes.planning.constraints import Constraints
 from concertino.nodes.planning.drafting import PlanCache
@@ -50,6 +51,8 @@ class Options:
     clock: Clock
     breakers: Breakers
     authority: Mapping[str, float]
+    trust: Trust | None = None
+    """What the synthesis learns from; `None` merges by the formula."""
     floor: Budget | None = None
     node_budgets: Mapping[str, Budget] = field(default_factory=dict)
     aggregate: Aggregate | None = None

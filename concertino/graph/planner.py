@@ -25,6 +25,7 @@ from concertino.graph.door.tenure import holding, is_free
 from concertino.graph.runs.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
 from concertino.graph.runs.questions import Questions
 from concertino.graph.runs.restore import History, fold
+from concertino.graph.settling import Settling
 from concertino.graph.summary import interim
 from concertino.journal.awaiting import wait
 from concertino.journal.open import open_journal
@@ -35,7 +36,7 @@ T = TypeVar("T")
 Listener = Callable[[Event], None]
 
 
-class Planner:
+class Planner(Settling):
     """A planner with persistence. Every method has an async twin: `arun`, `astream`, `aresume`, ...
 
     Methods that run something return its result; a run that waits for people returns `status: "waiting"` with its
@@ -56,8 +57,7 @@ class Planner:
         Raises:
             SetupError: something cannot work as given.
         """
-        now = clock or SystemClock()
-        self._clock = now
+        now = self._clock = clock or SystemClock()
         self._journal = open_journal(database, clock=now)
         self._checkpoints = open_checkpoints(None, self._journal)
         self.graph = create_planner(

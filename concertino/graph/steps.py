@@ -26,6 +26,7 @@ from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.run import Run
 from concertino.graph.state import PlannerState
 from concertino.graph.summary import merge, report
+from concertino.graph.weighing import weigh
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning import conditions
 from concertino.nodes.review import next_stage, review
@@ -156,7 +157,10 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     out: JsonObject = {"id": run.options.ids("dispatch"), "subtasks": list(going)}
     record = await wait(run.options.journal.record())
     run.standings = standings(run.options, record, dict(run.board.load()) if run.board else {})
-    await run.commit("RUN_DISPATCHED", state="running", payload={"dispatch": out["id"], "subtasks": list(going)})
+    payload: JsonObject = {"dispatch": out["id"], "subtasks": list(going)}
+    if weighed := await weigh(run, going):
+        payload["worth"] = cast("Any", weighed)
+    await run.commit("RUN_DISPATCHED", state="running", payload=payload)
     lay_board(run, out)
     return {"dispatch": out, **_own(state, run)}
 
@@ -278,9 +282,20 @@ async def synthesize_step(state: PlannerState, config: RunnableConfig) -> Update
     run.emit(
         "SYNTHESIZED",
         confidence=cast("float", merged["confidence"]),
-        payload={"share": merged["share"], "method": merged["method"], "fallback": merged["fallback"]},
+        payload={
+            "share": merged["share"],
+            "method": merged["method"],
+            "fallback": merged["fallback"],
+            **_measured(merged),
+        },
     )
     return {"synthesis": merged, **_own(state, run)}
+
+
+def _measured(merged: JsonObject) -> JsonObject:
+    if merged["calibration"] is None:
+        return {}
+    return {key: merged[key] for key in ("calibration", "abstain", "abstain_reason")}
 
 
 async def deliver(state: PlannerState, config: RunnableConfig) -> Update:

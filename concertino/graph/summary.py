@@ -15,6 +15,7 @@ from concertino.contracts.json import JsonObject, clean
 from concertino.contracts.plan import Plan
 from concertino.graph.dataflow import bodies
 from concertino.graph.dataflow.dispatch import plan_of
+from concertino.graph.merging import Merging
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
 from concertino.nodes import deliver
@@ -25,6 +26,8 @@ from concertino.nodes.synthesis.prose import merge_text
 from concertino.prompts import load
 from concertino.tools.models.roster import SYNTHESIZE
 
+RECORD = "track_record"
+"""Under which a synthesis and a result tell of the track record that they were learned from."""
 AGGREGATE_S = 5.0
 """Most seconds that a pack's own aggregation may take where the run has no deadline; chosen by hand."""
 
@@ -40,7 +43,9 @@ async def merge(run: Run) -> JsonObject:
     found = {sid: finding for sid in asked if (finding := run.finding(sid)) is not None}
     ended = deliver.outcomes(plan, run.records)
     missing = deliver.missing(plan, ended, run.options.cards)
-    merged = await _merged(run, list(found.values()), missing)
+    merging = Merging(run, list(found.values()), missing)
+    await merging.remembered()
+    merged = await _merged(run, merging)
     if run.options.aggregate is not None and found:
         answer = await _aggregate(run, {(run.name_of(sid) or sid): finding for sid, finding in found.items()})
         if isinstance(answer, Failed):
@@ -51,10 +56,11 @@ async def merge(run: Run) -> JsonObject:
             merged = _instead(alone, first, f"{answer.reason}; the first successful result stands in")
         else:
             merged = merged.model_copy(update={"answer": answer, "method": "aggregate", "fallback": None})
-    return cast("JsonObject", merged.model_dump(mode="json"))
+    told = cast("JsonObject", merged.model_dump(mode="json"))
+    return told if merging.record is None else {**told, RECORD: merging.record}
 
 
-async def _merged(run: Run, findings: list[Finding], missing: Any) -> Synthesis:
+async def _merged(run: Run, merging: Merging) -> Synthesis:
     """Return the synthesis; texts that would stand side by side are put into one by the model, where there is one.
 
     The weights are settled before, and nothing but the wording is the model's.
@@ -65,11 +71,11 @@ async def _merged(run: Run, findings: list[Finding], missing: Any) -> Synthesis:
         told.append(list(texts))
         return ""
 
-    alone = synthesize(findings, authority=run.options.authority, missing=missing, merge_text=gather)
+    alone = await merging.merged(gather)
     is_wanted = bool(told) and run.options.aggregate is None  # a merging of one's own takes the answer's place
     model = run.models.of_node(SYNTHESIZE, deadline=run.deadline) if is_wanted else None
     if model is None:
-        return synthesize(findings, authority=run.options.authority, missing=missing) if told else alone
+        return await merging.merged() if told else alone
     written: dict[tuple[WeightedText, ...], str] = {}
     for texts in told:
         voices = [Finding(output=text.text, confidence=1.0, specialist=text.specialist) for text in texts]
@@ -77,12 +83,7 @@ async def _merged(run: Run, findings: list[Finding], missing: Any) -> Synthesis:
         if prose is not None:
             written[tuple(texts)] = prose
     run.models.prompts["synthesize"] = load("synthesize").hash
-    return synthesize(
-        findings,
-        authority=run.options.authority,
-        missing=missing,
-        merge_text=lambda texts: written.get(tuple(texts), ""),
-    )
+    return await merging.merged(lambda texts: written.get(tuple(texts), ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ async def _aggregate(run: Run, found: dict[str, Finding]) -> JsonValue | Failed:
 def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
     """Return the run's result."""
     plan = plan_of(run)
-    synthesis = Synthesis.model_validate(merged)
+    synthesis = Synthesis.model_validate({key: value for key, value in merged.items() if key != RECORD})
     rejected = [
         question.gate
         for question in run.questions.book
@@ -155,6 +156,10 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         },
         "reason": run.cancel_reason,
     }  # fmt: skip
+    if RECORD in merged:
+        facts[RECORD] = merged[RECORD]
+    if run.history.worth:
+        facts["worth"] = cast("Any", list(run.history.worth.values()))
     head: JsonObject = {"task_id": run.task_id, "run_id": run.run_id, "parent_run_id": run.row.parent_run_id}
     result = deliver.result(
         plan,

@@ -14,8 +14,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pydantic_core import from_json, to_json
-
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import (
     ConcertinoError,
@@ -25,16 +23,17 @@ from concertino.contracts.errors import (
     StaleLease,
     TaskConflict,
 )
-from concertino.contracts.event import CONTROL, Event, RunState
+from concertino.contracts.event import CONTROL, HEEDED, LESSONS, Event, RunState
 from concertino.contracts.journal import Admission, Admitted, Lease, OutboxItem, RunRow, SpecialistRecord
 from concertino.contracts.json import dump
+from concertino.journal.memory_rows import event_of, row_of
 from concertino.journal.owner import is_dead
 from concertino.journal.reads import OUTCOMES, Records
 from concertino.journal.rows import EVENT_FIELDS
 
 T = TypeVar("T")
 Heeds = Callable[[Event], None]
-"""Told of a control event once it is on the record; called in the thread that appended it."""
+"""Told of a heeded control event once it is on the record; called in the thread that appended it."""
 
 PLACE = "memory"
 FORKS = "fork:"
@@ -68,6 +67,7 @@ class MemoryJournal:
         """By task, in order: the n-th has the number n. Rows as SQLite has them."""
         self._controls: list[tuple[Any, ...]] = []
         self._outcomes: list[tuple[Any, ...]] = []
+        self._lessons: list[tuple[Any, ...]] = []
         self._records = Records()
         self._outbox: dict[str, OutboxItem] = {}
         self._delivered: set[str] = set()
@@ -186,7 +186,7 @@ class MemoryJournal:
         written = self._done(lambda: self._append(events, lease, state, outbox))
         if self._listeners and written.exception() is None:
             for one in events:
-                if one.type in CONTROL:
+                if one.type in HEEDED:
                     for listener in list(self._listeners):
                         listener(one)
         return written
@@ -201,14 +201,16 @@ class MemoryJournal:
         rows: list[tuple[Any, ...]] = []
         for one in events:
             number = heads[one.task_id] = heads.get(one.task_id, len(self._events.get(one.task_id, ()))) + 1
-            rows.append(_row(one, number, lease.epoch if lease else 0))
+            rows.append(row_of(one, number, lease.epoch if lease else 0))
         items = [replace(item, payload=_copied(dict(item.payload))) for item in outbox]
         for row in rows:
             self._events.setdefault(row[0], []).append(row)
-            if row[_TYPE] in CONTROL:
+            if row[_TYPE] in HEEDED:
                 self._controls.append(row)
             elif row[_TYPE] in OUTCOMES:
                 self._outcomes.append(row)
+            if row[_TYPE] in LESSONS:
+                self._lessons.append(row)
         for item in items:
             self._outbox.setdefault(item.key, item)
         if state is not None and lease is not None:
@@ -244,7 +246,7 @@ class MemoryJournal:
             rows = self._events.get(task_id, [])[max(0, after) :]
             if run_id is not None:
                 rows = [row for row in rows if row[_RUN] == run_id]
-            return [_event(row) for row in rows[:limit]]
+            return [event_of(row) for row in rows[:limit]]
 
         return self._done(found)
 
@@ -253,7 +255,16 @@ class MemoryJournal:
 
         def found() -> tuple[int, list[Event]]:
             count = len(self._controls)
-            return (count, []) if after < 0 else (count, [_event(row) for row in self._controls[after:]])
+            return (count, []) if after < 0 else (count, [event_of(row) for row in self._controls[after:]])
+
+        return self._done(found)
+
+    def lessons(self, *, after: int = 0, limit: int = 1_000) -> Future[tuple[int, list[Event]]]:
+        """See the port; the cursor counts lessons."""
+
+        def found() -> tuple[int, list[Event]]:
+            rows = self._lessons[after : after + limit]
+            return after + len(rows), [event_of(row) for row in rows]
 
         return self._done(found)
 
@@ -306,32 +317,6 @@ class MemoryJournal:
         else:
             future.set_result(result)
         return future
-
-
-def _row(one: Event, number: int, epoch: int) -> tuple[Any, ...]:
-    text = to_json(one.payload, inf_nan_mode="constants")  # in a quarter of the standard library's time
-    if b"NaN" in text or b"Infinity" in text:
-        dump(one.payload)  # a number that is not finite, unless the words stand in a text
-    return (
-        one.task_id,
-        number,
-        one.run_id,
-        one.type,
-        one.message_type,
-        one.agent_id,
-        one.subtask_id,
-        text,
-        one.confidence,
-        one.timestamp,
-        one.parent_task_id,
-        epoch,
-    )
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    made = Event.made(**dict(zip(EVENT_FIELDS, row, strict=True)))
-    vars(made)["payload"] = from_json(row[_PAYLOAD])  # nobody has it yet
-    return made
 
 
 def _copied(given: Any) -> Any:

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from concertino.contracts.event import CONTROL, Event
+from concertino.contracts.event import HEEDED, Event
 from concertino.contracts.journal import OutboxItem, RunRow, SpecialistRecord
 from concertino.journal.rows import EVENT_COLUMNS, RUN_COLUMNS, event, outbox_item, run_row
 
-_CONTROLS = ", ".join(f"'{kind}'" for kind in sorted(CONTROL))
+_CONTROLS = ", ".join(f"'{kind}'" for kind in sorted(HEEDED))
 OUTCOMES = frozenset({"AGENT_FAILED", "TASK_COMPLETED"})
 """Events that a specialist's history is made of."""
 
@@ -53,6 +53,24 @@ def controls(connection: sqlite3.Connection, *, after: int) -> tuple[int, list[E
         (after,),
     ).fetchall()
     return (rows[-1][0] if rows else after), [event(row[1:]) for row in rows]
+
+
+def lessons(connection: sqlite3.Connection, *, after: int, limit: int) -> tuple[int, list[Event]]:
+    """Return completed subtasks and settled truths newer than `after` in commit order, and the new cursor."""
+    found: list[tuple[Any, ...]] = []
+    # One index each: a query over both kinds would have to sort all there are.
+    for index, among, kind in (
+        ("events_outcome", "type IN ('AGENT_FAILED', 'TASK_COMPLETED')", "TASK_COMPLETED"),
+        ("events_truth", "type = 'TRUTH_SETTLED'", "TRUTH_SETTLED"),
+    ):
+        rows = connection.execute(
+            f"SELECT id, {EVENT_COLUMNS} FROM events INDEXED BY {index}"
+            f" WHERE {among} AND type = '{kind}' AND id > ? ORDER BY id LIMIT ?",
+            (after, limit),
+        )
+        found += rows.fetchall()
+    found = sorted(found, key=lambda row: row[0])[:limit]
+    return (found[-1][0] if found else after), [event(row[1:]) for row in found]
 
 
 def pending(connection: sqlite3.Connection, *, limit: int) -> list[OutboxItem]:

@@ -23,7 +23,7 @@ from concertino.contracts.journal import (
 )
 from concertino.journal.appends import Append, Appender
 from concertino.journal.leases import acquire, admit, find, own_run, release, renew
-from concertino.journal.reads import Records, controls, events, pending, runs
+from concertino.journal.reads import Records, controls, events, lessons, pending, runs
 from concertino.journal.storage import MEMORY, connect, migrate
 from concertino.journal.worker import Worker, Writer
 
@@ -129,6 +129,10 @@ class SqliteJournal:
     def controls(self, *, after: int) -> Future[tuple[int, list[Event]]]:
         """See the port."""
         return self._read(lambda connection: controls(connection, after=after))
+
+    def lessons(self, *, after: int = 0, limit: int = 1_000) -> Future[tuple[int, list[Event]]]:
+        """See the port."""
+        return self._read(lambda connection: lessons(connection, after=after, limit=limit))
 
     def record(self) -> Future[dict[str, SpecialistRecord]]:
         """See the port; only what is new since the last call is read."""

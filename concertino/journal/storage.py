@@ -67,6 +67,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX outbox_pending ON outbox (n) WHERE delivered IS NULL",
     ),
+    ("CREATE INDEX events_truth ON events (type) WHERE type = 'TRUTH_SETTLED'",),
 )
 """Statements per schema version, from 1. A published version is never edited; a change is a new one."""
 

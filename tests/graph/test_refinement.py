@@ -390,7 +390,7 @@ async def test_a_plan_that_refines_passes_its_own_validation() -> None:
     events: list[Event] = []
     await run(deepening(), desk, on_event=events.append)
     plan: Any = next(event.payload["plan"] for event in events if event.type == "RUN_PLANNED")
-    assert plan["refine"] == {"value": "value", "min_value": 0.3, "min_confidence": 0.3}
+    assert plan["refine"] == {"value": "value", "min_value": 0.3, "min_confidence": 0.3, "min_worth": 0.01}
     kept = {key: plan[key] for key in ("subtasks", "refine")}
     result = await run({"task": {"task_id": "t", "plan": kept}}, desk)
     assert result["status"] == "success"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from concertino.contracts.errors import JournalError, RunBusy, RunNotFound, StaleLease, TaskConflict
 from concertino.contracts.event import Event, EventType, message_type
-from concertino.contracts.journal import Admission, Journal, Lease, OutboxItem
+from concertino.contracts.journal import Admission, Journal, Lease, LessonJournal, OutboxItem
 from concertino.journal import open_journal, this_owner
 
 ELSEWHERE = "another-host:1:1:x"
@@ -281,6 +281,45 @@ class TestControls:
         after, found = journal.controls(after=cursor).result()
         assert [one.type for one in found] == ["CANCEL_REQUESTED", "GATE_ANSWERED"]
         assert journal.controls(after=after).result() == (after, [])
+
+
+class TestLessons:
+    def test_completions_and_truths_come_in_the_order_of_commit(self, journal: LessonJournal) -> None:
+        """Of all tasks, by cursor; nothing else is among them."""
+        lease, other = begin(journal), begin(journal, "r2", "t2")
+        journal.append([event(), event("TASK_COMPLETED", n=1)], lease=lease).result()
+        journal.append([event("TRUTH_SETTLED", truth="yes")], lease=None).result()
+        journal.append(
+            [event("AGENT_FAILED", "r2", "t2"), event("TASK_COMPLETED", "r2", "t2", n=2)], lease=other
+        ).result()
+        cursor, found = journal.lessons().result()
+        assert [one.type for one in found] == ["TASK_COMPLETED", "TRUTH_SETTLED", "TASK_COMPLETED"]
+        assert [one.payload for one in found] == [{"n": 1}, {"truth": "yes"}, {"n": 2}]
+        assert journal.lessons(after=cursor).result() == (cursor, [])
+        journal.append([event("TRUTH_SETTLED", truth="no")], lease=None).result()
+        assert [one.payload for one in journal.lessons(after=cursor).result()[1]] == [{"truth": "no"}]
+
+    def test_they_come_in_pages(self, journal: LessonJournal) -> None:
+        """A limit cuts the oldest off, and the cursor leads to the rest without a gap."""
+        lease = begin(journal)
+        for n in range(3):
+            journal.append([event("TASK_COMPLETED", n=n)], lease=lease).result()
+            journal.append([event("TRUTH_SETTLED", n=n)], lease=None).result()
+        told: list[Any] = []
+        cursor, page = journal.lessons(limit=2).result()
+        while page:
+            told += [(one.type, one.payload["n"]) for one in page]
+            assert len(page) <= 2
+            cursor, page = journal.lessons(after=cursor, limit=2).result()
+        assert told == [(kind, n) for n in range(3) for kind in ("TASK_COMPLETED", "TRUTH_SETTLED")]
+
+    def test_a_truth_needs_no_lease_and_disturbs_no_live_run(self, journal: LessonJournal) -> None:
+        """It may come after a run's end, and those who listen for answers and cancellations hear nothing of it."""
+        lease = begin(journal)
+        journal.append([event("RUN_COMPLETED")], lease=lease, state="success").result()
+        cursor, _ = journal.controls(after=-1).result()
+        assert journal.append([event("TRUTH_SETTLED", truth=1)], lease=None).result() == [2]
+        assert journal.controls(after=cursor).result() == (cursor, [])
 
 
 class TestOutbox:

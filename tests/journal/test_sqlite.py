@@ -19,7 +19,7 @@ from concertino.contracts.event import Event
 from concertino.contracts.journal import Admission, Lease
 from concertino.journal import SqliteJournal, open_journal, this_owner
 from concertino.journal.open import sqlite_path
-from concertino.journal.storage import VERSION
+from concertino.journal.storage import MIGRATIONS, VERSION
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,6 +127,22 @@ def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, clock: Any) ->
     before = place.read_bytes()
     assert first_error(f"sqlite:///{place}", clock).reason == "file is not a database"
     assert place.read_bytes() == before
+
+
+def test_an_older_version_is_brought_up_to_date(tmp_path: Path, clock: Any) -> None:
+    """What it holds stays, and what came later can be asked of it."""
+    place = tmp_path / "x.db"
+    with sqlite3.connect(place) as connection:
+        for statement in MIGRATIONS[0]:
+            connection.execute(statement)
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    journal = SqliteJournal(str(place), clock=clock)
+    assert journal.lessons().result() == (0, [])
+    journal.close()
+    with sqlite3.connect(place) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    connection.close()
 
 
 def test_a_newer_version_is_refused(tmp_path: Path, clock: Any) -> None:

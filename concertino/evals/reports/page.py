@@ -19,7 +19,7 @@ from concertino.contracts.json import dump
 from concertino.evals.reports.packing import packed
 
 PACKAGE = "concertino.evals.reports"
-SCRIPTS = ("dom", "data", "layout", "graph", "timeline", "panels", "inspector", "main")
+SCRIPTS = ("dom", "data", "layout", "graph", "timeline", "trust", "panels", "inspector", "main")
 """In this order; each uses what stands before it."""
 
 ESCAPES = str.maketrans(

@@ -15,7 +15,7 @@ DIGITS = 12
 
 HEAD = ("task_id", "run_id", "parent_run_id", "status", "reason", "answer", "share", "confidence", "calibration", "abstain",
         "abstain_reason", "usage", "limits", "costs", "recommendations", "needs_review", "leaked")  # fmt: skip
-SYNTHESIS = ("method", "fallback", "weights", "provenance", "dissent", "missing", "vetoes")
+SYNTHESIS = ("method", "fallback", "weights", "provenance", "dissent", "missing", "vetoes", "track_record", "worth")
 
 
 def run_of(

@@ -56,6 +56,8 @@ class Progress:
         }
         if self.early is not None:
             record |= {"ended_early": self.early, "is_lost": self.early == "budget"}
+        if run.plan is not None and run.plan.answer is not None and subtask.id not in run.plan.answer:
+            record["answers"] = False  # a track record leaves it out
         if self.note is not None:
             record["note"] = self.note
         return record

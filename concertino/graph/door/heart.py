@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import StaleLease
-from concertino.contracts.event import CONTROL, Event
+from concertino.contracts.event import HEEDED, Event
 from concertino.contracts.gate import read_answer
 from concertino.contracts.journal import LEASE_S, Journal
 from concertino.graph.runs.run import Run
@@ -87,7 +87,7 @@ class Heart:
             # The cursor first: what came before it, since a run was let in, is on the run's own record.
             for run in fresh:
                 own = self._journal.events(run.task_id, run_id=run.run_id).result()
-                events += [event for event in own if event.type in CONTROL]
+                events += [event for event in own if event.type in HEEDED]
         except Exception:
             self._put_back(fresh)
             raise

@@ -6,7 +6,7 @@ from typing import cast
 
 from concertino.graph.runs.run import Run
 from concertino.nodes.planning import schemas
-from concertino.nodes.refinement import ONWARD, Judgement, Kind
+from concertino.nodes.refinement import ONWARD, Early, Judgement, Kind
 
 
 def judge(run: Run, subtask_id: str) -> Judgement:
@@ -20,7 +20,7 @@ def judge(run: Run, subtask_id: str) -> Judgement:
     subtask = run.planned(subtask_id)
     known = run.options.specialists.get(subtask.specialist or "")
     schema = known.card.input_schema if known is not None else None
-    return refinement.judge(
+    judged = refinement.judge(
         subtask,
         task=run.task_json,
         findings={sid: found for sid in refinement.known(subtask) if (found := run.finding(sid)) is not None},
@@ -28,6 +28,10 @@ def judge(run: Run, subtask_id: str) -> Judgement:
         must_have=schemas.required(schema) if schema is not None else (),
         wraps_up=run.money.ledger.is_wrapping_up and not run.history.started.get(subtask_id),
     )
+    weighed = run.history.worth.get(subtask_id)
+    if judged.early is not None or weighed is None or weighed["asked"] or run.history.started.get(subtask_id):
+        return judged
+    return Judgement(Early("low_value", str(weighed["reason"])), judged.note)
 
 
 def holds_back(run: Run, subtask_id: str) -> bool:

@@ -48,6 +48,8 @@ class History:
     """Subtasks that deferred, with the dispatch in which they did."""
     dispatch: JsonObject = field(default_factory=dict)
     """The newest dispatch: `id` and `subtasks`."""
+    worth: dict[str, JsonObject] = field(default_factory=dict)
+    """What hearing one more specialist was found to be worth, by subtask that was weighed."""
     gates: GateBook = field(default_factory=GateBook)
     charges: dict[str, Charge] = field(default_factory=dict)
     alerts: set[tuple[Dimension, int]] = field(default_factory=set)
@@ -97,6 +99,7 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.replans.append({key: value for key, value in payload.items() if key not in apart})
             case "RUN_DISPATCHED":
                 history.dispatch = {"id": payload["dispatch"], "subtasks": payload["subtasks"]}
+                history.worth.update({one["subtask_id"]: one for one in payload.get("worth", ())})
             case "TASK_STARTED" | "TASK_RETRIED" if event.subtask_id:
                 history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
                 history.suspended.pop(event.subtask_id, None)

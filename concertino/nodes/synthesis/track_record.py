@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -98,7 +98,8 @@ class TrackRecord:
         return sum(map(len, self._answers.values()))
 
     def record(self, finding: Finding) -> None:
-        """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one.
+        """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one; the same
+        one again changes nothing.
 
         Raises:
             InputError: the finding names no specialist or no question, or its output is not finite, bounded JSON.
@@ -142,8 +143,9 @@ class TrackRecord:
             )
         except ValidationError as error:
             raise input_error(error, field="settle") from error
-        self._truths[question_id] = settled
-        self._changed()
+        if self._truths.get(question_id) != settled:
+            self._truths[question_id] = settled
+            self._changed()
 
     def authority_of(self, specialist: str, *, prior: float) -> float:
         """Return (prior·k + right) / (k + settled), k being `PRIOR_ANSWERS`: the mean of a Beta posterior.
@@ -196,6 +198,17 @@ class TrackRecord:
             if question_id in kept or question_id not in self._truths
         }
         rest._truths = kept
+        return rest
+
+    def unknowing(self, question_ids: Collection[str]) -> TrackRecord:
+        """Return what is to be learned from where these questions are asked again: this record itself where none of them is
+        settled, else one without them, so that no answer is judged by its own truth.
+        """
+        if self._truths.keys().isdisjoint(question_ids):
+            return self
+        rest = TrackRecord(half_life=self.half_life)
+        rest._answers = {q: dict(answers) for q, answers in self._answers.items() if q not in question_ids}
+        rest._truths = {q: truth for q, truth in self._truths.items() if q not in question_ids}
         return rest
 
     def merged(self, other: TrackRecord) -> TrackRecord:
@@ -297,6 +310,8 @@ class TrackRecord:
     def _put(self, answer: Answer) -> None:
         answers = self._answers.setdefault(answer.question_id, {})
         is_new = answer.specialist not in answers
+        if answers.get(answer.specialist) == answer:
+            return
         answers[answer.specialist] = answer
         if not is_new or answer.question_id in self._truths:
             self._changed()

@@ -50,6 +50,9 @@ def run(
     repeats: Annotated[int | None, typer.Option(min=1, max=100, help="Run every case so often.")] = None,
     side_by_side: Annotated[int, typer.Option(min=1, max=64, help="How many cases run at once.")] = 1,
     seed: Annotated[int, typer.Option(help="Of ids, jitter and resampling.")] = 0,
+    record_to: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE", help="Add answers and expected truths to a track record.")
+    ] = None,
     suites: Suites = ROOT,
 ) -> None:
     """Run a suite from its tapes, offline, and judge it.
@@ -61,6 +64,8 @@ def run(
 
     chosen = _repeated(load_suite(suite, root=suites), repeats)
     outcomes = run_suite(chosen, side_by_side=side_by_side, seed=seed, cases=case or None)
+    if record_to is not None:
+        _settled(chosen, outcomes, record_to)
     _tell(chosen, outcomes, as_json=as_json, junit=junit, html=html, seed=seed)
 
 
@@ -165,6 +170,21 @@ def _tell(
     written(made, junit=junit, html=html)
     passed, cases = made["summary"]["passed"], made["summary"]["cases"]
     raise typer.Exit(ExitCode.SUCCESS if passed == cases else ExitCode.PARTIAL if passed else ExitCode.FAILED)
+
+
+def _settled(suite: Suite, outcomes: Sequence[Outcome], path: Path) -> None:
+    """Add to a saved track record, or begin one.
+
+    Raises:
+        InputError: the file is no saved record, or cannot be written.
+    """
+    from concertino.evals.settling import settle_by_cases
+    from concertino.nodes.synthesis import TrackRecord
+
+    record = TrackRecord.load(path) if path.exists() else TrackRecord()
+    count = settle_by_cases(record, outcomes, suite=suite.name)
+    record.save(path)
+    say(f"record: {path}, {count} of {len(outcomes)} runs settled by what their cases expect")
 
 
 def _console() -> Console:

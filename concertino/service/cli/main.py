@@ -11,7 +11,7 @@ import typer
 
 from concertino import __version__
 from concertino.contracts.errors import ConcertinoError
-from concertino.service.cli import agent, dev, evals, plan, report, runs
+from concertino.service.cli import agent, dev, evals, plan, report, runs, trust
 from concertino.service.cli.exits import ExitCode, of_error
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command("answer")(runs.answer)
 app.command("cancel")(runs.cancel)
 app.command("restart")(runs.restart)
 app.command("report")(report.report)
+app.command("settle")(trust.settle)
+app.command("record")(trust.record)
 app.command("dev", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(dev.dev)
 
 

@@ -56,19 +56,20 @@ const synthesis = (run) => {
   const told = run.synthesis;
   if (!told.rows?.length && !told.claims?.length) return null;
   const parts = [facts([["method", told.method && words(told.method)], ["share", run.share === undefined ? null : percent(run.share)], ["confidence", run.confidence === undefined ? null : percent(run.confidence)],
-    ["calibrated", run.calibration ? `ECE ${amount(run.calibration.ece)} over ${run.calibration.n}` : "no track record"], ["stands in", told.fallback]])];
+    ["calibrated", run.calibration ? `ECE ${amount(run.calibration.ece)} over ${run.calibration.n}` : "no track record"], ["abstains", run.abstain ? run.abstain_reason : null], ["stands in", told.fallback]]), curveOf(told.record, run.confidence)];
   if (told.rows?.length) {
     const most = Math.max(...told.rows.map((row) => row.weight || 0), 1e-9), many = new Set(told.rows.map((row) => row.question)).size > 1;
     const ranked = [...told.rows].sort((one, other) => one.question.localeCompare(other.question) || other.weight - one.weight);
-    parts.push(el("h4", { text: "Weights: confidence × authority, as shares of a question" }), el("div", { class: "weights" }, inPieces(ranked, 15, (row) => el("div", { class: "weight" },
+    parts.push(el("h4", { text: told.record ? `Weights: what the track record gives each voice, as shares of a question${told.added_up ? `; ${grouped(told.added_up)} findings added up by specialist` : ""}` : "Weights: confidence × authority, as shares of a question" }), el("div", { class: "weights" }, inPieces(ranked, 15, (row) => el("div", { class: "weight" },
       el("span", { class: "who" }, row.specialist, many && row.question ? el("small", { text: row.question }) : row.label && row.label !== row.specialist ? el("small", { text: row.label }) : null), bar((row.weight || 0) / most, "accent"),
       el("span", { class: "number", text: percent(row.weight) }), el("span", { class: "soft number", text: `${amount(row.confidence)} × ${amount(row.authority)}` })))));
   }
   if (told.claims?.length) parts.push(el("h4", { text: "Claims" }), inPieces(told.claims, 12, (claim) => el("details", { class: "line" }, el("summary", null,
     el("code", { text: [claim.question_id, claim.field].filter(Boolean).join(" · ") || "answer" }), el("span", { class: "grow", text: short(claim.answer, 140) }), el("span", { class: "soft", text: `${words(claim.method || "")}${claim.tied ? ", tied" : ""} · share ${percent(claim.share)} · confidence ${percent(claim.confidence)}` })),
-    el("ul", null, claim.supporters.map((one) => el("li", null, el("b", { text: one.specialist }), ` ${percent(one.weight)}${one.count > 1 ? `, ${one.count} findings` : ""}`, one.evidence.length ? el("span", { class: "soft", text: ` — ${one.evidence.join("; ")}` }) : null))))));
+    el("ul", null, claim.supporters.map((one) => el("li", null, el("b", { text: one.specialist }), ` ${percent(one.weight)}${one.count > 1 ? `, ${one.count} findings` : ""}`, one.evidence.length ? el("span", { class: "soft", text: ` — ${one.evidence.join("; ")}` }) : null))), learnedOf(claim))));
   if (told.dissent?.length) parts.push(el("h4", { text: "Dissent" }), inPieces(told.dissent, 12, (one) => el("p", { class: "line" }, el("code", { text: one.field || "answer" }), el("span", { class: "grow", text: short(one.answer, 140) }),
-    el("span", { class: "soft", text: `${one.who} · share ${percent(one.share)}${one.tied ? ", tied" : ""}${one.weight_to_flip !== undefined ? ` · flips with ${amount(one.weight_to_flip)} more weight` : ""}` }))));
+    el("span", { class: "soft", text: `${one.who} · share ${percent(one.share)}${one.tied ? ", tied" : ""}${one.weight_to_flip !== undefined ? ` · flips with ${amount(one.weight_to_flip)} more weight` : ""}${one.switches ? ` · wins if ${one.switches.join(" and ")} came over` : ""}` }))));
+  if (told.worth?.length) parts.push(el("h4", { text: "Weighed before it was started" }), inPieces(told.worth, 12, (one) => el("p", { class: "line" }, el("b", { text: one.name }), el("span", { class: "grow", text: one.reason }), el("span", { class: "soft", text: one.asked ? "started" : "left out" }))));
   if (told.missing?.length) parts.push(el("h4", { text: "Missing" }), inPieces(told.missing, 12, (one) => el("p", { class: "line" }, el("b", { text: one.specialist }), el("span", { class: "grow", text: one.reason || "" }), el("span", { class: "soft", text: one.impact || "" }))));
   if (told.vetoes?.length) parts.push(el("h4", { text: "Vetoes" }), el("ul", null, told.vetoes.map((one) => el("li", { text: short(one, 300) }))));
   if (told.left_out) parts.push(el("p", { class: "soft", text: `${told.left_out} more in the JSON report` }));
