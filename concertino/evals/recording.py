@@ -18,6 +18,7 @@ from concertino.contracts.json import JsonObject, canonical, dump
 from concertino.evals.cases import Case
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
+from concertino.evals.judging.rubric import NODE
 from concertino.evals.outcomes import Outcome
 from concertino.evals.playing import EPOCH, replaying, told
 from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
@@ -33,7 +34,7 @@ from concertino.tools.tape.lines import Head, Line
 from concertino.tools.tape.player import Player
 from concertino.tools.tape.recorder import Recorder
 from concertino.tools.tape.secrecy import redacted
-from concertino.tools.tape.seeds import Seeded
+from concertino.tools.tape.seeds import Seeded, scope_now
 from concertino.tools.tape.traits import LOOPBACK
 
 if TYPE_CHECKING:
@@ -263,7 +264,8 @@ def _boundary(
     def model(source: ModelSource) -> ModelSource:
         seen.models.add(source.name)
         answers = stand_in
-        if stand_in is not None and judges is not None and source.name == judges.model and judges.stand_in is not None:
+        is_judge = scope_now().partition("#")[0] == NODE
+        if stand_in is not None and is_judge and judges is not None and judges.stand_in is not None:
             answers = load(judges.stand_in, target.suite.folder, field="judges.stand_in")
         made = RecordedSource(source if answers is None else _standing_in(source, answers, case), recorder)
         return made if player is None else PlayedSource(source, player, onward=made)
