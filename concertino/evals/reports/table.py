@@ -73,6 +73,9 @@ def show_difference(difference: Difference, console: Console) -> None:
 
 def _changed(case: Mapping[str, Any]) -> str:
     parts = [f"status {case['status'][0]} → {case['status'][1]}"] if "status" in case else []
+    if "passes" in case and any(runs > 1 for _, runs in case["passes"]):
+        (had, of), (has, now_of) = case["passes"]
+        parts.append(f"{had} of {of} runs → {has} of {now_of}")
     for verdict in case.get("verdicts", ()):
         was, now = (_side(verdict[side]) for side in ("was", "is"))
         parts.append(f"{verdict['name']} {was} → {now}")
