@@ -115,6 +115,17 @@ def test_the_code_says_how_it_went(concertino: Command) -> None:
     assert concertino("eval", "run", "letters", "--case", "nobody")[0] == 2
 
 
+@pytest.mark.parametrize("code", ["raise ValueError('boom')", "def create(:"])
+def test_a_faulty_target_is_bad_input(concertino: Command, suites: Path, code: str) -> None:
+    """One line with file and line, exit 2, and no traceback, whether it is run or recorded."""
+    (suites / "letters" / "planner.py").write_text(f"import os\n{code}\n")
+    for command in (("run", "letters"), ("run", "letters", "--side-by-side", "2"), ("record", "letters")):
+        told, out, err = concertino("eval", *command)
+        assert (told, out) == (2, "")
+        assert "letters/planner.py:2: " in err
+        assert "Traceback" not in err
+
+
 def test_repeats_are_asked_for(concertino: Command) -> None:
     """Three repeats of one case, with the shares that go with them."""
     made = json.loads(concertino("eval", "run", "letters", "--case", "holds", "--repeats", "3", "--json")[1])
