@@ -21,6 +21,7 @@ from concertino.evals.staging import SUITE, KeptJournal, ask_judge, seed_of, spe
 from concertino.evals.targets import Target
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
+from concertino.evals.virtual.waits import waiting_virtually
 from concertino.graph.boundary import Boundary
 from concertino.tools.models.sources import ModelSource, unbuilt
 from concertino.tools.models.tokens import by_bytes
@@ -50,10 +51,10 @@ def play_case(target: Target, case: Case, *, seed: int = 0) -> list[Outcome]:
 
 @contextmanager
 def replaying() -> Iterator[None]:
-    """Take models as names, count by bytes, and allow no way out meanwhile."""
+    """Take models as names, count by bytes, and allow no way out meanwhile. Targets that are loaded in it sleep virtually."""
     held: list[tuple[ContextVar[bool], Any]] = [(one, one.set(True)) for one in (unbuilt, by_bytes)]
     try:
-        with offline():
+        with offline(), waiting_virtually():
             yield
     finally:
         for variable, token in held:
