@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
-from concertino.contracts.errors import ConcertinoError
+from concertino.contracts.errors import ConcertinoError, FileInvalid
 from concertino.contracts.json import JsonObject, dump
-from concertino.evals.case_files import as_error
+from concertino.evals.case_files import Faulty, as_error
 from concertino.evals.cases import Case
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
@@ -43,10 +43,17 @@ def play_case(target: Target, case: Case, *, seed: int = 0) -> list[Outcome]:
     if path.is_file():
         try:
             tape = read_tape(path, shown=target.suite.shown(path))
+            _check_owner(tape, case, shown=target.suite.shown(path))
         except ConcertinoError as error:
             return [_unplayable(case, number, error) for number in range(1, case.repeats + 1)]
     with replaying():
         return [_play(target, case, tape, number, seed) for number in range(1, case.repeats + 1)]
+
+
+def _check_owner(tape: Tape, case: Case, *, shown: str) -> None:
+    if tape.head.case != case.id:
+        rule = f"this is the tape of another case; record {case.id} again"
+        raise FileInvalid(file=shown, line=1, value=tape.head.case, rule=rule)
 
 
 @contextmanager
@@ -63,6 +70,13 @@ def replaying() -> Iterator[None]:
 
 def _unplayable(case: Case, number: int, error: BaseException) -> Outcome:
     return Outcome(case=case, number=number, tape="none", stand_in=False, result=None, error=told(error))
+
+
+def unread(one: Faulty) -> Outcome:
+    """Return the outcome of a case that could not be read."""
+    return Outcome(
+        case=Case.unreadable(one.id), number=1, tape="none", stand_in=False, result=None, error=told(one.error)
+    )
 
 
 def told(error: BaseException) -> JsonObject:

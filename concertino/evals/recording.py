@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from concertino import __version__
 from concertino.contracts.clock import Clock, SystemClock
-from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
+from concertino.contracts.errors import FileInvalid, SetupError
 from concertino.contracts.json import JsonObject, canonical, dump
 from concertino.evals.cases import Case
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
 from concertino.evals.judging.rubric import NODE
 from concertino.evals.outcomes import Outcome
-from concertino.evals.playing import EPOCH, replaying, told
+from concertino.evals.playing import EPOCH, replaying, told, unread
+from concertino.evals.soundness import refuse_broken, stops_recording
 from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
 from concertino.evals.suites import Suite
 from concertino.evals.targets import Target, load
@@ -64,7 +65,8 @@ class Recorded:
 def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bool = False) -> list[Outcome]:
     """Record cases of a suite, write their tapes, and return what the runs came to.
 
-    A case whose run calls nothing has no tape. One that cannot be recorded says why in its outcome, and its old tape stays.
+    A case whose run calls nothing has no tape. One that cannot be recorded says why in its outcome, and its old tape stays:
+    also where connection or provider broke it. A case that cannot be read is an outcome, too.
 
     Args:
         suite: Which one.
@@ -77,7 +79,7 @@ def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bo
         SetupError: the target cannot be made ready.
     """
     _check_ids(suite, cases)
-    made: list[Outcome] = []
+    made = [unread(one) for one in suite.faulty if cases is None or one.id in cases]
     with _world(live=live):
         target = Target(suite)
         stand_in = (
@@ -86,7 +88,7 @@ def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bo
         for case in suite.cases:
             if cases is None or case.id in cases:
                 made += record_case(target, case, stand_in=stand_in, live=live)
-    return made
+    return sorted(made, key=lambda outcome: (outcome.case.id, outcome.number))
 
 
 def _check_ids(suite: Suite, cases: Collection[str] | None) -> None:
@@ -109,41 +111,57 @@ def _world(*, live: bool) -> Iterator[None]:
 
 def record_case(target: Target, case: Case, *, stand_in: Make | None, live: bool) -> list[Outcome]:
     """Record all repeats of a case and write its tape."""
-    suite = target.suite
-    path = suite.tape_file(case.id)
     try:
         runs = [_record(target, case, number, stand_in, live=live) for number in range(1, case.repeats + 1)]
+        _check_sound(target.suite, case, runs, live=live)
         if case.faults:
             runs = [_record_faults(target, case, at, run, stand_in, live=live) for at, run in enumerate(runs, 1)]
-    except ConcertinoError as error:
-        return [_failed(case, error)]
-    lines = tuple(line for run in runs for line in run.lines)
-    failure = next((run.staged.error for run in runs if run.staged.error is not None), None)
-    if failure is not None and not isinstance(failure, ConcertinoError):
-        return [_failed(case, failure)]
-    try:
-        if lines:
-            tape = Tape(replace(runs[0].head, stand_in=any(run.head.stand_in for run in runs)), lines)
-            if not _is_same(suite, case, tape):
-                write_tape(path, tape, allowed=suite.file.allow)
-        else:
-            path.unlink(missing_ok=True)
-    except ConcertinoError as error:
-        return [_failed(case, error)]
+            _check_sound(target.suite, case, runs, live=False)
+        _keep(target.suite, case, runs)
+    except Exception as error:  # noqa: BLE001 - the case's own code, or its judge's client, may raise anything
+        return [_failed(target.suite, case, error)]
     return [_outcome(target, case, number, run) for number, run in enumerate(runs, 1)]
 
 
-def _failed(case: Case, error: BaseException) -> Outcome:
-    return Outcome(case=case, number=1, tape="none", stand_in=False, result=None, error=told(error))
+def _check_sound(suite: Suite, case: Case, runs: Sequence[Recorded], *, live: bool) -> None:
+    """Raise what says that the runs are no record of the case."""
+    for run in runs:
+        if run.staged.error is not None and stops_recording(case, run.staged.error, run.lines):
+            raise run.staged.error
+    if live:
+        known = _known(suite, case)
+        refuse_broken(case, [(run.staged, run.lines) for run in runs], None if known is None else known.lines)
 
 
-def _is_same(suite: Suite, case: Case, tape: Tape) -> bool:
-    """Say whether the tape that is there differs in its date alone."""
-    path = suite.tape_file(case.id)
+def _keep(suite: Suite, case: Case, runs: Sequence[Recorded]) -> None:
+    """Write the tape of runs that are sound; a case that calls nothing any more needs none."""
+    lines = tuple(line for run in runs for line in run.lines)
+    if not lines:
+        suite.tape_file(case.id).unlink(missing_ok=True)
+        return
+    tape = Tape(replace(runs[0].head, stand_in=any(run.head.stand_in for run in runs)), lines)
+    known = _known(suite, case)
+    if known is None or not _is_same(known, tape):
+        write_tape(suite.tape_file(case.id), tape, allowed=suite.file.allow)
+
+
+def _known(suite: Suite, case: Case) -> Tape | None:
+    """Return the tape that is there; `None` where there is none of this case that can be read."""
     try:
-        known = read_tape(path)
+        tape = read_tape(suite.tape_file(case.id))
     except FileInvalid:
-        return False
+        return None
+    return tape if tape.head.case == case.id else None
+
+
+def _failed(suite: Suite, case: Case, error: BaseException) -> Outcome:
+    stays: JsonObject = {"what": "nothing was recorded; the old tape stays"}
+    notes = [stays] if suite.tape_file(case.id).exists() else []
+    return Outcome(case=case, number=1, tape="none", stand_in=False, result=None, error=told(error), notes=notes)
+
+
+def _is_same(known: Tape, tape: Tape) -> bool:
+    """Say whether the tape that is there differs in its date alone."""
     same_head = replace(known.head, recorded=tape.head.recorded) == tape.head
     rows = [{canonical(line.as_json()) for line in one.lines} for one in (known, tape)]
     return same_head and rows[0] == rows[1]
