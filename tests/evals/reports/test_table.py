@@ -8,7 +8,9 @@ from typing import NamedTuple
 import pytest
 from rich.console import Console
 
+from concertino.contracts.errors import FileInvalid, TapeMiss
 from concertino.contracts.json import JsonObject
+from concertino.evals.case_files import as_error
 from concertino.evals.reports import report
 from concertino.evals.reports.table import show
 from tests.evals.told import outcome, result
@@ -59,3 +61,44 @@ def test_every_width_shows_every_case(width: int) -> None:
     assert all(f"case-{n}" in text for n in range(5))
     table, _, _ = text.partition("0 of 5 cases passed")
     assert max(map(len, table.splitlines())) <= width
+
+
+def test_errors_are_told_in_full_below_the_table() -> None:
+    """File and line once, every field that differs on a line of its own, wrapped and never cut, whatever the width."""
+    changes = [
+        f"messages[{n}].content from character 12: recorded '{'was ' * 9}', now '{'is ' * 12}'" for n in range(9)
+    ]
+    miss = TapeMiss(kind="model", name="openai:m", scope="writer/a#1", nearest="writer/a#1 n=1", changes=changes)
+    broken = FileInvalid(file="offers/cases.yaml", line=7, value="x" * 90, rule="case.expect: " + "must be so " * 30)
+    again = FileInvalid(file="offers/cases.yaml", line=None, value="dup", rule="another case has this id")
+    made = [
+        outcome({"status": "success"}, case_id=name, result=None, events=[], error=as_error(error))
+        for name, error in (("miss", miss), ("broken", broken), ("again", again))
+    ]
+    for width in (40, 80, 140):
+        text = shown(report(Suite(), made), width=width)
+        whole = "".join(text.split())
+        assert all("".join(str(error).split()) in whole for error in (miss, broken, again))
+        assert (whole.count("offers/cases.yaml:7"), whole.count("offers/cases.yaml:"), "None" in text) == (1, 2, False)
+        assert max(map(len, text.partition("0 of 3 cases")[0].splitlines())) <= width
+
+
+def test_an_error_of_many_runs_is_told_once() -> None:
+    """With the number of the first run that has it; another error of another run stands beside it."""
+    errors: list[JsonObject] = [{"type": "X", "message": one} for one in ("first", "first", "second")]
+    made = [
+        outcome({"status": "success"}, case_id="a", number=n, result=None, events=[], error=error)
+        for n, error in enumerate(errors, 1)
+    ]
+    text = shown(report(Suite(), made))
+    assert (text.count("  first"), text.count("  second")) == (1, 1)
+    assert "a run 1: X" in text
+    assert "a run 3: X" in text
+
+
+def test_an_expected_error_is_not_told() -> None:
+    """A case that passes has nothing below the table."""
+    made = report(
+        Suite(), [outcome({"status": "X"}, result=None, events=[], error={"type": "X", "message": "as said"})]
+    )
+    assert "as said" not in shown(made)
