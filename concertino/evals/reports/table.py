@@ -134,8 +134,17 @@ def why(case: Mapping[str, Any]) -> Text:
     if broken is not None:
         failed = [v for v in broken["verdicts"] if v["passed"] is False and v["name"] != "run"]
         told += [BELOW] if error_of(broken) is not None else []
-        told += [f"{v['name']}{_reason(v)}" for v in failed]
+        told += [f"{v['name']}{_reason(v)}" for v in failed or ([] if told else unjudged(broken))]
     return plain("; ".join(told))
+
+
+def unjudged(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the verdicts of a failed run that say neither yes nor no; where none failed, they are why."""
+    return (
+        []
+        if any(v["passed"] is False for v in run["verdicts"])
+        else [v for v in run["verdicts"] if v["passed"] is None]
+    )
 
 
 def errors(case: Mapping[str, Any]) -> list[RenderableType]:

@@ -126,13 +126,22 @@ def test_words_of_another_form_are_no_judgement(text: str) -> None:
     assert read_judgement(text) is None
 
 
-def test_calibration_alone_never_passes_or_fails_a_case() -> None:
+def test_calibration_never_fails_a_case_however_wrong_it_is() -> None:
     """One pair says nothing; the score is one less its Brier score, and findings are told beside the answer."""
     verdict = judged({"calibration": {"grade": "B"}})["calibration"]
     assert (verdict.passed, verdict.score) == (None, 1 - 0.25**2)
     assert verdict.detail["findings"] == [["financial", 0.9, False], ["legal", 0.6, True], ["writer", 0.8, True]]
-    assert passed([verdict]) is False
-    assert passed([verdict, Verdict("status", True, 1.0)]) is True
+    assert passed(judged({"calibration": {"grade": "Z"}}).values()) is True
+    assert passed([verdict, Verdict("status", False, 0.0)]) is False
+
+
+def test_a_case_that_expects_calibration_alone_passes_by_being_measured() -> None:
+    """A run that states no confidence does not, and says why."""
+    expect: dict[str, Any] = {"calibration": {"grade": "B"}}
+    assert passed(judged(expect).values()) is True
+    verdict = judged(expect, result=result(confidence=None))["calibration"]
+    assert (passed([verdict]), verdict.detail["error"]) == (False, "the run states no confidence")
+    assert passed([]) is False
 
 
 def test_an_edge_at_an_unexpected_step_is_told() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from concertino.contracts.errors import FileInvalid, TapeMiss
 from concertino.contracts.json import JsonObject
 from concertino.evals.case_files import as_error
-from concertino.evals.reports import report
+from concertino.evals.reports import junit, report
 from concertino.evals.reports.table import show
 from tests.evals.told import outcome, result
 
@@ -102,3 +102,10 @@ def test_an_expected_error_is_not_told() -> None:
         Suite(), [outcome({"status": "X"}, result=None, events=[], error={"type": "X", "message": "as said"})]
     )
     assert "as said" not in shown(made)
+
+
+def test_what_could_not_be_measured_is_why_a_case_fails() -> None:
+    """Where no verdict failed and none was passed, the one that says neither is told."""
+    made = report(Suite(), [outcome({"calibration": {"grade": "B"}}, result=result(confidence=None))])
+    assert "calibration: the run states no confidence" in shown(made)
+    assert "calibration: the run states no confidence" in junit(made)
