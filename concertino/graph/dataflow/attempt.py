@@ -25,9 +25,11 @@ from concertino.graph.runs.run import Run
 from concertino.nodes.specialists.answer import read_answer
 from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief
 from concertino.nodes.specialists.declare import Specialist
+from concertino.nodes.specialists.in_place import run_in_place
 from concertino.nodes.specialists.process import run_in_process
 from concertino.tools.breaker import Permit
 from concertino.tools.models.foreign import binding
+from concertino.tools.threads import host
 
 LATE_S = 0.05
 """Seconds after its deadline by which an answer still counts; above what a loop takes to notice, chosen by hand."""
@@ -222,6 +224,13 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
             assert specialist.target is not None
             target = specialist.target
             served = Served(desk)
+            if host() is not None:  # a loop that keeps its threads in its own time has no child processes
+                return CoroutineWork(
+                    lambda: run_in_place(
+                        body, facts.as_json(), serve=served, deadline=facts.deadline, clock=order.run.clock
+                    ),
+                    is_sync=False,
+                )
             # A child process needs no loop of its own: it is watched from the conducting one.
             return CoroutineWork(
                 lambda: run_in_process(

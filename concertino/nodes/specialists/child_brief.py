@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from concertino.contracts.errors import InputError
 from concertino.nodes.specialists.plain import plain
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from concertino.contracts.discovery import News
     from concertino.contracts.finding import Finding
     from concertino.contracts.json import JsonObject
+
+
+class Calls(Protocol):
+    """What a brief needs of its link: `Link`, or what stands in for it where there is no child process."""
+
+    def call(self, op: str, arguments: JsonObject) -> Any: ...
+    def wait(self, op: str, arguments: JsonObject) -> JsonObject: ...
+
 
 NESTING = 200
 """Deepest nesting that leaves the child; the parent applies the planner's own limit."""
@@ -146,7 +154,7 @@ class _Done:
 class ChildTools:
     """`contracts.brief.Tools` over the link."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Calls) -> None:
         self._link = link
 
     def __getattr__(self, name: str) -> Any:
@@ -190,7 +198,7 @@ async def _awaited_news(given: Awaitable[Any]) -> News:
 class ChildBrief:
     """`contracts.brief.Brief` over the link; its fields are `process.BriefData`."""
 
-    def __init__(self, data: Any, *, link: Link) -> None:
+    def __init__(self, data: Any, *, link: Calls) -> None:
         self._link = link
         self.task_id: str = data["task_id"]
         self.run_id: str = data["run_id"]
