@@ -13,6 +13,7 @@ from concertino.contracts.errors import ConcertinoError, FileInvalid
 from concertino.contracts.json import JsonObject, dump
 from concertino.evals.case_files import Faulty, as_error
 from concertino.evals.cases import Case
+from concertino.evals.disclosure import without_secrets
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
 from concertino.evals.offline import offline
@@ -114,14 +115,14 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
         "result": None if misses else staged.result,
         "events": staged.events,
         "calls": player.calls(),
-        "error": None if wrong is None else told(wrong),
+        "notes": notes,
     }
     if speaks_of_folder(case):
         made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    parts: dict[str, Any] = made
+    parts: dict[str, Any] = without_secrets(made, allowed=target.suite.file.allow)
     return Outcome(
         case=case, number=number, tape=state, stand_in=head.stand_in, started=head.start, makespan_s=round(makespan_s, 6),
-        notes=notes, **parts,
+        error=None if wrong is None else told(wrong), **parts,
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import FileInvalid, SetupError
 from concertino.contracts.json import JsonObject, canonical, dump
 from concertino.evals.cases import Case
+from concertino.evals.disclosure import without_secrets
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
 from concertino.evals.judging.rubric import NODE
@@ -34,7 +34,6 @@ from concertino.tools.tape.files import Tape, read_tape, write_tape
 from concertino.tools.tape.lines import Head, Line
 from concertino.tools.tape.player import Player
 from concertino.tools.tape.recorder import Recorder
-from concertino.tools.tape.secrecy import redacted
 from concertino.tools.tape.seeds import Seeded, scope_now
 from concertino.tools.tape.traits import LOOPBACK
 
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
 
 MOST_PASSES = 12
 """Times that a case with faults is run while it asks for something new; chosen by hand."""
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Make = Callable[[Case], "BaseChatModel"]
 """Makes the model that stands in while a case is recorded."""
@@ -175,22 +172,12 @@ def _outcome(target: Target, case: Case, number: int, run: Recorded) -> Outcome:
     }
     if speaks_of_folder(case):
         made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    made = redacted(made, allowed=(*target.suite.file.allow, *_own_digests(run.staged)))
+    made = without_secrets(made, allowed=target.suite.file.allow)
     error = run.staged.error
     return Outcome(
         case=case, number=number, tape="fresh" if run.lines else "none", stand_in=run.head.stand_in, started=run.head.start,
         makespan_s=round(run.makespan_s, 6), error=None if error is None else told(error), **made,
     )  # fmt: skip
-
-
-def _own_digests(staged: Staged) -> set[str]:
-    """Return the digests that the record itself has of inputs and prompts: they look like keys, and open nothing."""
-    told: list[Any] = [event["payload"] for event in staged.events if str(event["type"]).startswith(("TASK_", "RUN_"))]
-    models: list[Any] = [one.get("models") or {} for one in (staged.result or {}, *told)]
-    found = [one.get("hash") for one in told] + [
-        digest for one in models for digest in (one.get("prompts") or {}).values()
-    ]
-    return {one for one in found if isinstance(one, str) and DIGEST.fullmatch(one)}
 
 
 def _record(
