@@ -111,7 +111,10 @@ async def _run_body(order: Order) -> Outcome:
         until, kind = now + sla_s, "sla"
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
-    desk = AttemptDesk(run, order.specialist, path=order.path, subtask=subtask, attempt=order.label, deadline=until)
+    scope = Scope(card.name, subtask.id, order.number)
+    desk = AttemptDesk(
+        run, order.specialist, path=order.path, subtask=subtask, attempt=order.label, scope=scope, deadline=until
+    )
     facts = Assignment(
         task_id=run.task_id,
         run_id=run.run_id,
@@ -124,7 +127,7 @@ async def _run_body(order: Order) -> Outcome:
         deadline=until,
     )
     watch = Watch(run.clock)
-    with scoped(Scope(card.name, subtask.id, order.number)):
+    with scoped(scope):
         work = within(
             order.config,
             order.replies,
@@ -266,6 +269,12 @@ class Served:
                 await self._desk.spend(**given)
             case "publish":
                 await self._desk.publish(given["finding"], *given["payload"])
+            case "now":
+                return self._desk.now()
+            case "seed":
+                return self._desk.seed()
+            case "new_id":
+                return self._desk.new_id(given["prefix"])
             case "discoveries":
                 return [one.as_json() for one in self._desk.discoveries]
             case "sync":

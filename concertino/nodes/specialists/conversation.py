@@ -20,6 +20,7 @@ Serve = Callable[[str, JsonObject], Awaitable[JsonValue]]
 
 `"tool"` `{"name", "arguments"}` returns the tool's result; `"tools"` `{}` the names that may be called now;
 `"spend"` `{"tokens", "calls", "usd", "documents"}` and `"publish"` `{"finding", "payload": [object]}` return nothing that is read;
+`"now"` `{}`, `"seed"` `{}` and `"new_id"` `{"prefix"}` return seconds, a text and an id;
 `"discoveries"` `{}` and `"sync"` `{"wait_s"}` return discoveries as JSON.
 What it raises is raised in the child; LangGraph's `GraphBubbleUp` ends the child and is raised here.
 """
