@@ -86,7 +86,7 @@ class PlanExpected(BaseModel):
     nodes: tuple[str, ...]
     """Subtask ids of the plan, or specialists; a specialist that works twice stands twice."""
     edges: tuple[tuple[str, str], ...] = ()
-    """Who before whom."""
+    """Who before whom; of a name that stands more than once, `[name, name]` says one after another."""
     min_node_f1: Share = 1.0
     min_edge_f1: Share = 1.0
     origins: tuple[str, ...] = ()
