@@ -29,7 +29,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     columns = ["", "case", *(["tape"] if middle else []), "status", *(["score", "usd", "time"] if wide else []), "why"]
     for name in columns:
         right = name in ("score", "usd", "time")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name not in ("why", "case"))
+        justify: Any = "right" if right else "left"
+        table.add_column(name, justify=justify, no_wrap=name not in ("why", "case"), overflow="fold")
     for case in report["cases"]:
         cells = {
             "": _mark(case["passed"]),

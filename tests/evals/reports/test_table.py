@@ -55,7 +55,12 @@ def test_nothing_from_outside_is_markup_or_moves_the_cursor() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
 def test_every_width_shows_every_case(width: int) -> None:
-    """On a narrow terminal columns are left out."""
+    """On a narrow terminal columns are left out, and long ids wrapped."""
+    long = "an-archive-that-is-down-opens-its-breaker-and-closes-it-again"
+    broken: JsonObject = {"type": "TapeMiss", "message": "x"}
+    missed = outcome({"status": "success"}, case_id=long, result=None, events=[], error=broken)
+    table, _, _ = shown(report(Suite(), [missed]), width=width).partition("0 of 1 cases")
+    assert "…" not in table
     made = report(Suite(), [outcome({"status": "failed"}, case_id=f"case-{n}", result=result()) for n in range(5)])
     text = shown(made, width=width)
     assert all(f"case-{n}" in text for n in range(5))
