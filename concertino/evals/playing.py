@@ -143,7 +143,8 @@ def boundary_of(
 
     transports = {line.name for line in player.deck.lines if line.kind == "transport"}
     return Boundary(
-        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,
+        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, readings=player.reading,
+        models=model, tools=tool,
         specialists=lambda one: played_specialist(seen.specialist(one), player) if one.name in transports else seen.specialist(one),
     )  # fmt: skip
 

@@ -281,8 +281,13 @@ def _boundary(
             return one
         return recorder.tool(one) if player is None else player.tool(recorder.tool(one))
 
+    def reading(now: Callable[[], float]) -> Callable[[], float]:
+        taken = recorder.reading(now)
+        return taken if player is None else player.reading(taken)
+
     return Boundary(
-        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,
+        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, readings=reading,
+        models=model, tools=tool,
         specialists=seen.specialist,
     )  # fmt: skip
 

@@ -13,12 +13,13 @@ from concertino.evals.running import run_suite
 from tests.evals.suite_folders import make_suite
 
 PLANNER = '''
+import time
 from concertino import Budget, create_planner, specialist
 
 
 def drawn(brief):
     found = [brief.new_id("mail"), brief.new_id("mail"), brief.new_id("file")]
-    return [*found, brief.random.random(), brief.random.sample(range(1000), 3)]
+    return [*found, brief.random.random(), brief.random.sample(range(1000), 3), brief.now(), brief.now()]
 
 
 @specialist("awaits")
@@ -42,6 +43,15 @@ def apart(brief):
     return found
 
 
+@specialist("polls", max_attempts=1)
+def polls(brief):
+    until, looks = brief.now() + brief.inputs["seconds"], 0
+    while brief.now() < until:
+        time.sleep(0.01)
+        looks += 1
+    return brief.now() - until < 1.0
+
+
 @specialist("wrong", max_attempts=1)
 def wrong(brief):
     return brief.new_id("two words")
@@ -53,13 +63,16 @@ async def look(word: str) -> dict:
 
 
 def create(model=None):
-    return create_planner(specialists=[awaits, plain, apart, wrong], model=model, tools=[look], budget=Budget(seconds=30.0), replans=0)
+    return create_planner(specialists=[awaits, plain, apart, wrong, polls], model=model, tools=[look], budget=Budget(seconds=30.0), replans=0)
 '''
 
 CASES = """
 - id: all
   repeats: 2
   task: {title: t, plan: {subtasks: [{id: a, specialist: awaits}, {id: b, specialist: plain}, {id: c, specialist: plain}, {id: d, specialist: apart}]}}
+  expect: {status: success}
+- id: polls
+  task: {title: t, plan: {subtasks: [{id: a, specialist: polls, inputs: {seconds: 0.05}}]}}
   expect: {status: success}
 - id: wrong
   task: {title: t, plan: {subtasks: [{id: a, specialist: wrong}]}}
@@ -92,3 +105,12 @@ def test_an_id_has_a_prefix_that_is_one(tmp_path: Path) -> None:
     (ran,) = run_suite(make_suite(tmp_path, planner=PLANNER, cases=CASES), cases=["wrong"])
     rows: Any = (ran.result or {})["subtasks"]
     assert "new_id.prefix" in rows[0]["reason"]
+
+
+def test_after_its_last_recorded_reading_a_clock_goes_on(tmp_path: Path) -> None:
+    """A loop that waits longer than it did when it was recorded comes to its end all the same."""
+    record_suite(make_suite(tmp_path, planner=PLANNER, cases=CASES), cases=["polls"])
+    longer = make_suite(tmp_path, planner=PLANNER, cases=CASES.replace("seconds: 0.05", "seconds: 20"))
+    (ran,) = run_suite(longer, cases=["polls"])
+    assert drawn([ran]) == [True]
+    assert 20.0 <= ran.makespan_s < 20.1

@@ -101,7 +101,9 @@ class AttemptDesk:
 
     def now(self) -> float:
         """Return the wall time of the run's clock."""
-        return self._run.clock.now()
+        read = self._run.options.now
+        with scoped(self._scope):
+            return self._run.clock.now() if read is None else read()
 
     @property
     def random(self) -> Random:

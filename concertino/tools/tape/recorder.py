@@ -136,6 +136,17 @@ class Recorder:
         with self._lock:
             return tuple(self._lines)
 
+    def reading(self, now: Callable[[], float]) -> Callable[[], float]:
+        """Return a wall clock whose readings are taken down."""
+
+        def read() -> float:
+            taking = self.begin("clock", "now", {})
+            seconds = round(now(), 6)
+            taking.answered({"value": seconds})
+            return seconds
+
+        return read
+
     def tool(self, tool: Tool) -> Tool:
         """Return a tool whose calls are taken down."""
         self.tool_prints[tool.name] = tool_print(tool)
