@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
-from concertino.contracts.errors import ConcertinoError, FileInvalid
+from concertino.contracts.errors import ConcertinoError, FileInvalid, TapeMiss
 from concertino.contracts.json import JsonObject, dump
 from concertino.evals.case_files import Faulty, as_error
 from concertino.evals.cases import Case
@@ -126,6 +126,16 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
     )  # fmt: skip
 
 
+def _missed(miss: TapeMiss) -> JsonObject:
+    """Return what has changed where a call is not on the tape: the prompt of one that is near, or the call as a whole."""
+    asked = f"{miss.kind} {miss.name} by {miss.scope}"
+    if miss.nearest is None or miss.nearest.partition("#")[0] != miss.scope.partition("#")[0]:
+        return {"what": f"call {asked}", "recorded": None, "now": "is not on the tape"}
+    is_prompt = miss.kind == "model" and not any(one.startswith("name:") for one in miss.changes)
+    what = "prompt" if is_prompt else "request"
+    return {"what": f"{what} of {asked}", "recorded": miss.nearest, "now": "\n".join(miss.changes)}
+
+
 def boundary_of(
     player: Player, seeded: Seeded, journal: KeptJournal, clock: VirtualClock, seen: Seen, *, plays_tools: bool
 ) -> Boundary:
@@ -157,8 +167,8 @@ def _state(
         return "none", []
     lines = lines_of(player.tape, number)
     changed = differences(player.tape.head.fingerprints, prints_now(seen, lines))
-    if changed:
-        return "stale", changed
+    if changed or player.misses:
+        return "stale", [*changed, *map(_missed, player.misses)]
     left = [] if case.faults else player.unplayed()
     if left:
         return "unplayed", [{"what": "calls that were not made", "recorded": [*named(left)], "now": None}]

@@ -71,7 +71,7 @@ def test_the_records_own_digests_stay() -> None:
 
 def event(at: float) -> Event:
     return Event.model_validate({
-        "event_id": "e1", "type": "RUN_ADMITTED", "task_id": "t-1", "run_id": "run-1", "agent_id": "orchestrator", "timestamp": at,
+        "message_type": "STATUS", "type": "RUN_ADMITTED", "task_id": "t-1", "run_id": "run-1", "agent_id": "orchestrator", "timestamp": at,
         "payload": {}, "seq": 1,
     })  # fmt: skip
 
