@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from random import Random
 from typing import Any, Protocol
 
 from pydantic import JsonValue
@@ -73,6 +74,23 @@ class Brief(Protocol):
     @property
     def deadline(self) -> float | None:
         """Seconds on the monotonic clock by which the answer must be there; `None` without a limit."""
+        ...
+
+    def now(self) -> float:
+        """Return seconds since 1970-01-01 UTC by the run's own clock, which a replay has as well."""
+        ...
+
+    @property
+    def random(self) -> Random:
+        """Chance of this attempt's own: seeded by the system, and where a run is recorded or replayed by its tape."""
+        ...
+
+    def new_id(self, prefix: str) -> str:
+        """Return a fresh id: the prefix, a dash, 20 hex digits; a replay gives the recorded run's.
+
+        Raises:
+            InputError: the prefix is no id itself (`ID_RULE`).
+        """
         ...
 
     def effect_key(self, name: str) -> str:

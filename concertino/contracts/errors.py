@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from concertino.contracts.plan import Fault
 
+MISS_LINES = 12
+"""How many of the fields that differ the message of a `TapeMiss` lists; its `changes` are all of them."""
 VALUE_CHARS = 120
 """How much of a refused value an error message quotes."""
 
@@ -184,10 +186,11 @@ class TapeMiss(ConcertinoError, RuntimeError):
     def __init__(self, *, kind: str, name: str, scope: str, nearest: str | None, changes: Sequence[str]) -> None:
         self.kind, self.name, self.scope = kind, name, scope
         self.nearest, self.changes = nearest, tuple(changes)
+        listed = [*changes[:MISS_LINES], *([f"… and {len(changes) - MISS_LINES} more"] if changes[MISS_LINES:] else [])]
         known = (
             "nothing of this kind is on the tape"
             if nearest is None
-            else f"the nearest recorded call is {nearest}, and differs in:\n" + "\n".join(f"- {one}" for one in changes)
+            else f"the nearest recorded call is {nearest}, and differs in:\n" + "\n".join(f"- {one}" for one in listed)
         )
         super().__init__(f"{kind} {name} called by {scope} is not on the tape; {known}")
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from concertino.contracts.errors import FileInvalid, InputError, SetupError
+from concertino.contracts.errors import FileInvalid, InputError, SetupError, TapeMiss
 from concertino.contracts.ids import is_id
 from concertino.contracts.json import JsonObject, parse
 from concertino.contracts.limits import Limits
@@ -200,10 +200,16 @@ def read_text(path: Path, *, shown: str, most: int) -> str:
 
 
 def as_error(error: BaseException) -> JsonObject:
-    """Return an error as outcomes have it: `{"type", "message", "file"?, "line"?, "rule"?}`."""
+    """Return an error as outcomes have it: `{"type", "message", "file"?, "line"?, "rule"?}`.
+
+    A `TapeMiss` has `kind`, `name`, `scope`, `nearest` and `changes` as well: one text for each field that differs.
+    """
     made: JsonObject = {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, FileInvalid):
         made |= {"file": error.file, "line": error.line, "rule": error.rule}
     elif isinstance(error, InputError):
         made["rule"] = error.rule
+    elif isinstance(error, TapeMiss):
+        made |= {"kind": error.kind, "name": error.name, "scope": error.scope, "nearest": error.nearest}
+        made["changes"] = [*error.changes]
     return made

@@ -86,7 +86,7 @@ class PlanExpected(BaseModel):
     nodes: tuple[str, ...]
     """Subtask ids of the plan, or specialists; a specialist that works twice stands twice."""
     edges: tuple[tuple[str, str], ...] = ()
-    """Who before whom."""
+    """Who before whom; of a name that stands more than once, `[name, name]` says one after another."""
     min_node_f1: Share = 1.0
     min_edge_f1: Share = 1.0
     origins: tuple[str, ...] = ()
@@ -116,6 +116,12 @@ class AnswerExpected(BaseModel):
     path: str | None = None
     """Dotted path into the answer, to look at that part alone."""
 
+    @model_validator(mode="after")
+    def _holds_something(self) -> AnswerExpected:
+        if "exact" in self.model_fields_set or _any(self.numeric, self.json_schema, self.rubric):
+            return self
+        raise ValueError("must expect at least one of exact, numeric, schema, rubric")
+
 
 class CostExpected(BaseModel):
     """The most that a run may have cost."""
@@ -125,6 +131,12 @@ class CostExpected(BaseModel):
     max_usd: Positive | None = None
     max_tokens: Annotated[int, Field(ge=0)] | None = None
     max_calls: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> CostExpected:
+        if _any(self.max_usd, self.max_tokens, self.max_calls):
+            return self
+        raise ValueError("must expect at least one of max_usd, max_tokens, max_calls")
 
 
 class MakespanExpected(BaseModel):
@@ -136,6 +148,12 @@ class MakespanExpected(BaseModel):
     """Of the lower bound for its plan."""
     max_s: Positive | None = None
     """Virtual seconds."""
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> MakespanExpected:
+        if _any(self.max_ratio, self.max_s):
+            return self
+        raise ValueError("must expect at least one of max_ratio, max_s")
 
 
 class Expect(BaseModel):
@@ -164,9 +182,14 @@ class Expect(BaseModel):
 
     @model_validator(mode="after")
     def _holds_something(self) -> Expect:
-        if not self.model_fields_set:
-            raise ValueError("must expect at least one thing: " + ", ".join(sorted(type(self).model_fields)))
-        return self
+        given = {name for name in self.model_fields_set if getattr(self, name) not in (None, {})}
+        if given or "calibration" in self.model_fields_set:
+            return self
+        raise ValueError("must expect at least one thing: " + ", ".join(sorted(type(self).model_fields)))
+
+
+def _any(*given: object) -> bool:
+    return any(one is not None for one in given)
 
 
 class Case(BaseModel):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 from concertino.evals.cases import Fault, Where
 from concertino.tools.tape.injection import Called, Inject, Injection
@@ -27,6 +28,17 @@ def injecting(faults: Sequence[Fault], *, run: int = 1) -> Inject | None:
         return None
 
     return inject
+
+
+def without_a_call(faults: Sequence[Fault], calls: Sequence[Mapping[str, Any]]) -> list[Fault]:
+    """Return the faults whose `where` speaks of none of the calls of a replay; a `share` that drew none is no matter."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    made: list[Called] = []
+    for call in sorted(calls, key=lambda one: (one["scope"], one["n"])):
+        place = (str(call["scope"]), str(call["kind"]), str(call["name"]))
+        counts[place] += 1
+        made.append(Called(call["kind"], call["name"], call["scope"], call["n"], counts[place]))
+    return [fault for fault in faults if not any(_is_meant(fault.where, call) for call in made)]
 
 
 def _is_meant(where: Where, call: Called) -> bool:

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from concertino.contracts.json import JsonObject, digest_of_text
+from concertino.evals.sources import file_of, function_print, home_of, innermost, with_neighbours
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.registry import Tool
 from concertino.tools.tape.lines import Line
 from concertino.tools.tape.recorder import tool_print
 
 CHARS = 12
+KINDS = {"code": "code", "models": "model", "prompts": "prompt", "tools": "tool", "tool_code": "code of tool"}
+"""The kinds of fingerprints, and what notes call what they are of."""
 OWN_NODES = ("plan", "synthesize", "judge")
 """Whose prompts are Concertino's own."""
 
@@ -29,7 +32,7 @@ class Seen:
     tools: dict[str, Tool] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
     prints: dict[str, str] = field(default_factory=dict)
-    """Fingerprints of specialists by name, worked out once; whoever looks at one planner again and again shares them."""
+    """Fingerprints of specialists, and of tools, by name, worked out once; whoever looks at one planner again and again shares them."""
 
     def specialist(self, one: Specialist) -> Specialist:
         """Take note of a specialist."""
@@ -46,6 +49,13 @@ class Seen:
             self.prints[node] = specialist_print(known)
         return self.prints[node]
 
+    def tool(self, name: str) -> str:
+        """Return the fingerprint of a tool's code."""
+        key = f"tool {name}"
+        if key not in self.prints:
+            self.prints[key] = tool_code(self.tools[name])
+        return self.prints[key]
+
 
 def node_of(scope: str) -> str:
     """Return the node that a scope, `node/subtask#attempt`, is of."""
@@ -53,13 +63,22 @@ def node_of(scope: str) -> str:
 
 
 def specialist_print(specialist: Specialist) -> str:
-    """Return the hash of the file that a specialist is written in, and of its version."""
-    body = specialist.body
-    while isinstance(body, functools.partial):
-        body = body.func
-    module = inspect.getmodule(inspect.unwrap(body) if callable(body) else type(body))
-    name = getattr(module, "__file__", None) if module is not None else None
-    return digest_of_text(f"{specialist.card.version}\n{_file(name) if name else type(body).__qualname__}")[:CHARS]
+    """Return the hash of the file that a specialist is written in, of what it imports from its neighbours, and of its version.
+
+    Neighbours are the modules of the suite's folder, of the same package, or of the same pack.
+    """
+    body = innermost(specialist.body)
+    file = file_of(body)
+    files = [] if file is None else with_neighbours(file, home_of(body))
+    return digest_of_text(
+        "\n".join([specialist.card.version, *([_file(str(one)) for one in files] or [body.__qualname__])])
+    )[:CHARS]
+
+
+def tool_code(tool: Tool) -> str:
+    """Return the hash of what a tool does: the text of its functions, and of what they are made of."""
+    functions = [one for one in (tool.fn, tool.afn) if one is not None]
+    return digest_of_text("\n".join(function_print(one, lambda path: _file(str(path))) for one in functions))[:CHARS]
 
 
 def _file(name: str) -> str:
@@ -87,7 +106,9 @@ def prompts_of(package: str) -> Mapping[str, str]:
 
 
 def prints_now(seen: Seen, lines: Iterable[Line]) -> JsonObject:
-    """Return the fingerprints of whatever these calls were made by, as it is now: `code`, `prompts`, `tools`, `models`.
+    """Return the fingerprints of whatever these calls were made by, as it is now.
+
+    `code` of specialists, `models`, `prompts`, `tools` by what they say of themselves, and `tool_code` by what they do.
 
     Of a model only its name is known before it is built.
     """
@@ -95,6 +116,7 @@ def prints_now(seen: Seen, lines: Iterable[Line]) -> JsonObject:
     models: JsonObject = {}
     prompts: dict[str, str] = {}
     tools: JsonObject = {}
+    tool_prints: JsonObject = {}
     for line in lines:
         node = node_of(line.scope)
         specialist = seen.specialists.get(node)
@@ -104,11 +126,12 @@ def prints_now(seen: Seen, lines: Iterable[Line]) -> JsonObject:
                 prompts |= prompts_of(_package_of(specialist))
         if node in OWN_NODES:
             prompts |= prompts_of("concertino.evals" if node == "judge" else "concertino")
-        if line.kind == "tool" and line.name in seen.tools:
+        if line.kind == "tool" and line.name in seen.tools and line.name not in tools:
             tools[line.name] = tool_print(seen.tools[line.name])
+            tool_prints[line.name] = seen.tool(line.name)
         if line.kind == "model" and line.name in seen.models:
             models[line.name] = line.name
-    return {"code": code, "models": models, "prompts": {**prompts}, "tools": tools}
+    return {"code": code, "models": models, "prompts": {**prompts}, "tools": tools, "tool_code": tool_prints}
 
 
 def _package_of(specialist: Specialist) -> str:
@@ -119,11 +142,11 @@ def _package_of(specialist: Specialist) -> str:
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[JsonObject]:
     """Return what has changed since the recording: `{"what", "recorded", "now"}` each."""
     found: list[JsonObject] = []
-    for kind in ("code", "models", "prompts", "tools"):
+    for kind, told in KINDS.items():
         before: Mapping[str, Any] = recorded.get(kind) or {}
         after: Mapping[str, Any] = now.get(kind) or {}
         found += [
-            {"what": f"{kind.removesuffix('s')} {name}", "recorded": before[name], "now": after.get(name)}
+            {"what": f"{told} {name}", "recorded": before[name], "now": after.get(name)}
             for name in sorted(before)
             if before[name] != after.get(name)
         ]

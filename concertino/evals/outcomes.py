@@ -32,7 +32,7 @@ class Outcome:
     """The calls that were made, as lines of a tape: kind, scope, n, name, request, response or error, usage, at, took.
     What a fault has changed carries `fault`, its kind."""
     error: JsonObject | None = None
-    """`{"type", "message", "file"?, "line"?, "rule"?}` of a case that could not be read or run."""
+    """`{"type", "message", "file"?, "line"?, "rule"?}` of a case that could not be read or run; of a `TapeMiss` also `changes`."""
     started: float = 0.0
     """Virtual seconds since 1970-01-01 UTC."""
     makespan_s: float = 0.0

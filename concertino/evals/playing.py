@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
-from concertino.contracts.errors import ConcertinoError
+from concertino.contracts.errors import ConcertinoError, FileInvalid, TapeMiss
 from concertino.contracts.json import JsonObject, dump
-from concertino.evals.case_files import as_error
+from concertino.evals.case_files import Faulty, as_error
 from concertino.evals.cases import Case
+from concertino.evals.disclosure import without_secrets
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
 from concertino.evals.offline import offline
@@ -21,6 +22,7 @@ from concertino.evals.staging import SUITE, KeptJournal, ask_judge, seed_of, spe
 from concertino.evals.targets import Target
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
+from concertino.evals.virtual.waits import waiting_virtually
 from concertino.graph.boundary import Boundary
 from concertino.tools.models.sources import ModelSource, unbuilt
 from concertino.tools.models.tokens import by_bytes
@@ -42,18 +44,25 @@ def play_case(target: Target, case: Case, *, seed: int = 0) -> list[Outcome]:
     if path.is_file():
         try:
             tape = read_tape(path, shown=target.suite.shown(path))
+            _check_owner(tape, case, shown=target.suite.shown(path))
         except ConcertinoError as error:
             return [_unplayable(case, number, error) for number in range(1, case.repeats + 1)]
     with replaying():
         return [_play(target, case, tape, number, seed) for number in range(1, case.repeats + 1)]
 
 
+def _check_owner(tape: Tape, case: Case, *, shown: str) -> None:
+    if tape.head.case != case.id:
+        rule = f"this is the tape of another case; record {case.id} again"
+        raise FileInvalid(file=shown, line=1, value=tape.head.case, rule=rule)
+
+
 @contextmanager
 def replaying() -> Iterator[None]:
-    """Take models as names, count by bytes, and allow no way out meanwhile."""
+    """Take models as names, count by bytes, and allow no way out meanwhile. Targets that are loaded in it sleep virtually."""
     held: list[tuple[ContextVar[bool], Any]] = [(one, one.set(True)) for one in (unbuilt, by_bytes)]
     try:
-        with offline():
+        with offline(), waiting_virtually():
             yield
     finally:
         for variable, token in held:
@@ -62,6 +71,13 @@ def replaying() -> Iterator[None]:
 
 def _unplayable(case: Case, number: int, error: BaseException) -> Outcome:
     return Outcome(case=case, number=number, tape="none", stand_in=False, result=None, error=told(error))
+
+
+def unread(one: Faulty) -> Outcome:
+    """Return the outcome of a case that could not be read."""
+    return Outcome(
+        case=Case.unreadable(one.id), number=1, tape="none", stand_in=False, result=None, error=told(one.error)
+    )
 
 
 def told(error: BaseException) -> JsonObject:
@@ -99,15 +115,25 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
         "result": None if misses else staged.result,
         "events": staged.events,
         "calls": player.calls(),
-        "error": None if wrong is None else told(wrong),
+        "notes": notes,
     }
     if speaks_of_folder(case):
         made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    parts: dict[str, Any] = made
+    parts: dict[str, Any] = without_secrets(made, allowed=target.suite.file.allow)
     return Outcome(
         case=case, number=number, tape=state, stand_in=head.stand_in, started=head.start, makespan_s=round(makespan_s, 6),
-        notes=notes, **parts,
+        error=None if wrong is None else told(wrong), **parts,
     )  # fmt: skip
+
+
+def _missed(miss: TapeMiss) -> JsonObject:
+    """Return what has changed where a call is not on the tape: the prompt of one that is near, or the call as a whole."""
+    asked = f"{miss.kind} {miss.name} by {miss.scope}"
+    if miss.nearest is None or miss.nearest.partition("#")[0] != miss.scope.partition("#")[0]:
+        return {"what": f"call {asked}", "recorded": None, "now": "is not on the tape"}
+    is_prompt = miss.kind == "model" and not any(one.startswith("name:") for one in miss.changes)
+    what = "prompt" if is_prompt else "request"
+    return {"what": f"{what} of {asked}", "recorded": miss.nearest, "now": "\n".join(miss.changes)}
 
 
 def boundary_of(
@@ -127,7 +153,8 @@ def boundary_of(
 
     transports = {line.name for line in player.deck.lines if line.kind == "transport"}
     return Boundary(
-        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,
+        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, readings=player.reading,
+        models=model, tools=tool,
         specialists=lambda one: played_specialist(seen.specialist(one), player) if one.name in transports else seen.specialist(one),
     )  # fmt: skip
 
@@ -140,8 +167,8 @@ def _state(
         return "none", []
     lines = lines_of(player.tape, number)
     changed = differences(player.tape.head.fingerprints, prints_now(seen, lines))
-    if changed:
-        return "stale", changed
+    if changed or player.misses:
+        return "stale", [*changed, *map(_missed, player.misses)]
     left = [] if case.faults else player.unplayed()
     if left:
         return "unplayed", [{"what": "calls that were not made", "recorded": [*named(left)], "now": None}]

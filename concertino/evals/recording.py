@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,13 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from concertino import __version__
 from concertino.contracts.clock import Clock, SystemClock
-from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
+from concertino.contracts.errors import FileInvalid, SetupError
 from concertino.contracts.json import JsonObject, canonical, dump
 from concertino.evals.cases import Case
+from concertino.evals.disclosure import without_secrets
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
+from concertino.evals.judging.rubric import NODE
 from concertino.evals.outcomes import Outcome
-from concertino.evals.playing import EPOCH, replaying, told
+from concertino.evals.playing import EPOCH, replaying, told, unread
+from concertino.evals.soundness import refuse_broken, stops_recording
 from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
 from concertino.evals.suites import Suite
 from concertino.evals.targets import Target, load
@@ -32,8 +34,7 @@ from concertino.tools.tape.files import Tape, read_tape, write_tape
 from concertino.tools.tape.lines import Head, Line
 from concertino.tools.tape.player import Player
 from concertino.tools.tape.recorder import Recorder
-from concertino.tools.tape.secrecy import redacted
-from concertino.tools.tape.seeds import Seeded
+from concertino.tools.tape.seeds import Seeded, scope_now
 from concertino.tools.tape.traits import LOOPBACK
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 MOST_PASSES = 12
 """Times that a case with faults is run while it asks for something new; chosen by hand."""
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Make = Callable[[Case], "BaseChatModel"]
 """Makes the model that stands in while a case is recorded."""
@@ -63,7 +62,8 @@ class Recorded:
 def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bool = False) -> list[Outcome]:
     """Record cases of a suite, write their tapes, and return what the runs came to.
 
-    A case whose run calls nothing has no tape. One that cannot be recorded says why in its outcome, and its old tape stays.
+    A case whose run calls nothing has no tape. One that cannot be recorded says why in its outcome, and its old tape stays:
+    also where connection or provider broke it. A case that cannot be read is an outcome, too.
 
     Args:
         suite: Which one.
@@ -76,7 +76,7 @@ def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bo
         SetupError: the target cannot be made ready.
     """
     _check_ids(suite, cases)
-    made: list[Outcome] = []
+    made = [unread(one) for one in suite.faulty if cases is None or one.id in cases]
     with _world(live=live):
         target = Target(suite)
         stand_in = (
@@ -85,7 +85,7 @@ def record_suite(suite: Suite, *, cases: Collection[str] | None = None, live: bo
         for case in suite.cases:
             if cases is None or case.id in cases:
                 made += record_case(target, case, stand_in=stand_in, live=live)
-    return made
+    return sorted(made, key=lambda outcome: (outcome.case.id, outcome.number))
 
 
 def _check_ids(suite: Suite, cases: Collection[str] | None) -> None:
@@ -108,41 +108,57 @@ def _world(*, live: bool) -> Iterator[None]:
 
 def record_case(target: Target, case: Case, *, stand_in: Make | None, live: bool) -> list[Outcome]:
     """Record all repeats of a case and write its tape."""
-    suite = target.suite
-    path = suite.tape_file(case.id)
     try:
         runs = [_record(target, case, number, stand_in, live=live) for number in range(1, case.repeats + 1)]
+        _check_sound(target.suite, case, runs, live=live)
         if case.faults:
             runs = [_record_faults(target, case, at, run, stand_in, live=live) for at, run in enumerate(runs, 1)]
-    except ConcertinoError as error:
-        return [_failed(case, error)]
-    lines = tuple(line for run in runs for line in run.lines)
-    failure = next((run.staged.error for run in runs if run.staged.error is not None), None)
-    if failure is not None and not isinstance(failure, ConcertinoError):
-        return [_failed(case, failure)]
-    try:
-        if lines:
-            tape = Tape(replace(runs[0].head, stand_in=any(run.head.stand_in for run in runs)), lines)
-            if not _is_same(suite, case, tape):
-                write_tape(path, tape, allowed=suite.file.allow)
-        else:
-            path.unlink(missing_ok=True)
-    except ConcertinoError as error:
-        return [_failed(case, error)]
+            _check_sound(target.suite, case, runs, live=False)
+        _keep(target.suite, case, runs)
+    except Exception as error:  # noqa: BLE001 - the case's own code, or its judge's client, may raise anything
+        return [_failed(target.suite, case, error)]
     return [_outcome(target, case, number, run) for number, run in enumerate(runs, 1)]
 
 
-def _failed(case: Case, error: BaseException) -> Outcome:
-    return Outcome(case=case, number=1, tape="none", stand_in=False, result=None, error=told(error))
+def _check_sound(suite: Suite, case: Case, runs: Sequence[Recorded], *, live: bool) -> None:
+    """Raise what says that the runs are no record of the case."""
+    for run in runs:
+        if run.staged.error is not None and stops_recording(case, run.staged.error, run.lines):
+            raise run.staged.error
+    if live:
+        known = _known(suite, case)
+        refuse_broken(case, [(run.staged, run.lines) for run in runs], None if known is None else known.lines)
 
 
-def _is_same(suite: Suite, case: Case, tape: Tape) -> bool:
-    """Say whether the tape that is there differs in its date alone."""
-    path = suite.tape_file(case.id)
+def _keep(suite: Suite, case: Case, runs: Sequence[Recorded]) -> None:
+    """Write the tape of runs that are sound; a case that calls nothing any more needs none."""
+    lines = tuple(line for run in runs for line in run.lines)
+    if not lines:
+        suite.tape_file(case.id).unlink(missing_ok=True)
+        return
+    tape = Tape(replace(runs[0].head, stand_in=any(run.head.stand_in for run in runs)), lines)
+    known = _known(suite, case)
+    if known is None or not _is_same(known, tape):
+        write_tape(suite.tape_file(case.id), tape, allowed=suite.file.allow)
+
+
+def _known(suite: Suite, case: Case) -> Tape | None:
+    """Return the tape that is there; `None` where there is none of this case that can be read."""
     try:
-        known = read_tape(path)
+        tape = read_tape(suite.tape_file(case.id))
     except FileInvalid:
-        return False
+        return None
+    return tape if tape.head.case == case.id else None
+
+
+def _failed(suite: Suite, case: Case, error: BaseException) -> Outcome:
+    stays: JsonObject = {"what": "nothing was recorded; the old tape stays"}
+    notes = [stays] if suite.tape_file(case.id).exists() else []
+    return Outcome(case=case, number=1, tape="none", stand_in=False, result=None, error=told(error), notes=notes)
+
+
+def _is_same(known: Tape, tape: Tape) -> bool:
+    """Say whether the tape that is there differs in its date alone."""
     same_head = replace(known.head, recorded=tape.head.recorded) == tape.head
     rows = [{canonical(line.as_json()) for line in one.lines} for one in (known, tape)]
     return same_head and rows[0] == rows[1]
@@ -156,22 +172,12 @@ def _outcome(target: Target, case: Case, number: int, run: Recorded) -> Outcome:
     }
     if speaks_of_folder(case):
         made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    made = redacted(made, allowed=(*target.suite.file.allow, *_own_digests(run.staged)))
+    made = without_secrets(made, allowed=target.suite.file.allow)
     error = run.staged.error
     return Outcome(
         case=case, number=number, tape="fresh" if run.lines else "none", stand_in=run.head.stand_in, started=run.head.start,
         makespan_s=round(run.makespan_s, 6), error=None if error is None else told(error), **made,
     )  # fmt: skip
-
-
-def _own_digests(staged: Staged) -> set[str]:
-    """Return the digests that the record itself has of inputs and prompts: they look like keys, and open nothing."""
-    told: list[Any] = [event["payload"] for event in staged.events if str(event["type"]).startswith(("TASK_", "RUN_"))]
-    models: list[Any] = [one.get("models") or {} for one in (staged.result or {}, *told)]
-    found = [one.get("hash") for one in told] + [
-        digest for one in models for digest in (one.get("prompts") or {}).values()
-    ]
-    return {one for one in found if isinstance(one, str) and DIGEST.fullmatch(one)}
 
 
 def _record(
@@ -263,7 +269,8 @@ def _boundary(
     def model(source: ModelSource) -> ModelSource:
         seen.models.add(source.name)
         answers = stand_in
-        if stand_in is not None and judges is not None and source.name == judges.model and judges.stand_in is not None:
+        is_judge = scope_now().partition("#")[0] == NODE
+        if stand_in is not None and is_judge and judges is not None and judges.stand_in is not None:
             answers = load(judges.stand_in, target.suite.folder, field="judges.stand_in")
         made = RecordedSource(source if answers is None else _standing_in(source, answers, case), recorder)
         return made if player is None else PlayedSource(source, player, onward=made)
@@ -274,8 +281,13 @@ def _boundary(
             return one
         return recorder.tool(one) if player is None else player.tool(recorder.tool(one))
 
+    def reading(now: Callable[[], float]) -> Callable[[], float]:
+        taken = recorder.reading(now)
+        return taken if player is None else player.reading(taken)
+
     return Boundary(
-        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, models=model, tools=tool,
+        clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, readings=reading,
+        models=model, tools=tool,
         specialists=seen.specialist,
     )  # fmt: skip
 

@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from concertino.contracts.errors import ConcertinoError, FileInvalid, SetupError
-from concertino.evals.case_files import Faulty
 from concertino.evals.cases import Case
 from concertino.evals.collecting import rarely_collecting
 from concertino.evals.outcomes import Outcome
-from concertino.evals.playing import play_case, replaying, told
+from concertino.evals.playing import play_case, replaying, told, unread
 from concertino.evals.suites import Suite
 from concertino.evals.targets import Target
 
@@ -49,7 +48,7 @@ def run_suite(
             file=f"{suite.name}/suite.yaml", line=None, value=one, rule="the suite has no case of this id"
         )
     wanted = [case for case in suite.cases if cases is None or case.id in cases]
-    outcomes = [_unread(one) for one in suite.faulty if cases is None or one.id in cases]
+    outcomes = [unread(one) for one in suite.faulty if cases is None or one.id in cases]
     if cases is None:
         outcomes += [_orphan(suite, name) for name in suite.orphans]
     if side_by_side == 1 or len(wanted) < 2:
@@ -87,12 +86,6 @@ def _run_apart(suite: Suite, cases: Sequence[Case], seed: int, side_by_side: int
 def _settle(path: list[str]) -> None:
     """Find in a worker whatever is found here."""
     sys.path[:] = path
-
-
-def _unread(one: Faulty) -> Outcome:
-    return Outcome(
-        case=Case.unreadable(one.id), number=1, tape="none", stand_in=False, result=None, error=told(one.error)
-    )
 
 
 def _orphan(suite: Suite, name: str) -> Outcome:

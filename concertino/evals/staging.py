@@ -210,9 +210,9 @@ async def ask_judge(target: Target, case: Case, result: JsonObject | None, bound
         expected.answer.rubric, question=rubric_question(outcome), answer=result.get("answer")
     )
     assert boundary.models is not None
-    source = boundary.models(as_model(judges.model, field="judges.model"))
-    source.build()
     with scoped(Scope(NODE)):
+        source = boundary.models(as_model(judges.model, field="judges.model"))
+        source.build()
         try:
             await (await source.on_this_loop()).model.ainvoke(messages)
         except TapeMiss:

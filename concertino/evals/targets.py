@@ -8,9 +8,10 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
-from concertino.contracts.errors import SetupError
+from concertino.contracts.errors import Offline, SetupError
 from concertino.contracts.json import canonical
 from concertino.evals.cases import Case
 from concertino.evals.suites import Suite
@@ -72,18 +73,35 @@ def load(reference: str, folder: Path, *, field: str) -> Callable[..., Any]:
     """Return `module:function`; a module of the suite's own folder goes before an installed one.
 
     Raises:
-        SetupError: there is no such thing.
+        SetupError: there is no such thing, or its module raises while it is imported.
+        Offline: its module reaches for the outside while it is imported, in a replay.
     """
     module, _, name = reference.partition(":")
     path = folder.joinpath(*module.split(".")).with_suffix(".py")
     try:
         home = _own(path, folder, module) if path.is_file() else import_module(module)
-    except ImportError as error:
-        raise SetupError(field=field, value=reference, rule=f"cannot be imported: {error}") from error
+    except Offline:
+        raise
+    except (Exception, SystemExit) as error:  # a suite's own code may raise anything
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        rule = f"cannot be imported: {_place(error, path, folder)}{told}"
+        raise SetupError(field=field, value=reference, rule=rule) from error
     found = getattr(home, name, None)
     if not callable(found):
         raise SetupError(field=field, value=reference, rule="must name a function of the module")
     return found  # type: ignore[no-any-return]
+
+
+def _place(error: BaseException, path: Path, folder: Path) -> str:
+    """Return where in the suite an error comes from, as `suite/file.py:line: `; nothing for an installed module's."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        file, line = Path(error.filename), error.lineno
+        return f"{folder.name}/{file.relative_to(folder).as_posix()}:{line}: " if file.is_relative_to(folder) else ""
+    frames = [one for one in extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(folder)]
+    last = frames[-1] if frames else None
+    if last is not None:
+        return f"{folder.name}/{Path(last.filename).relative_to(folder).as_posix()}:{last.lineno}: "
+    return f"{folder.name}/{path.relative_to(folder).as_posix()}: " if path.is_file() else ""
 
 
 def _own(path: Path, folder: Path, module: str) -> Any:

@@ -32,6 +32,8 @@ class Boundary:
     """Makes ids of tasks, runs, threads, dispatches and calls."""
     random: Callable[[], float] | None = None
     """Jitter of waits, 0-1."""
+    readings: Callable[[Callable[[], float]], Callable[[], float]] | None = None
+    """Given the wall clock that specialists look at: what they read there may be part of what they say."""
     models: Callable[[ModelSource], ModelSource] | None = None
     """Given every model of the planner and its specialists, and one that an invocation's context names."""
     tools: Callable[[Tool], Tool] | None = None
@@ -63,6 +65,7 @@ def options_at(boundary: Boundary, options: Options) -> Options:
         trust=None if options.trust is None else options.trust.at(journal),
         ids=boundary.ids or options.ids,
         random=boundary.random or options.random,
+        now=None if boundary.readings is None else boundary.readings(clock.now),
         models=options.models if boundary.models is None else options.models.changed(boundary.models),
         tools=tools,
         specialists=specialists,

@@ -87,6 +87,9 @@ class Options:
     random: Callable[[], float] = random.random
     """Where the jitter of waits comes from, 0-1."""
 
+    now: Callable[[], float] | None = None
+    """What specialists read as the time, in seconds since 1970-01-01 UTC; `None` is the clock's."""
+
     @property
     def cards(self) -> dict[str, SpecialistCard]:
         """Return the specialists' declarations by name."""

@@ -45,11 +45,11 @@ def test_a_tape_is_stale_when_code_a_tool_or_a_model_has_changed(suite: Suite) -
     assert (ran.tape, ran.error) == ("stale", None)
     assert [note["what"] for note in ran.notes] == ["code writer"]
     ran = again(suite, planner=PLANNER.replace("Look a word up.", "Look it up."))["one"]
-    assert [note["what"] for note in ran.notes] == ["code writer", "tool look"]
+    assert [note["what"] for note in ran.notes] == ["code writer", "tool look", "code of tool look"]
     ran = again(suite, suite=SUITE.replace("gpt-5-mini", "gpt-5"))["one"]
     assert ran.error is not None
     assert "name: recorded 'openai:gpt-5-mini', now 'openai:gpt-5'" in str(ran.error["message"])
-    assert [note["what"] for note in ran.notes] == ["model openai:gpt-5-mini"]
+    assert ran.notes[0]["what"] == "model openai:gpt-5-mini"
 
 
 def test_another_prompt_is_a_miss_with_the_nearest_call_and_the_difference(suite: Suite) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from concertino.contracts.errors import FileInvalid, SetupError
+from concertino.evals.judging import judge
 from concertino.evals.outcomes import Outcome
 from concertino.evals.recording import record_suite
 from concertino.evals.running import run_suite
@@ -130,6 +131,36 @@ def test_what_a_faulty_world_is_asked_beyond_a_sound_one_is_recorded(tmp_path: P
     assert (ran.error, ran.tape) == (None, "fresh")
     assert answers(ran) == [{"text": "one: Please, about cats.", "letters": 4}]
     assert [one.get("fault") for one in ran.calls] == ["refuse", None, None]
+
+
+JUDGE = """
+
+def judge(case):
+    said = '{"criteria": [{"criterion": "about cats", "met": true, "reason": "it says so"}]}'
+    return ScriptedModel(script=lambda messages, tools: Said(said, seconds=2))
+"""
+
+
+def test_a_judge_is_asked_while_a_case_is_recorded(tmp_path: Path) -> None:
+    """Its words are on the tape with the others; an answer that it has not seen is judged by nobody."""
+    cases = CASES.replace("expect: {status: success}", "expect: {answer: {rubric: It is about cats.}}", 1)
+    suite = SUITE + "judges: {model: openai:gpt-5-mini, stand_in: 'stand_in:judge'}\n"
+    made = make_suite(tmp_path, suite=suite, cases=cases)
+    (made.folder / "stand_in.py").write_text((made.folder / "stand_in.py").read_text() + JUDGE)
+    record_suite(made, cases=["one"])
+    ran = by_id(run_suite(made, cases=["one"]))["one"]
+    assert (ran.tape, ran.error, [one["scope"] for one in ran.calls]) == (
+        "fresh",
+        None,
+        ["judge#1", "writer/a#1", "writer/a#1"],
+    )
+    assert [(one.name, one.passed) for one in judge(ran)] == [("answer.rubric", True)]
+    assert ran.makespan_s == 1.75
+    changed = make_suite(
+        tmp_path, suite=suite, cases=cases, planner=PLANNER.replace('"text": said.text', '"text": "dogs"')
+    )
+    ran = by_id(run_suite(changed, cases=["one"]))["one"]
+    assert (ran.error, [(one.name, one.passed) for one in judge(ran)]) == (None, [("answer.rubric", False)])
 
 
 def test_a_crash_of_the_target_leaves_the_old_tape(tmp_path: Path) -> None:

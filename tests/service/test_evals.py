@@ -115,6 +115,17 @@ def test_the_code_says_how_it_went(concertino: Command) -> None:
     assert concertino("eval", "run", "letters", "--case", "nobody")[0] == 2
 
 
+@pytest.mark.parametrize("code", ["raise ValueError('boom')", "def create(:"])
+def test_a_faulty_target_is_bad_input(concertino: Command, suites: Path, code: str) -> None:
+    """One line with file and line, exit 2, and no traceback, whether it is run or recorded."""
+    (suites / "letters" / "planner.py").write_text(f"import os\n{code}\n")
+    for command in (("run", "letters"), ("run", "letters", "--side-by-side", "2"), ("record", "letters")):
+        told, out, err = concertino("eval", *command)
+        assert (told, out) == (2, "")
+        assert "letters/planner.py:2: " in err
+        assert "Traceback" not in err
+
+
 def test_repeats_are_asked_for(concertino: Command) -> None:
     """Three repeats of one case, with the shares that go with them."""
     made = json.loads(concertino("eval", "run", "letters", "--case", "holds", "--repeats", "3", "--json")[1])
@@ -127,6 +138,24 @@ def test_suites_are_listed(concertino: Command) -> None:
     (told,) = json.loads(concertino("eval", "list")[1])
     assert (told["name"], [case["id"] for case in told["cases"]]) == ("letters", ["breaks", "holds"])
     assert told["faulty"][0]["id"] == "expects-nothing"
+
+
+def test_a_broken_suite_hides_no_other(concertino: Command, suites: Path) -> None:
+    """It is listed with its error, on stderr too, and the exit code is 2."""
+    (suites / "broken").mkdir()
+    (suites / "broken" / "suite.yaml").write_text("name: broken\n")
+    code, out, err = concertino("eval", "list")
+    broken, letters = json.loads(out)
+    assert (code, broken["name"], letters["name"]) == (2, "broken", "letters")
+    assert "suite.target: is needed" in broken["error"]
+    assert "broken/suite.yaml:1: " in err
+
+
+def test_a_suite_without_cases_has_not_passed(concertino: Command, suites: Path) -> None:
+    """Nothing was tried: 4, and it is said."""
+    (suites / "letters" / "cases.yaml").write_text("[]\n")
+    code, _, err = concertino("eval", "run", "letters")
+    assert (code, "suite letters has no cases" in err) == (4, True)
 
 
 def test_a_recording_is_judged_like_a_run(concertino: Command, suites: Path) -> None:
@@ -181,6 +210,21 @@ def test_one_run_is_reported(concertino: Command, database: str, tmp_path: Path)
     assert "success: task letter" in err
     assert "A letter" in page.read_text()
     assert concertino("report", "nobody", "--database", database)[0] == 2
+
+
+def test_a_journalled_run_is_told_without_secrets(concertino: Command, tmp_path: Path, suites: Path) -> None:
+    """On stdout, stderr and the page, whatever its specialists said."""
+    names: dict[str, Any] = {}
+    exec(compile(PLANNER, "planner.py", "exec"), names)
+    url = f"sqlite:///{tmp_path / 'secrets.db'}"
+    key = "sk-proj-aB3dE5fG7hI9jK1lM3nO5pQ7rS9t"
+    with Planner(specialists=[names["writer"]], database=url) as planner:
+        plan = {"subtasks": [{"id": "a", "specialist": "writer", "objective": f"say {key}"}]}
+        planner.run({"task_id": "letter", "title": f"A letter by {key}", "plan": plan})
+    page = tmp_path / "run.html"
+    code, out, err = concertino("report", "letter", "--json", "--html", str(page), "--database", url)
+    assert (code, "removed: a secret" in out) == (0, True)
+    assert "aB3dE5" not in out + err + page.read_text()
 
 
 def test_a_run_becomes_a_case(concertino: Command, database: str) -> None:

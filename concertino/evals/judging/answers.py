@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,8 @@ from concertino.evals.judging.verdict import Verdict, yes_or_no
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+ROUNDING = Fraction(1, 2**50)
+"""Of the greater of two numbers, what rounding may have added beyond a tolerance: some units in the last place of a float."""
 FAULTS = 5
 """Differences that a verdict lists."""
 
@@ -96,8 +99,15 @@ def _near(found: JsonValue, expected: JsonValue, tolerance: float) -> bool:
     if isinstance(expected, bool) or isinstance(found, bool):
         return found is expected
     if isinstance(expected, int | float) and isinstance(found, int | float):
-        return abs(found - expected) <= tolerance
+        far, most = abs(_exact(found) - _exact(expected)), _exact(tolerance)
+        # Exactly as the numbers are written, 12.4 being 0.4 from 12; what was computed may be off by its last places.
+        return far <= most or (most > 0 and far - most <= ROUNDING * max(abs(_exact(found)), abs(_exact(expected))))
     return same(found, expected)
+
+
+def _exact(number: float) -> Fraction:
+    """Return a finite number as it is written in JSON."""
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
 
 
 def _field(value: JsonValue, key: str) -> JsonValue | Absent:

@@ -19,11 +19,12 @@ def breakers_verdict(
 ) -> Verdict:
     """Judge breakers by the state they ended in, or by whether they were `opened` at some time.
 
-    A name is a tool's, or `tool@endpoint`; a tool without an endpoint named stands for all of its endpoints, and one that
-    was never called is closed.
+    A name is a tool's, or `tool@endpoint`; a tool without an endpoint named stands for all of its endpoints. What was called
+    and has no breaker is closed; a name that nobody called is in no state, and fails.
     """
     ended: dict[str, set[str]] = {}
     opened: set[str] = set()
+    known: set[str] = set()
     for breaker in result.get("breakers") or ():
         for name in _names(breaker):
             ended.setdefault(name, set()).add(str(breaker["state"]).lower())
@@ -31,8 +32,13 @@ def breakers_verdict(
     for event in events:
         if event["type"] == "BREAKER_CHANGED" and event["payload"].get("to") == "OPEN":
             opened.update(_names(event["payload"]))
+        if event["type"] == "TOOL_CALLED":
+            known.update(_names(event["payload"]))
     wrong: list[JsonObject] = []
     for name, state in expected.items():
+        if name not in known | ended.keys() | opened:
+            wrong.append({"breaker": name, "expected": state, "found": [], "error": "nothing of this name was called"})
+            continue
         states = sorted(ended.get(name, {"closed"}))
         if not (name in opened if state.lower() == "opened" else states == [state.lower()]):
             wrong.append({"breaker": name, "expected": state, "found": cast("Any", states), "opened": name in opened})

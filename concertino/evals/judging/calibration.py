@@ -1,7 +1,8 @@
 """Calibration: whether stated confidences are worth what they say.
 
-A pair is a confidence, 0-1, and whether the answer it was stated for was right. One pair says next to nothing, so a case
-alone is never passed or failed by it; a report pools the pairs of its cases.
+A pair is a confidence, 0-1, and whether the answer it was stated for was right. One pair says next to nothing, so no case
+fails by how well it is calibrated; a report pools the pairs of its cases. A case that expects nothing else passes by being
+measured, and does not where its run states no confidence.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def calibration_verdict(truth: JsonValue, result: Mapping[str, Any]) -> Verdict:
         for subtask in result.get("subtasks") or ()
         if isinstance(subtask.get("confidence"), int | float) and _speaks_to(truth, subtask.get("outputs"))
     ]
-    detail = cast("JsonObject", {"truth": truth, "right": right, "confidence": confidence, "findings": found})
+    told = {"truth": truth, "right": right, "confidence": confidence, "findings": found}
+    detail = cast("JsonObject", told | ({"error": "the run states no confidence"} if confidence is None else {}))
     score = None if confidence is None else 1 - (confidence - right) ** 2
     return Verdict("calibration", None, score, detail)
 

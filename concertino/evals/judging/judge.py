@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from concertino.contracts.json import JsonObject, canonical
 from concertino.contracts.task import message_of
 from concertino.evals.cases import Expect
+from concertino.evals.faults import without_a_call
 from concertino.evals.judging.answers import answer_verdicts
 from concertino.evals.judging.breakers import breakers_verdict, calls_verdict
 from concertino.evals.judging.calibration import calibration_verdict
@@ -25,7 +26,8 @@ from concertino.evals.view import View, view_of
 def judge(outcome: Outcome, *, view: View | None = None) -> list[Verdict]:
     """Return one verdict for each thing that the case expects; what could not be run is one failed verdict, `run`.
 
-    An error that the case expects by its class is a verdict like any other.
+    An error that the case expects by its class is a verdict like any other. A fault that no call went with is a failed
+    verdict, `faults`: the case does not try what it says.
     """
     try:
         expect = Expect.model_validate(outcome.case.expect)
@@ -69,7 +71,23 @@ def _judged(expect: Expect, outcome: Outcome, view: View, ended: str) -> list[Ve
     if expect.makespan is not None:
         bound = bound_of(view.subtasks, slots=view.slots, parked=view.parked)
         verdicts.append(makespan_verdict(expect.makespan, bound, makespan_s=outcome.makespan_s))
+    if outcome.case.faults:
+        verdicts += _faults_verdict(outcome)
     return verdicts
+
+
+def _faults_verdict(outcome: Outcome) -> list[Verdict]:
+    """Return a failed verdict where a fault speaks of no call.
+
+    Calls as they are recorded, which alone have fingerprints, are not those of the run with its faults.
+    """
+    if any("print" in call for call in outcome.calls):
+        return []
+    idle = without_a_call(outcome.case.faults, outcome.calls)
+    wrong: list[JsonObject] = [fault.model_dump(mode="json", exclude_defaults=True) for fault in idle]
+    return (
+        [yes_or_no("faults", False, {"wrong": cast("Any", wrong), "rule": "no call goes with these"})] if idle else []
+    )
 
 
 def rubric_question(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 from concertino.contracts.errors import InputError
@@ -83,6 +84,8 @@ def _by_f1(name: str, found: Agreement, least: float, detail: JsonObject) -> Ver
 def _expected(plan: PlanExpected) -> list[Step]:
     """Return the expected steps; an edge at a label that stands twice holds for each of its steps.
 
+    An edge from such a label to itself puts its steps one after another.
+
     Raises:
         InputError: an edge names a step that is not expected.
     """
@@ -94,6 +97,10 @@ def _expected(plan: PlanExpected) -> list[Step]:
         for end in (earlier, later):
             if end not in places:
                 raise InputError(field="expect.plan.edges", value=end, rule="must name one of expect.plan.nodes")
+        if earlier == later and len(places[later]) > 1:
+            for before, after in pairwise(places[later]):
+                needs.setdefault(after, []).append(before)
+            continue
         for number in places[later]:
             needs.setdefault(number, []).extend(places[earlier])
     return [Step(label, tuple(needs.get(number, ()))) for number, label in enumerate(plan.nodes)]

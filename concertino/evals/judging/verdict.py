@@ -15,7 +15,7 @@ class Verdict:
     name: str
     """What was judged, e.g. `plan.nodes`."""
     passed: bool | None
-    """`None` where it cannot be said of one run alone, or could not be judged."""
+    """`None` where it cannot be said of one run alone."""
     score: float | None
     """0-1, the higher the better; `None` where there is no degree."""
     detail: JsonObject = field(default_factory=dict)
@@ -26,9 +26,10 @@ class Verdict:
 
 
 def passed(verdicts: Iterable[Verdict]) -> bool:
-    """Say whether a run passed: something was judged, and nothing failed."""
-    said = [verdict.passed for verdict in verdicts if verdict.passed is not None]
-    return bool(said) and all(said)
+    """Say whether a run passed: nothing failed, and something was judged or, as calibration is, at least measured."""
+    known = list(verdicts)
+    told = any(verdict.passed is not None or verdict.score is not None for verdict in known)
+    return told and not any(verdict.passed is False for verdict in known)
 
 
 def yes_or_no(name: str, holds: bool, detail: JsonObject) -> Verdict:

@@ -1,4 +1,4 @@
-"""One report against another: what changed case by case, and whether it is more than chance."""
+"""One report against another: what changed case by case. Replays know no chance: whatever passes no more is a regression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from concertino.contracts.errors import InputError
 from concertino.contracts.json import JsonObject, digest
-from concertino.evals.judging.intervals import bootstrap, wilson
+from concertino.evals.judging.intervals import bootstrap
 from concertino.evals.reports.report import FORMAT
 
 Change = Literal["better", "worse", "same", "changed", "new", "gone"]
@@ -22,12 +22,11 @@ class Difference:
     """What became of a suite between two reports."""
 
     cases: list[JsonObject]
-    """One a case: `id`, `change`, `was` and `is` with the measures, `verdicts` that flipped."""
+    """One a case: `id`, `change`, `was` and `is` with the measures, `verdicts` that flipped, `passes` as [passed, runs]."""
     means: JsonObject
     """Mean difference of each measure over the cases that both have, with its 95 % interval."""
     is_regression: bool
-    """A case or one of its verdicts passed and does not any more, a case is gone, or clearly fewer of its repeats pass; or the
-    share or score of all cases together is lower by more than chance: its interval lies below 0."""
+    """A case is worse or gone. The intervals of the means only inform: replays are repeatable, so nothing is left to chance."""
 
     def as_json(self) -> JsonObject:
         counted = {change: sum(case["change"] == change for case in self.cases) for change in Change.__args__}  # type: ignore[attr-defined]  # a Literal's own
@@ -45,9 +44,8 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], *, seed: int = 
     cases = [_changed(was.get(name), now.get(name), name) for name in sorted(was.keys() | now.keys())]
     both = [(_measures(was[name]), _measures(now[name])) for name in sorted(was.keys() & now.keys())]
     means = {key: _mean([new[key] - old[key] for old, new in both], seed) for key in MEASURES}
-    lower = any((found := means[key]) is not None and found["interval"][1] < 0 for key in ("share", "score"))
     worse = any(case["change"] in ("worse", "gone") for case in cases)
-    return Difference(cases, cast("JsonObject", means), worse or lower)
+    return Difference(cases, cast("JsonObject", means), worse)
 
 
 def check(report: Any, *, field: str) -> None:
@@ -78,7 +76,7 @@ def _cases(report: Mapping[str, Any], field: str) -> dict[str, Mapping[str, Any]
 def _measures(case: Mapping[str, Any]) -> dict[str, float]:
     runs = max(1, len(case["runs"]))
     return {
-        "share": float(case.get("passes") or 0) / runs,
+        "share": _passes(case) / runs,
         "score": float(case.get("score") or 0.0),
         "usd": float(case.get("usd") or 0.0),
         "makespan_s": float(case.get("makespan_s") or 0.0),
@@ -96,37 +94,55 @@ def _changed(was: Mapping[str, Any] | None, now: Mapping[str, Any] | None, name:
         }
     old, new = _measures(was), _measures(now)
     verdicts = _flipped(was, now)
-    change: Change = _judged(was, now, old, new)
-    if change == "same" and len(was["runs"]) == len(now["runs"]) == 1:
-        change = _by_verdicts(verdicts)
+    change = _judged(was, now)
     if change == "same" and (verdicts or old != new or _content(was) != _content(now)):
         change = "changed"
     told: dict[str, Any] = {"id": name, "change": change, "was": old, "is": new, "verdicts": verdicts}
     statuses = [str(was.get("status")), str(now.get("status"))]
-    return cast("JsonObject", told | ({"status": statuses} if statuses[0] != statuses[1] else {}))
+    passes = [[_passes(case), len(case["runs"])] for case in (was, now)]
+    beside: dict[str, Any] = {"status": statuses, "passes": passes}
+    return cast("JsonObject", told | {key: pair for key, pair in beside.items() if pair[0] != pair[1]})
 
 
-def _judged(
-    was: Mapping[str, Any], now: Mapping[str, Any], old: Mapping[str, float], new: Mapping[str, float]
-) -> Change:
-    """Say whether a case got better or worse. Of repeats it takes more than one that happened to fall otherwise."""
-    if len(was["runs"]) > 1 or len(now["runs"]) > 1:
-        before = wilson(int(was.get("passes") or 0), len(was["runs"]))
-        after = wilson(int(now.get("passes") or 0), len(now["runs"]))
-        return "worse" if after.high < before.low else "better" if before.high < after.low else "same"
-    if old["share"] != new["share"]:
-        return "better" if new["share"] > old["share"] else "worse"
-    return "same"
+def _judged(was: Mapping[str, Any], now: Mapping[str, Any]) -> Change:
+    """Say whether a case got better or worse: its runs are held against those of the same number, verdict by verdict.
 
-
-def _by_verdicts(flipped: Sequence[Mapping[str, Any]]) -> Change:
-    """Judge a case that passes or fails as before by its single verdicts; one that fails now outweighs any that does not."""
-    ended = (
-        [(verdict["was"] or {}).get("passed") for verdict in flipped],
-        [(verdict["is"] or {}).get("passed") for verdict in flipped],
-    )
-    turns = set(zip(*ended, strict=True))
+    One thing that got worse outweighs any that got better.
+    """
+    turns = {(bool(was["passed"]), bool(now["passed"]))}
+    if len(was["runs"]) == len(now["runs"]):
+        more = _passes(now) - _passes(was)
+        turns |= {(more < 0, more > 0)} if more else set()
+    elif turns == {(False, True)}:
+        turns = set()  # repeats that were left out are no success
+    before = {run.get("number"): run for run in was["runs"]}
+    for run in now["runs"]:
+        old = before.get(run.get("number"))
+        if old is not None:
+            turns.add((old.get("passed") is True, run.get("passed") is True))
+            turns |= _turns(old, run)
     return "worse" if (True, False) in turns else "better" if (False, True) in turns else "same"
+
+
+def _turns(was: Mapping[str, Any], now: Mapping[str, Any]) -> set[tuple[bool, bool]]:
+    """Return which way the verdicts of one run turned: what fails may fail by more, what passes passes."""
+    old = {verdict["name"]: verdict for verdict in was.get("verdicts") or ()}
+    turns: set[tuple[bool, bool]] = set()
+    for verdict in now.get("verdicts") or ():
+        name, passed = verdict["name"], verdict["passed"]
+        before = old.get(name)
+        if before is None:
+            turns |= {(True, False)} if name == "run" and passed is False else set()  # it cannot be run any more
+        elif before["passed"] is False and passed is False:
+            more = (verdict.get("score") or 0.0) - (before.get("score") or 0.0)
+            turns |= {(more < 0, more > 0)} if more else set()
+        elif None not in (before["passed"], passed):
+            turns.add((before["passed"], passed))
+    return turns
+
+
+def _passes(case: Mapping[str, Any]) -> int:
+    return int(case.get("passes") or 0)
 
 
 def _flipped(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[JsonObject]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from concertino.evals.reports.table import reason_of
+from concertino.evals.reports.table import message_of, reason_of, unjudged
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no form for, not even escaped. Source: XML 1.0, production 2."""
@@ -51,12 +51,11 @@ def _told(test: Element, case: Mapping[str, Any], run: Mapping[str, Any]) -> str
         kind = "skipped"
     elif not run["passed"] and run.get("error"):
         error = run["error"]
-        place = ":".join(str(error[key]) for key in ("file", "line") if key in error)
-        message = f"{place}: {error.get('message')}" if place else str(error.get("message"))
+        message = message_of(error)
         SubElement(test, "error", type=_text(str(error.get("type"))), message=_text(message)).text = _text(message)
         kind = "errors"
     elif not run["passed"]:
-        failed = [verdict for verdict in run["verdicts"] if verdict["passed"] is False]
+        failed = [verdict for verdict in run["verdicts"] if verdict["passed"] is False] or unjudged(run)
         lines = [f"{verdict['name']}: {reason_of(verdict)}" for verdict in failed]
         message = ", ".join(verdict["name"] for verdict in failed) or "nothing was judged"
         SubElement(test, "failure", type="verdict", message=_text(message)).text = _text("\n".join(lines))

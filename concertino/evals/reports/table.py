@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     from concertino.evals.reports.difference import Difference
 
 WORDS = 160
 """Longest text of a cell, in characters."""
+BELOW = "see below"
 STYLES = {"better": "green", "worse": "bold red", "gone": "bold red", "changed": "yellow", "new": "cyan"}
 WIDE, MIDDLE = 110, 80
 """Columns from which all is shown, and from which most is; chosen by hand."""
 
 
 def show(report: Mapping[str, Any], console: Console) -> None:
-    """Print a report: one line a case, what failed beneath it, and the sums. Nothing from outside is read as markup."""
+    """Print a report: one line a case, the errors in full below, and the sums. Nothing from outside is read as markup."""
     from rich.table import Table
     from rich.text import Text
 
@@ -28,7 +29,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     columns = ["", "case", *(["tape"] if middle else []), "status", *(["score", "usd", "time"] if wide else []), "why"]
     for name in columns:
         right = name in ("score", "usd", "time")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name not in ("why", "case"))
+        justify: Any = "right" if right else "left"
+        table.add_column(name, justify=justify, no_wrap=name not in ("why", "case"), overflow="fold")
     for case in report["cases"]:
         cells = {
             "": _mark(case["passed"]),
@@ -42,6 +44,9 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         }
         table.add_row(*(cells[name] for name in columns))
     console.print(table)
+    for case in report["cases"]:
+        for line in errors(case):
+            console.print(line, overflow="fold")
     for line in sums(report):
         console.print(Text(line), soft_wrap=True)
 
@@ -73,6 +78,9 @@ def show_difference(difference: Difference, console: Console) -> None:
 
 def _changed(case: Mapping[str, Any]) -> str:
     parts = [f"status {case['status'][0]} → {case['status'][1]}"] if "status" in case else []
+    if "passes" in case and any(runs > 1 for _, runs in case["passes"]):
+        (had, of), (has, now_of) = case["passes"]
+        parts.append(f"{had} of {of} runs → {has} of {now_of}")
     for verdict in case.get("verdicts", ()):
         was, now = (_side(verdict[side]) for side in ("was", "is"))
         parts.append(f"{verdict['name']} {was} → {now}")
@@ -125,24 +133,73 @@ def why(case: Mapping[str, Any]) -> Text:
         told.append(f"{case['passes']} of {len(runs)} runs passed")
     broken = next((run for run in runs if run["passed"] is False), None) if not case["passed"] else None
     if broken is not None:
-        told += [f"{v['name']}{_reason(v)}" for v in broken["verdicts"] if v["passed"] is False]
+        failed = [v for v in broken["verdicts"] if v["passed"] is False and v["name"] != "run"]
+        told += [BELOW] if error_of(broken) is not None else []
+        told += [f"{v['name']}{_reason(v)}" for v in failed or ([] if told else unjudged(broken))]
     return plain("; ".join(told))
+
+
+def unjudged(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the verdicts of a failed run that say neither yes nor no; where none failed, they are why."""
+    return (
+        []
+        if any(v["passed"] is False for v in run["verdicts"])
+        else [v for v in run["verdicts"] if v["passed"] is None]
+    )
+
+
+def errors(case: Mapping[str, Any]) -> list[RenderableType]:
+    """Return the lines that tell the errors of a failed case: each error once, whole, the number of the first run that has it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    told: dict[str, list[RenderableType]] = {}
+    for run in case["runs"]:
+        error = error_of(run) if run["passed"] is False else None
+        if error is None:
+            continue
+        number = f" run {run['number']}" if len(case["runs"]) > 1 else ""
+        lines = [Text(clean(line)) for line in message_of(error).split("\n")]
+        head = Text(clean(f"{case['id']}{number}: {error.get('type', 'error')}"), style="bold")
+        told.setdefault(message_of(error), [head, *(Padding(line, (0, 0, 0, 2)) for line in lines)])
+    return [line for lines in told.values() for line in lines]
+
+
+def error_of(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return why a run could not be run, or what ended it; `None` where it was judged like any other."""
+    told: Any = run.get("error")
+    if told is None:
+        told = next((v["detail"] for v in run.get("verdicts", ()) if v["name"] == "run"), None)
+    return cast("Mapping[str, Any] | None", told)
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """Return an error's message, which begins with file and line where it has them."""
+    message, file = str(error.get("message")), error.get("file")
+    if file is None or message.startswith(str(file)):
+        return message
+    place = file if error.get("line") is None else f"{file}:{error['line']}"
+    return f"{place}: {message}"
+
+
+def clean(text: str) -> str:
+    """Return text that moves no cursor."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def plain(text: str) -> Text:
     """Return text that is neither markup nor moves a cursor."""
     from rich.text import Text
 
-    clean = "".join(one if one.isprintable() else " " for one in text[: WORDS + 1])
-    return Text(clean if len(clean) <= WORDS else f"{clean[: WORDS - 1]}…")
+    shown = clean(text[: WORDS + 1])
+    return Text(shown if len(shown) <= WORDS else f"{shown[: WORDS - 1]}…")
 
 
 def reason_of(verdict: Mapping[str, Any]) -> str:
     """Return why a verdict failed, in a few words."""
     detail = verdict["detail"]
     if "message" in detail:
-        place = f"{detail['file']}:{detail.get('line', '')} " if "file" in detail else ""
-        return f"{place}{detail['message']}"
+        return message_of(detail)
     if "error" in detail:
         error = detail["error"]
         return str(error.get("message")) if isinstance(error, dict) else str(error)

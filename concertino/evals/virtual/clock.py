@@ -12,8 +12,12 @@ class VirtualClock:
     """A `Clock` whose monotonic time is its loop's, and whose wall time is that plus an epoch."""
 
     def __init__(self, loop: VirtualLoop, epoch: float = 0.0) -> None:
-        """Begin with wall time `epoch`, in seconds since 1970-01-01 UTC, where the loop stands at 0."""
+        """Begin with wall time `epoch`, in seconds since 1970-01-01 UTC, where the loop stands at 0.
+
+        `time.time` tells the wall time of the clock that was made last for a loop.
+        """
         self._loop, self._epoch = loop, epoch
+        loop.epoch = epoch
 
     def now(self) -> float:
         """Return seconds since 1970-01-01 UTC."""
@@ -43,3 +47,4 @@ class VirtualClock:
     def adjust(self, seconds: float) -> None:
         """Set the wall clock forward or, with a negative number, back; monotonic time does not notice."""
         self._epoch += seconds
+        self._loop.epoch = self._epoch

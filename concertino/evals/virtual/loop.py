@@ -39,6 +39,8 @@ class VirtualLoop(BaseEventLoop):
         """Begin at `start` seconds."""
         super().__init__()
         self._now = start
+        self.epoch = 0.0
+        """Wall time, in seconds since 1970-01-01 UTC, at which the loop stands at 0; `VirtualClock` sets it."""
         self._numbers = itertools.count()
         self._timers: _Timers = []
         self._background: _Timers = []

@@ -1,4 +1,4 @@
-"""`threading.Condition.wait` in virtual time, for the threads of virtual loops and nobody else.
+"""Waiting in virtual time, for the threads of virtual loops and nobody else: `threading.Condition.wait` and `time.sleep`.
 
 Everything in the standard library that waits for another thread and does not do so in C stands on it: events,
 semaphores, barriers, `queue.Queue`, `concurrent.futures`.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from concertino.evals.virtual.times import put_in, take_out
 from concertino.evals.virtual.workers import current_worker
 
 _real_wait = threading.Condition.wait
@@ -29,11 +30,13 @@ class _Bell:
 
 @contextmanager
 def waiting_virtually() -> Iterator[None]:
-    """Make the threads of virtual loops wait in virtual time meanwhile."""
+    """Make the threads of virtual loops wait, sleep and read clocks in virtual time meanwhile."""
     global _users
     with _gate:
         _users += 1
-        threading.Condition.wait = _wait  # type: ignore[method-assign, assignment]
+        if _users == 1:
+            threading.Condition.wait = _wait  # type: ignore[method-assign, assignment]
+            put_in()
     try:
         yield
     finally:
@@ -41,6 +44,7 @@ def waiting_virtually() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 threading.Condition.wait = _real_wait  # type: ignore[method-assign]
+                take_out()
 
 
 def _wait(condition: Any, timeout: float | None = None) -> bool:

@@ -1,8 +1,8 @@
 """Plain functions in threads that take turns with their loop.
 
 A baton goes round: the loop hands it to one thread and stands still until that one ends or waits. Waiting is seen where
-the standard library waits, in `threading.Condition.wait` (events, futures, queues, barriers), and in the virtual clock's
-`sleep`; timeouts there are virtual. A thread that waits elsewhere (a bare lock, a `SimpleQueue`, a socket, `time.sleep`)
+the standard library waits, in `threading.Condition.wait` (events, futures, queues, barriers) and `time.sleep`, and in the
+virtual clock's `sleep`; timeouts there are virtual. A thread that waits elsewhere (a bare lock, a `SimpleQueue`, a socket)
 keeps the baton and holds everything up, as a blocked loop would; after `PATIENCE_S` real seconds that is an error.
 """
 
@@ -243,4 +243,8 @@ def _caller(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-_WAITING = {__file__, threading.__file__, *(str(Path(__file__).with_name(name)) for name in ("waits.py", "clock.py"))}
+_WAITING = {
+    __file__,
+    threading.__file__,
+    *(str(Path(__file__).with_name(name)) for name in ("waits.py", "times.py", "clock.py")),
+}

@@ -25,9 +25,11 @@ from concertino.graph.runs.run import Run
 from concertino.nodes.specialists.answer import read_answer
 from concertino.nodes.specialists.brief import Assignment, AsyncBrief, BlockingBrief
 from concertino.nodes.specialists.declare import Specialist
+from concertino.nodes.specialists.in_place import run_in_place
 from concertino.nodes.specialists.process import run_in_process
 from concertino.tools.breaker import Permit
 from concertino.tools.models.foreign import binding
+from concertino.tools.threads import host
 
 LATE_S = 0.05
 """Seconds after its deadline by which an answer still counts; above what a loop takes to notice, chosen by hand."""
@@ -109,7 +111,10 @@ async def _run_body(order: Order) -> Outcome:
         until, kind = now + sla_s, "sla"
     if until is not None and until <= now:
         return Stopped(kind="deadline", reason="no time was left", is_leaked=False)
-    desk = AttemptDesk(run, order.specialist, path=order.path, subtask=subtask, attempt=order.label, deadline=until)
+    scope = Scope(card.name, subtask.id, order.number)
+    desk = AttemptDesk(
+        run, order.specialist, path=order.path, subtask=subtask, attempt=order.label, scope=scope, deadline=until
+    )
     facts = Assignment(
         task_id=run.task_id,
         run_id=run.run_id,
@@ -122,7 +127,7 @@ async def _run_body(order: Order) -> Outcome:
         deadline=until,
     )
     watch = Watch(run.clock)
-    with scoped(Scope(card.name, subtask.id, order.number)):
+    with scoped(scope):
         work = within(
             order.config,
             order.replies,
@@ -222,6 +227,13 @@ def _start(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableC
             assert specialist.target is not None
             target = specialist.target
             served = Served(desk)
+            if host() is not None:  # a loop that keeps its threads in its own time has no child processes
+                return CoroutineWork(
+                    lambda: run_in_place(
+                        body, facts.as_json(), serve=served, deadline=facts.deadline, clock=order.run.clock
+                    ),
+                    is_sync=False,
+                )
             # A child process needs no loop of its own: it is watched from the conducting one.
             return CoroutineWork(
                 lambda: run_in_process(
@@ -257,6 +269,12 @@ class Served:
                 await self._desk.spend(**given)
             case "publish":
                 await self._desk.publish(given["finding"], *given["payload"])
+            case "now":
+                return self._desk.now()
+            case "seed":
+                return self._desk.seed()
+            case "new_id":
+                return self._desk.new_id(given["prefix"])
             case "discoveries":
                 return [one.as_json() for one in self._desk.discoveries]
             case "sync":

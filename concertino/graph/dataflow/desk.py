@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from random import Random
 from typing import Any
 
 from pydantic import JsonValue
@@ -13,8 +14,10 @@ from concertino.budgets import Amounts, Reservation, amounts
 from concertino.contracts.discovery import News
 from concertino.contracts.errors import DeadlineExceeded, InputError
 from concertino.contracts.event import EventType
+from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import JsonObject, clean
 from concertino.contracts.plan import Subtask
+from concertino.contracts.scope import Scope, scoped
 from concertino.graph.runs.discoveries import Reader
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
@@ -39,16 +42,19 @@ class AttemptDesk:
         path: tuple[str, ...],
         subtask: Subtask,
         attempt: str,
+        scope: Scope,
         deadline: float | None,
     ) -> None:
         self._run, self._path, self._specialist, self._deadline = run, path, specialist, deadline
         self._subtask_id, self._attempt = subtask.id, attempt
+        self._scope = scope
         self._spent = 0
         self._is_closed = False
         self._lock = threading.Lock()
         self._tools: BoundTools | None = None
         self._reader = Reader(run.discoveries, subtask.id, run.clock)
         self._model: Any = None
+        self._random: Random | None = None
         self.foreign = Standby(self._guard_of_foreign)
         """Holds what models of its own the specialist calls; closed with the attempt."""
 
@@ -92,6 +98,35 @@ class AttemptDesk:
                     revoked=self._revoked,
                 )
             return self._model
+
+    def now(self) -> float:
+        """Return the wall time of the run's clock."""
+        read = self._run.options.now
+        with scoped(self._scope):
+            return self._run.clock.now() if read is None else read()
+
+    @property
+    def random(self) -> Random:
+        """The attempt's own chance; made when first asked for."""
+        with self._lock:
+            if self._random is None:
+                self._random = Random(self.seed())  # noqa: S311  # to be drawn again, and no secret
+            return self._random
+
+    def seed(self) -> str:
+        """Return what the attempt's chance begins with."""
+        return self._drawn("random")
+
+    def new_id(self, prefix: str) -> str:
+        """Return a fresh id."""
+        if not is_id(prefix):
+            raise InputError(field="new_id.prefix", value=prefix, rule=f"must match {ID_RULE}")
+        return self._drawn(prefix)
+
+    def _drawn(self, prefix: str) -> str:
+        # Named by the attempt, whichever thread asks: what is drawn follows from it.
+        with scoped(self._scope):
+            return self._run.options.ids(prefix)
 
     def _guard_of_foreign(self) -> ForeignGuard:
         return self._run.models.guard_foreign(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Protocol
 
 from pydantic import JsonValue
@@ -27,6 +28,10 @@ class Desk(Protocol):
     def publish_blocking(self, finding: str, *payload: Mapping[str, JsonValue]) -> None: ...
     @property
     def discoveries(self) -> News: ...
+    def now(self) -> float: ...
+    @property
+    def random(self) -> Random: ...
+    def new_id(self, prefix: str) -> str: ...
     async def sync(self, *, wait_s: float) -> News: ...
     def sync_blocking(self, *, wait_s: float) -> News: ...
 
@@ -149,6 +154,16 @@ class _Brief:
     @property
     def discoveries(self) -> News:
         return self._desk.discoveries
+
+    def now(self) -> float:
+        return self._desk.now()
+
+    @property
+    def random(self) -> Random:
+        return self._desk.random
+
+    def new_id(self, prefix: str) -> str:
+        return self._desk.new_id(prefix)
 
     def effect_key(self, name: str) -> str:
         return self._facts.effect_key(name)

@@ -76,11 +76,19 @@ def _outcome(order: Any, link: Link) -> JsonObject:
             import asyncio
 
             answer = asyncio.run(_awaited(answer))
-        kind, parts = _kind(answer)
-        value = plain(parts, field="answer", nesting=NESTING, max_bytes=order["message_bytes"])
+        return answered(answer, order["message_bytes"])
     except BaseException as error:  # noqa: BLE001  # whatever the function raises, sys.exit included, is its outcome
         return {"failed": error_data(error)}
-    return {"answer": value, "kind": kind}
+
+
+def answered(answer: object, message_bytes: int) -> JsonObject:
+    """Return a function's answer as it travels.
+
+    Raises:
+        AnswerRefused: it has no form in JSON, or a longer one.
+    """
+    kind, parts = _kind(answer)
+    return {"answer": plain(parts, field="answer", nesting=NESTING, max_bytes=message_bytes), "kind": kind}
 
 
 async def _awaited(answer: Any) -> Any:

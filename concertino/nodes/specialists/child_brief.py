@@ -9,16 +9,26 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from concertino.contracts.errors import InputError
 from concertino.nodes.specialists.plain import plain
 from concertino.nodes.specialists.wire import any_error, pack, unpack
 
 if TYPE_CHECKING:
+    from random import Random
+
     from concertino.contracts.discovery import News
     from concertino.contracts.finding import Finding
     from concertino.contracts.json import JsonObject
+
+
+class Calls(Protocol):
+    """What a brief needs of its link: `Link`, or what stands in for it where there is no child process."""
+
+    def call(self, op: str, arguments: JsonObject) -> Any: ...
+    def wait(self, op: str, arguments: JsonObject) -> JsonObject: ...
+
 
 NESTING = 200
 """Deepest nesting that leaves the child; the parent applies the planner's own limit."""
@@ -146,7 +156,7 @@ class _Done:
 class ChildTools:
     """`contracts.brief.Tools` over the link."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Calls) -> None:
         self._link = link
 
     def __getattr__(self, name: str) -> Any:
@@ -190,7 +200,7 @@ async def _awaited_news(given: Awaitable[Any]) -> News:
 class ChildBrief:
     """`contracts.brief.Brief` over the link; its fields are `process.BriefData`."""
 
-    def __init__(self, data: Any, *, link: Link) -> None:
+    def __init__(self, data: Any, *, link: Calls) -> None:
         self._link = link
         self.task_id: str = data["task_id"]
         self.run_id: str = data["run_id"]
@@ -205,6 +215,7 @@ class ChildBrief:
         self._found: JsonObject = data.get("upstream", {})
         self._names: dict[str, str] = data.get("upstream_names", {})
         self._upstream: Mapping[str, Finding] | None = None
+        self._random: Random | None = None
 
     @property
     def upstream(self) -> Mapping[str, Finding]:
@@ -217,6 +228,23 @@ class ChildBrief:
             found = {key: Finding.model_validate(data) for key, data in self._found.items()}
             self._upstream = Upstream(found, self._names)
         return self._upstream
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC; blocks for the parent's reply, in coroutines too."""
+        return float(self._told("now", {}))
+
+    @property
+    def random(self) -> Random:
+        """Chance of this attempt's own; the first use blocks for the parent's seed, in coroutines too."""
+        if self._random is None:
+            from random import Random  # only who draws pays for it
+
+            self._random = Random(str(self._told("seed", {})))  # noqa: S311  # no secret
+        return self._random
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh id; blocks for the parent's reply, in coroutines too."""
+        return str(self._told("new_id", {"prefix": prefix}))
 
     def effect_key(self, name: str) -> str:
         """Return `task_id:run:subtask_id:name`."""
@@ -234,16 +262,19 @@ class ChildBrief:
     @property
     def discoveries(self) -> News:
         """What others have published so far; blocks for the parent's reply, in coroutines too."""
-        reply = self._link.wait("discoveries", {})
-        error = reply.get("error")
-        if isinstance(error, dict):
-            raise any_error(error)
-        return _news(reply.get("value"))
+        return _news(self._told("discoveries", {}))
 
     def sync(self, *, wait_s: float = 0.0) -> Any:
         """What others have published since the last time."""
         found = self._link.call("sync", {"wait_s": wait_s})
         return _awaited_news(found) if hasattr(found, "__await__") else _news(found)
+
+    def _told(self, op: str, arguments: JsonObject) -> Any:
+        reply = self._link.wait(op, arguments)
+        error = reply.get("error")
+        if isinstance(error, dict):
+            raise any_error(error)
+        return reply.get("value")
 
     def _sent(self, op: str, arguments: JsonObject) -> Awaitable[None]:
         result = self._link.call(op, arguments)

@@ -20,6 +20,7 @@ Serve = Callable[[str, JsonObject], Awaitable[JsonValue]]
 
 `"tool"` `{"name", "arguments"}` returns the tool's result; `"tools"` `{}` the names that may be called now;
 `"spend"` `{"tokens", "calls", "usd", "documents"}` and `"publish"` `{"finding", "payload": [object]}` return nothing that is read;
+`"now"` `{}`, `"seed"` `{}` and `"new_id"` `{"prefix"}` return seconds, a text and an id;
 `"discoveries"` `{}` and `"sync"` `{"wait_s"}` return discoveries as JSON.
 What it raises is raised in the child; LangGraph's `GraphBubbleUp` ends the child and is raised here.
 """
@@ -97,9 +98,9 @@ class Conversation:
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
             elif "answer" in message:
-                return _raw(message["answer"], message.get("kind"))
+                return raw_answer(message["answer"], message.get("kind"))
             else:
-                raise self._failure(message.get("failed"))
+                raise failure_in(self._target, message.get("failed"))
         await asyncio.wait({ended}, timeout=CLOSING_S)
         raise self._failed(ended.result() if ended.done() else "closed its connection and went on")
 
@@ -119,28 +120,36 @@ class Conversation:
                 raise
             reply["error"] = {"error": "RuntimeError", "message": f"{op} was cancelled"}
         except Exception as error:  # noqa: BLE001  # a tool may raise anything; it is raised again where it was called
-            if any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):  # this room does not load LangGraph
+            if is_control_flow(error):
                 reader.set_exception(error)
                 return
             reply["error"] = error_data(error)
         if not writer.is_closing():
             writer.write(pack(reply))
 
-    def _failed(self, reason: str, trace: str = "") -> ChildFailed:
-        return ChildFailed(target=self._target, reason=reason, trace=trace)
-
-    def _failure(self, data: JsonValue) -> Exception:
-        if not isinstance(data, dict):
-            return self._failed("broke the protocol: a message of no known kind")
-        known = ours(data)
-        if known is not None:
-            return known
-        name, message = str(data.get("error")), str(data.get("message"))
-        reason = f"called sys.exit({message})" if name == "SystemExit" else f"raised {name}: {message}".rstrip(": ")
-        return self._failed(reason, str(data.get("trace", "")))
+    def _failed(self, reason: str) -> ChildFailed:
+        return ChildFailed(target=self._target, reason=reason)
 
 
-def _raw(answer: Any, kind: JsonValue) -> object:
+def failure_in(target: str, data: JsonValue) -> Exception:
+    """Return what a function failed with: an error of the contracts as itself, any other as `ChildFailed`."""
+    if not isinstance(data, dict):
+        return ChildFailed(target=target, reason="broke the protocol: a message of no known kind")
+    known = ours(data)
+    if known is not None:
+        return known
+    name, message = str(data.get("error")), str(data.get("message"))
+    reason = f"called sys.exit({message})" if name == "SystemExit" else f"raised {name}: {message}".rstrip(": ")
+    return ChildFailed(target=target, reason=reason, trace=str(data.get("trace", "")))
+
+
+def is_control_flow(error: Exception) -> bool:
+    """Say whether an error is LangGraph's own way to end a step; this room does not load it."""
+    return any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__)
+
+
+def raw_answer(answer: Any, kind: JsonValue) -> object:
+    """Return an answer as the function gave it, from how it travelled."""
     # Unchecked on purpose: `read_answer` reads what comes from a child as it reads anything else.
     if kind == "finding" and isinstance(answer, dict):
         return Finding.model_construct(**answer)

@@ -58,6 +58,12 @@ def target_of(function: Any) -> str:
     if "<locals>" in name:
         raise refuse("cannot run a function that is defined inside another; move it to the top of its module")
     if module_name != "__main__":
+        module = sys.modules.get(module_name)
+        file = getattr(module, "__file__", None)
+        package = module_name.rpartition(".")[0]
+        if package and package not in sys.modules and isinstance(file, str) and file.endswith(".py"):
+            # Loaded from its file under a name that no child can import, as suites of evals load theirs.
+            return f"{os.path.abspath(file)}:{name}"  # noqa: PTH100  # as below
         return f"{module_name}:{name}"
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)

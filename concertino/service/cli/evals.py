@@ -34,10 +34,22 @@ ROOT = Path("evals")
 
 @app.command("list")
 def list_(suites: Suites = ROOT) -> None:
-    """Print every suite with its cases."""
+    """Print every suite with its cases; of one that cannot be read its error, which makes the exit code 2."""
+    from concertino.contracts.errors import FileInvalid
     from concertino.evals.suites import list_suites, load_suite
 
-    emit([_described(load_suite(name, root=suites)) for name in list_suites(suites)])
+    listed: list[JsonObject] = []
+    broken: list[str] = []
+    for name in list_suites(suites):
+        try:
+            listed.append(_described(load_suite(name, root=suites)))
+        except FileInvalid as error:
+            broken.append(str(error))
+            listed.append({"name": name, "error": str(error)})
+    emit(listed)
+    for message in broken:
+        say(f"error: {message}")
+    raise typer.Exit(ExitCode.BAD_INPUT if broken else ExitCode.SUCCESS)
 
 
 @app.command("run")
@@ -57,7 +69,7 @@ def run(
 ) -> None:
     """Run a suite from its tapes, offline, and judge it.
 
-    The exit code says how it went: 0 every case passed, 3 some did, 4 none.
+    The exit code says how it went: 0 every case passed, 3 some did, 4 none, or there is no case.
     """
     from concertino.evals.running import run_suite
     from concertino.evals.suites import load_suite
@@ -160,16 +172,19 @@ def printed(report: JsonObject) -> None:
 def _tell(
     suite: Suite, outcomes: Sequence[Outcome], *, as_json: bool, junit: Path | None, html: Path | None, seed: int
 ) -> None:
+    from concertino.evals.disclosure import without_secrets
     from concertino.evals.reports.report import report
     from concertino.evals.reports.table import show
 
-    made: Any = report(suite, outcomes, seed=seed)
+    made: Any = without_secrets(report(suite, outcomes, seed=seed), allowed=suite.file.allow)
     show(made, _console())
     if as_json:
         printed(made)
     written(made, junit=junit, html=html)
     passed, cases = made["summary"]["passed"], made["summary"]["cases"]
-    raise typer.Exit(ExitCode.SUCCESS if passed == cases else ExitCode.PARTIAL if passed else ExitCode.FAILED)
+    if not cases:
+        say(f"suite {suite.name} has no cases")
+    raise typer.Exit(ExitCode.FAILED if not passed else ExitCode.SUCCESS if passed == cases else ExitCode.PARTIAL)
 
 
 def _settled(suite: Suite, outcomes: Sequence[Outcome], path: Path) -> None:

@@ -12,6 +12,9 @@ from concertino.service.cli.evals import AsJson, Html, printed, written
 from concertino.service.cli.output import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from concertino.contracts.event import Event
     from concertino.contracts.json import JsonObject
 
 EVENTS = 1_000_000
@@ -29,9 +32,10 @@ def report(
 ) -> None:
     """Show one run: plan, timeline, budgets, breakers, weights.
 
-    Prompts and answers are on tapes alone.
+    Prompts and answers are on tapes alone. Secrets are taken out.
     """
     from concertino.contracts.clock import SystemClock
+    from concertino.evals.disclosure import without_secrets
     from concertino.evals.reports.report import run_report
     from concertino.journal import open_journal
     from concertino.journal.views import run_events
@@ -44,9 +48,9 @@ def report(
         events = run_events(journal.events(task_id, limit=EVENTS).result(), row.run_id)
     finally:
         journal.close()
-    told: list[JsonObject] = [event.model_dump(mode="json") for event in events]
+    told = without_secrets([event.model_dump(mode="json") for event in events])
     result = _result(told)
-    made = run_report(result, told, _calls(tape) if tape is not None else ())
+    made = run_report(result, told, _calls(tape, events) if tape is not None else ())
     if as_json:
         printed(made)
     written(made, junit=None, html=html)
@@ -61,7 +65,7 @@ def _result(events: list[JsonObject]) -> JsonObject | None:
     return next((payload["result"] for payload in reversed(results) if isinstance(payload.get("result"), dict)), None)
 
 
-def _calls(tape: Path) -> list[JsonObject]:
-    from concertino.tools.tape.files import read_tape
+def _calls(tape: Path, events: Sequence[Event]) -> list[JsonObject]:
+    from concertino.evals.disclosure import calls_of_run
 
-    return [line.as_json() for line in read_tape(tape).lines]
+    return calls_of_run(tape, events)

@@ -11,9 +11,9 @@ from concertino.contracts.json import JsonObject, canonical
 FORMAT = 1
 """The newest format that is read, and the one that is written."""
 
-CallKind = Literal["model", "tool", "transport"]
-KINDS: tuple[CallKind, ...] = ("model", "tool", "transport")
-"""`transport` is a specialist as a whole: what it was handed, and what came back."""
+CallKind = Literal["model", "tool", "transport", "clock"]
+KINDS: tuple[CallKind, ...] = ("model", "tool", "transport", "clock")
+"""`transport` is a specialist as a whole: what it was handed, and what came back; `clock` a specialist's look at its clock."""
 
 NOWHERE = "-#1"
 """The scope of a call that nobody of the run made."""

@@ -18,8 +18,8 @@ from concertino.contracts.json import JsonObject
 from concertino.tools.tape.lines import Line, key_of
 from concertino.tools.tape.secrecy import cleaned
 
-MOST_CHANGES = 12
-"""Differences that a miss tells of."""
+MOST_CHANGES = 1_000
+"""Differences that a miss tells of; its message of the first of them."""
 AROUND = 40
 """Characters shown of a text from where it begins to differ."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,6 +89,7 @@ class Player:
         self._lock = threading.Lock()
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._kind_counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self._readings = Counter(line.scope for line in self.deck.lines if line.kind == "clock")
         self._log: list[dict[str, Any]] = []
         self.misses: list[TapeMiss] = []
         """Calls that the tape does not have, whatever the run made of their errors."""
@@ -144,6 +145,27 @@ class Player:
         if line is None:
             raise self.deck.miss(kind, name, scope, request)
         return damaged(line, fault, is_stream=is_stream)
+
+    def reading(self, now: Callable[[], float]) -> Callable[[], float]:
+        """Return a wall clock that each scope reads as it did; after its last recorded reading, `now` is the time."""
+
+        def read() -> float:
+            scope = scope_now()
+            with self._lock:
+                if self._readings[scope] == 0:
+                    return now()
+                self._readings[scope] -= 1
+                self._counts[scope] = n = self._counts[scope] + 1
+                line = self.deck.find("clock", "now", scope, {})
+                log: dict[str, Any] = {
+                    "kind": "clock", "name": "now", "scope": scope, "n": n, "request": {}, "at": round(self.seconds(), 6),
+                    "took": 0.0, "response": line.response,
+                }  # fmt: skip
+                self._log.append(log)
+            told: Any = line.response or {}
+            return float(told["value"])
+
+        return read
 
     def calls(self) -> list[JsonObject]:
         """Return the calls that were made, in a tape's order."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import JsonValue
+
 from concertino.contracts.clock import Clock
 from concertino.contracts.errors import InputError
-from concertino.contracts.json import JsonObject, digest
+from concertino.contracts.json import JsonObject, canonical, digest
 from concertino.tools.outcome import is_ours
 from concertino.tools.registry import Tool
 from concertino.tools.tape.failures import HANGS, failure_of
@@ -21,6 +25,8 @@ from concertino.tools.tape.seeds import scope_now
 from concertino.tools.tape.values import encode
 
 PRINT_CHARS = 12
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+"""In what Python shows of an object; another one in every process."""
 
 
 class Taking:
@@ -136,6 +142,17 @@ class Recorder:
         with self._lock:
             return tuple(self._lines)
 
+    def reading(self, now: Callable[[], float]) -> Callable[[], float]:
+        """Return a wall clock whose readings are taken down."""
+
+        def read() -> float:
+            taking = self.begin("clock", "now", {})
+            seconds = round(now(), 6)
+            taking.answered({"value": seconds})
+            return seconds
+
+        return read
+
     def tool(self, tool: Tool) -> Tool:
         """Return a tool whose calls are taken down."""
         self.tool_prints[tool.name] = tool_print(tool)
@@ -194,11 +211,12 @@ def tool_request(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 
 
 def tool_print(tool: Tool) -> str:
-    """Return the fingerprint of what a tool says of itself."""
+    """Return the fingerprint of what a tool says of itself: its arguments, too."""
     cost = tool.cost
-    said = [
+    said: list[JsonValue] = [
         tool.name,
         tool.description,
+        [_arguments(one) for one in (tool.fn, tool.afn) if one is not None],
         cost.tokens,
         cost.calls,
         cost.usd,
@@ -207,3 +225,15 @@ def tool_print(tool: Tool) -> str:
         tool.attempts,
     ]
     return digest(said)[:PRINT_CHARS]
+
+
+def _arguments(function: Callable[..., Any]) -> JsonValue:
+    """Return the schema of what a LangChain tool takes, or a function's parameters as it declares them."""
+    for cell in getattr(function, "__closure__", None) or ():
+        schema = getattr(cell.cell_contents, "args", None)
+        if isinstance(schema, dict) and hasattr(cell.cell_contents, "args_schema"):
+            return canonical(schema)
+    try:
+        return [ADDRESS.sub("", str(one)) for one in inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):
+        return None

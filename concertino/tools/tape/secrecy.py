@@ -5,6 +5,7 @@ A secret is never part of what is said about it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -20,10 +21,21 @@ from concertino.contracts.json import JsonObject
 
 REMOVED = "[removed: a secret]"
 
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
 _NAMED = (
     r"(?i)(?:pass(?:word|wd|phrase)?|secret|api[_-]?key|apikey|access[_-]?key|auth[_-]?token|access[_-]?token|client[_-]?secret"
-    r"|private[_-]?key|credential)s?[\"']?\s*[:=]\s*[\"']?(?!\[removed)[^\s\"',;<>{}\[\]$]{6,}"
+    r"|private[_-]?key|credential)s?[\"']?\s*[:=](?!:)\s*[\"']?(?!\[removed)[^\s\"',;<>{}\[\]$]{6,}"
 )
+
+_TELLING = r"(?:api|access|secret|private|auth|client)?[ _-]?(?:key|token|secret|password|credential)"
+
+_SAID = (
+    r"(?i)\b(?:(?:kennwort|passwort|mot de passe|contrase\u00f1a|wachtwoord|parola)(?:\s*[:=]|\s+(?:ist|lautet|est|es|is|\u00e8)\b:?)\s*"
+    r"|(?:pass(?:word|wd|phrase|code)|api key|secret|token)\s+(?:is|was|ist|reads)\b:?\s*(?=\S{0,60}[0-9!@#$%^&*+=]))"
+    r"[\"'`]?(?!\[removed)[^\s\"'`,;<>{}\[\]]{6,}"
+)
+"""As people write it down; after "is" only what no ordinary word looks like, for "the password is required"."""
 
 _FORMS = (
     ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
@@ -38,13 +50,23 @@ _FORMS = (
     ("a bearer token", r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}"),
     ("a password in an address", r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]{3,}@"),
     ("a named secret", _NAMED),
+    ("a secret that is told", _SAID),
+    ("a token in a query", r"(?i)\b(?:token|sig|signature)=[\"']?(?!\[removed)[A-Za-z0-9._~+/%-]{12,}"),
+    ("a key of a messenger", r"\bSK[0-9a-f]{32}\b"),
+    ("a key of a mailer", r"\bkey-[0-9a-f]{32}\b"),
+    ("a key of an API client", r"\bPMAK-[0-9a-f]{24}-[0-9a-f]{34}\b"),
+    ("a named key", rf"(?i)\b{_TELLING}s?\b[^\w\n]{{1,5}}(?:(?:is|was)\b:?\s*)?[\"'`]?{_UUID}"),
+    ("a seed of one-time passwords", r"\b(?=[A-Z2-7]*[A-Z][2-7]+[A-Z])(?:[A-Z2-7]{16}|[A-Z2-7]{26}|[A-Z2-7]{32}|[A-Z2-7]{52})(?![A-Z2-7])=*"),
 )  # fmt: skip
 FORMS = tuple((name, re.compile(form)) for name, form in _FORMS)
 
-NAMED = re.compile(r"(?i)(?:key|token|secret|passw|credential)")
-"""Environment variables whose values are secrets."""
+NAMED = re.compile(r"(?i)(?:key|token|secret|passw|kennwort|credential)")
+"""Environment variables, and fields of JSON, whose values are secrets."""
 LEAST_CHARS = 8
 """Shorter values of the environment are found in ordinary text."""
+
+SHORT_CHARS = 400
+"""Up to here a text is remembered as one of many."""
 
 WORD = re.compile(r"[A-Za-z0-9_+/=-]{20,}")
 """What may be a random string: long, and of the letters that keys are written in."""
@@ -58,8 +80,8 @@ HEX_CHARS = 32
 HEX = re.compile(r"[0-9a-fA-F]+")
 HEX_BITS = 3.0
 """Random hex digits have close to 4 bits each."""
-UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-"""Names things far more often than it opens them; beside a telling name it is found as a named secret."""
+UUID = re.compile(_UUID)
+"""Names things far more often than it opens them; beside a telling name it is found by that."""
 
 OWN_ID = re.compile(r"[a-z]{2,12}-[0-9a-f]{20}")
 """An id of ours, as `contracts.ids` makes it."""
@@ -75,16 +97,40 @@ class Leak(NamedTuple):
 
 def leaks_in(text: str, *, allowed: Collection[str] = ()) -> list[Leak]:
     """Return the secrets in a text, by position."""
+    return _leaks(text, allowed, _of_this_process())
+
+
+def _leaks(text: str, allowed: Collection[str], own: Collection[str]) -> list[Leak]:
     if len(text) < LEAST_CHARS:
         return []
-    found = [Leak(*hit.span(), rule) for rule, form in FORMS for hit in form.finditer(text)]
-    for value in _of_this_process():
+    found = list(_of_short(text) if len(text) <= SHORT_CHARS else _of_long(text))
+    for value in own:
         at = text.find(value)
         while at >= 0:
             found.append(Leak(at, at + len(value), "a secret of this process's environment"))
             at = text.find(value, at + 1)
-    found += [Leak(*hit.span(), "a random string") for hit in WORD.finditer(text) if _is_random(hit.group())]
     return sorted(one for one in found if not any(known in text[one.start : one.end] for known in allowed))
+
+
+def _formed(text: str) -> tuple[Leak, ...]:
+    """Return what its form or its letters give away."""
+    found = [Leak(*hit.span(), rule) for rule, form in FORMS for hit in form.finditer(text)]
+    found += [Leak(*hit.span(), "a random string") for hit in WORD.finditer(text) if _is_random(hit.group())]
+    return tuple(found)
+
+
+_of_short, _of_long = functools.lru_cache(maxsize=16_384)(_formed), functools.lru_cache(maxsize=512)(_formed)
+"""Runs say the same things again and again: ids, names and states; and prompts and documents."""
+
+
+@functools.lru_cache(maxsize=4_096)
+def _is_telling(name: str) -> bool:
+    return NAMED.search(name) is not None
+
+
+def _is_opened_by(name: str, value: object) -> bool:
+    """Say whether a field's name makes a text worth a second look, together with it: keys that are ids of ours are none."""
+    return isinstance(value, str) and _is_telling(name) and OWN_ID.match(value) is None
 
 
 def _of_this_process() -> list[str]:
@@ -126,7 +172,7 @@ def texts_in(value: JsonValue | object, place: str) -> Iterator[tuple[str, str]]
         for name, one in value.items():
             yield f"{place}.{{key}}", str(name)
             # A field's name says what its value is: `password: hunter2` is as telling as a key's form.
-            if isinstance(one, str) and NAMED.search(str(name)):
+            if _is_opened_by(str(name), one):
                 yield f"{place}.{name}", f"{name}={one}"
             yield from texts_in(one, f"{place}.{name}")
     elif isinstance(value, list | tuple):
@@ -153,26 +199,34 @@ def _told(place: str) -> str:
 
 def cleaned(text: str, *, allowed: Collection[str] = ()) -> str:
     """Return a text with every secret taken out."""
+    return _cleaned(text, allowed, _of_this_process())
+
+
+def _cleaned(text: str, allowed: Collection[str], own: Collection[str]) -> str:
     parts: list[str] = []
     at = 0
-    for leak in leaks_in(text, allowed=allowed):
+    for leak in _leaks(text, allowed, own):
         if leak.end <= at:
             continue
         parts += [text[at : max(at, leak.start)], REMOVED] if leak.start >= at else []
         at = leak.end
-    return "".join((*parts, text[at:]))
+    return "".join((*parts, text[at:])) if parts else text
 
 
 def redacted(value: JsonValue, *, allowed: Collection[str] = ()) -> JsonValue:
     """Return JSON with every secret taken out of its texts and keys."""
+    return _redacted(value, allowed, _of_this_process())
+
+
+def _redacted(value: JsonValue, allowed: Collection[str], own: Collection[str]) -> JsonValue:
     if isinstance(value, str):
-        return cleaned(value, allowed=allowed)
+        return _cleaned(value, allowed, own)
     if isinstance(value, dict):
         made: JsonObject = {}
         for name, one in value.items():
-            is_named = isinstance(one, str) and NAMED.search(name) and leaks_in(f"{name}={one}", allowed=allowed)
-            made[cleaned(name, allowed=allowed)] = REMOVED if is_named else redacted(one, allowed=allowed)
+            is_named = _is_opened_by(name, one) and _leaks(f"{name}={one}", allowed, own)
+            made[_cleaned(name, allowed, own)] = REMOVED if is_named else _redacted(one, allowed, own)
         return made
     if isinstance(value, list):
-        return [redacted(one, allowed=allowed) for one in value]
+        return [_redacted(one, allowed, own) for one in value]
     return value

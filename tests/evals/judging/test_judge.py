@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from concertino.contracts.json import JsonObject
+from concertino.evals.cases import Case
 from concertino.evals.judging import Verdict, judge, passed
 from concertino.evals.judging.judge import rubric_question
 from concertino.evals.judging.rubric import read_judgement, rubric_messages
@@ -126,13 +128,22 @@ def test_words_of_another_form_are_no_judgement(text: str) -> None:
     assert read_judgement(text) is None
 
 
-def test_calibration_alone_never_passes_or_fails_a_case() -> None:
+def test_calibration_never_fails_a_case_however_wrong_it_is() -> None:
     """One pair says nothing; the score is one less its Brier score, and findings are told beside the answer."""
     verdict = judged({"calibration": {"grade": "B"}})["calibration"]
     assert (verdict.passed, verdict.score) == (None, 1 - 0.25**2)
     assert verdict.detail["findings"] == [["financial", 0.9, False], ["legal", 0.6, True], ["writer", 0.8, True]]
-    assert passed([verdict]) is False
-    assert passed([verdict, Verdict("status", True, 1.0)]) is True
+    assert passed(judged({"calibration": {"grade": "Z"}}).values()) is True
+    assert passed([verdict, Verdict("status", False, 0.0)]) is False
+
+
+def test_a_case_that_expects_calibration_alone_passes_by_being_measured() -> None:
+    """A run that states no confidence does not, and says why."""
+    expect: dict[str, Any] = {"calibration": {"grade": "B"}}
+    assert passed(judged(expect).values()) is True
+    verdict = judged(expect, result=result(confidence=None))["calibration"]
+    assert (passed([verdict]), verdict.detail["error"]) == (False, "the run states no confidence")
+    assert passed([]) is False
 
 
 def test_an_edge_at_an_unexpected_step_is_told() -> None:
@@ -158,3 +169,63 @@ def test_the_bound_counts_slots_and_leaves_parked_time_out() -> None:
     late["subtasks"][2].update(finished_at=late["subtasks"][2]["finished_at"] + 5.0)
     again: Any = judged({"makespan": {"max_ratio": 1.0}}, events=parked, result=late)["makespan"].detail
     assert again["makespan_s"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "tolerance", "holds"),
+    [
+        (12.4, 12, 0.4, True),
+        (11.6, 12, 0.4, True),
+        (12.4 + 4e-15, 12, 0.4, True),
+        (12.400001, 12, 0.4, False),
+        (0.1 + 0.2, 0.3, 0.0, False),
+        (1e300, 1e300, 0.1, True),
+        (10**400, 0.5, 1.0, False),
+        (10**400 + 1, 10**400, 1.0, True),
+        (-0.7, -0.6, 0.1, True),
+        (True, 1, 1.0, False),
+    ],
+)
+def test_a_tolerance_is_inclusive_as_it_is_written(found: Any, expected: Any, tolerance: float, holds: bool) -> None:
+    """Neither binary fractions nor large numbers move the boundary."""
+    expect = {"answer": {"numeric": {"value": expected, "tolerance": tolerance}}}
+    assert judged(expect, result=result(answer=found))["answer.numeric"].passed is holds
+
+
+@pytest.mark.parametrize("state", ["closed", "open", "opened"])
+def test_a_breaker_that_nobody_knows_is_in_no_state(state: str) -> None:
+    """A name that was mistyped does not pass as closed."""
+    verdict = judged({"breakers": {"nonesuch": state}})["breakers"]
+    assert verdict.passed is False
+    assert "nothing of this name was called" in str(verdict.detail)
+
+
+def test_a_specialist_that_works_twice_stands_twice() -> None:
+    """And one after another, where an edge says so; side by side is another order."""
+    plan: dict[str, Any] = {"plan": {"nodes": ["legal", "legal"], "edges": [["legal", "legal"]]}}
+
+    def planned(*needs: str) -> list[dict[str, Any]]:
+        subtasks = [{"id": n, "specialist": "legal", "needs": [*below]} for n, below in (("s1", ()), ("s2", needs))]
+        return [event("RUN_PLANNED", 0.0, plan={"origin": "caller", "subtasks": subtasks})]
+
+    chained = judged(plan, events=planned("s1"), result=result(subtasks=[]))
+    assert (chained["plan.nodes"].score, chained["plan.edges"].score) == (1.0, 1.0)
+    assert judged(plan, events=planned(), result=result(subtasks=[]))["plan.edges"].passed is False
+    alone = judged({"plan": {"nodes": ["legal"], "edges": [["legal", "legal"]]}})["plan"]
+    assert "circle" in str(alone.detail)
+
+
+def test_a_fault_that_hits_no_call_fails_the_case() -> None:
+    """It is named; one that a share happens not to draw is no matter, nor what a recording has not made yet."""
+    made = outcome({"status": "success"}, calls=[call("legal/law#1", "x", "y"), call("legal/law#1", "x", "y", n=2)])
+
+    def verdicts(*faults: dict[str, Any], **changes: Any) -> dict[str, Verdict]:
+        case = Case.model_validate({**made.case.model_dump(), "faults": faults})
+        return {verdict.name: verdict for verdict in judge(replace(made, case=case, **changes))}
+
+    typo = {"where": {"kind": "model", "scope": "legl"}, "what": "429"}
+    assert "faults" not in verdicts({"where": {"kind": "model", "n": 2}, "what": "500", "share": 0.0})
+    told = verdicts({"where": {"scope": "legal"}, "what": "hang"}, typo)["faults"]
+    assert (told.passed, told.detail["wrong"]) == (False, [typo])
+    assert verdicts({"where": {"n": 3}, "what": "hang"})["faults"].passed is False
+    assert "faults" not in verdicts(typo, calls=[{**one, "print": {"prompt": "p"}} for one in made.calls])

@@ -69,19 +69,35 @@ def test_a_case_that_is_gone_is_a_regression_and_a_new_one_is_none() -> None:
     assert changes(one, both) == {"a": "same", "b": "new"}
 
 
-def test_one_repeat_that_falls_otherwise_is_no_regression() -> None:
-    """Of ten repeats one more fails, which chance alone may do; that all fail is another matter."""
-    before = suite(a=[result()] * 9 + [FAILED])
-    assert changes(before, suite(a=[result()] * 8 + [FAILED] * 2)) == {"a": "changed"}
-    assert changes(before, suite(a=[FAILED] * 10)) == {"a": "worse"}
+def test_one_repeat_that_fails_now_is_a_regression() -> None:
+    """Replays are repeatable: of ten repeats or of three, one more that fails is no chance; one more that passes is better."""
+    before, after = suite(a=[result()] * 9 + [FAILED]), suite(a=[result()] * 8 + [FAILED] * 2)
+    assert (changes(before, after), compare(before, after).is_regression) == ({"a": "worse"}, True)
+    assert (changes(after, before), compare(after, before).is_regression) == ({"a": "better"}, False)
+    all_, none = suite(a=[result()] * 3), suite(a=[FAILED] * 3)
+    assert (changes(all_, none), compare(all_, none).is_regression) == ({"a": "worse"}, True)
+    assert changes(none, all_) == {"a": "better"}
+    assert compare(all_, none).cases[0]["passes"] == [[3, 3], [0, 3]]
 
 
-def test_many_small_losses_are_a_regression_together() -> None:
-    """No case fails clearly more often, and all of them together do: the interval of the mean lies below 0."""
-    before = suite(**{f"c{n}": [result()] * 4 for n in range(8)})
-    after = suite(**{f"c{n}": [result()] * 3 + [FAILED] for n in range(8)})
-    assert set(changes(before, after).values()) == {"changed"}
-    assert compare(before, after).is_regression
+def test_another_repeat_that_fails_is_a_regression_though_as_many_pass() -> None:
+    """Repeats are held against those of the same number, not against their count."""
+    assert changes(suite(a=[result(), FAILED]), suite(a=[FAILED, result()])) == {"a": "worse"}
+
+
+def test_more_or_fewer_repeats_are_compared_where_both_have_them() -> None:
+    """A new repeat of a passing case that fails is a regression; leaving the failing ones out is no success."""
+    one, three = suite(a=[result()]), suite(a=[result(), result(), FAILED])
+    assert changes(one, three) == {"a": "worse"}
+    assert changes(three, one) == {"a": "changed"}
+    assert changes(one, suite(a=[result()] * 3)) == {"a": "changed"}
+
+
+def test_a_verdict_that_fails_by_more_is_a_regression() -> None:
+    """Also among repeats, and however certain the interval is of nothing."""
+    dear, dearer = (result(status="failed", usage={"usd": usd}) for usd in (2.0, 4.0))
+    assert changes(suite(a=[dear] * 2), suite(a=[dear, dearer])) == {"a": "worse"}
+    assert changes(suite(a=[dear, dearer]), suite(a=[dear] * 2)) == {"a": "better"}
 
 
 def test_another_answer_under_the_same_verdicts_is_a_change() -> None:

@@ -6,7 +6,9 @@ import json
 import random
 from typing import Any, NamedTuple
 
+from concertino.contracts.errors import TapeMiss
 from concertino.contracts.json import JsonObject, dump
+from concertino.evals.case_files import as_error
 from concertino.evals.reports import report, run_report
 from tests.evals.told import call, events, outcome, result
 
@@ -102,3 +104,16 @@ def test_a_run_without_events_is_shown_by_its_result() -> None:
     run = made["cases"][0]["runs"][0]["run"]
     assert [one["end"] for one in run["subtasks"]] == [2.0, 3.0, 4.0]
     assert run["bound"]["critical_path"] == ["law", "advice"]
+
+
+def test_a_miss_has_its_whole_difference_in_the_report() -> None:
+    """Under `cases[].runs[].error`: every field that differs, of which the message lists the first."""
+    changes = [f"messages[{n}].content: recorded 'a', now 'b'" for n in range(40)]
+    miss = TapeMiss(kind="model", name="openai:m", scope="writer/a#1", nearest="writer/a#1 n=1", changes=changes)
+    made: Any = report(Suite(), [outcome({"status": "success"}, result=None, events=[], error=as_error(miss))])
+    error = made["cases"][0]["runs"][0]["error"]
+    assert error["changes"] == changes
+    assert {key: error[key] for key in ("type", "kind", "name", "scope", "nearest")} == {
+        "type": "TapeMiss", "kind": "model", "name": "openai:m", "scope": "writer/a#1", "nearest": "writer/a#1 n=1",
+    }  # fmt: skip
+    assert "… and 28 more" in error["message"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import string
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from concertino.tools.tape.secrecy import cleaned, leaks_in, redacted
 from tests.tools.tape.tapes import line, tape
 
 LETTERS = string.ascii_letters + string.digits
+HEX, BASE32 = "0123456789abcdef", string.ascii_uppercase + "234567"
 
 
 def token(seed: int, size: int, letters: str = LETTERS) -> str:
@@ -45,6 +47,15 @@ def secrets(seed: int) -> list[str]:
         f"-----BEGIN RSA PRIVATE KEY-----\n{token(seed, 60)}\n-----END RSA PRIVATE KEY-----",
         f"hf_{token(seed, 34)}",
         f"glpat-{token(seed, 20)}",
+        f"SK{token(seed, 32, HEX)}",
+        f"key-{token(seed, 32, HEX)}",
+        f"PMAK-{token(seed, 24, HEX)}-{token(seed, 34, HEX)}",
+        f"api key {uuid.UUID(int=random.Random(seed).getrandbits(128))}",
+        f"JB2W{token(seed, 12, BASE32)}",
+        f"JB2W{token(seed, 28, BASE32)}",
+        f"https://example.com/?token={token(seed, 12, string.ascii_lowercase)}",
+        f"Kennwort: Sommer{seed}!x",
+        f"the password is correct-horse-{seed}battery",
     ]
 
 
@@ -112,7 +123,7 @@ def test_a_report_is_told_without_secrets(seed: int) -> None:
     for secret in secrets(seed):
         told: JsonObject = {"a": [f"before {secret} after", {"b": secret}], f"k {secret}": 1}
         clean = str(redacted(told))
-        rest = secret.split()[-1] if secret.startswith(("Bearer", "password")) else secret
+        rest = secret.split()[-1] if secret.startswith(("Bearer", "password", "Kennwort", "the ", "api ")) else secret
         assert rest not in clean
         assert "removed" in clean
 
@@ -145,6 +156,10 @@ PLAIN = (
     "customer_satisfaction_score_2024_q3_report_final",
     "1234-5678-9012-3456-7890-1234",
     "gpt-5-mini-2025-08-07",
+    "the password is required, and the token is invalid",
+    "candidate-screening-sag::screening-lets-pass::1/salary_band_lookup",
+    "max_token=120000000000",
+    "INTERNATIONALIZATION AND ACCOUNTRECEIVABL",
 )
 
 
@@ -161,6 +176,12 @@ def test_what_looks_like_a_secret_can_be_allowed(tmp_path: Path) -> None:
     with pytest.raises(SecretFound):
         write_tape(tmp_path / "c.jsonl", tape([line(answer=known)]))
     write_tape(tmp_path / "c.jsonl", tape([line(answer=known)]), allowed=(known,))
+
+
+def test_ids_of_ours_are_left_alone_whatever_they_are_called() -> None:
+    """A key that names a call opens nothing."""
+    told: JsonObject = {"key": "plan-f0824b88f4b1ce1cec61#1", "token": 12}
+    assert redacted(told) == told
 
 
 def test_random_strings_are_found() -> None:

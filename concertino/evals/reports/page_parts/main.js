@@ -77,7 +77,7 @@ const caseHead = (one, run, told) => {
   const bound = run?.bound;
   return el("div", { class: "case-head" }, cases.length > 1 ? el("h2", { text: one.id }) : null, run?.title && cases.length > 1 ? el("p", { class: "soft", text: run.title }) : null, el("p", { class: "badges" }, badges), repeats,
     run ? facts([["subtasks", run.subtasks.length ? grouped(run.subtasks.length) : null], ["plan by", run.plan?.origin], ["makespan", bound?.makespan_s ? duration(bound.makespan_s) : null], ["bound", bound?.bound_s ? duration(bound.bound_s) : null], ["makespan / bound", bound?.ratio ? `${bound.ratio.toFixed(3)} ×` : null], ["slots", bound?.slots], ["cost", run.usage?.usd ? money(run.usage.usd) : null], ["calls", run.usage?.calls ? grouped(run.usage.calls) : null]]) : null,
-    told.error ? el("p", { class: "notice bad", text: [told.error.type, [told.error.file, told.error.line].filter(Boolean).join(":"), told.error.message, told.error.rule].filter(Boolean).join(" · ") }) : null,
+    told.error ? el("p", { class: "notice bad", text: [told.error.type, placed(told.error)].filter(Boolean).join(" · ") }) : null,
     told.notes?.length ? el("details", { class: "notice warn" }, el("summary", { text: `${told.notes.length} note(s) on the tape` }), block(json(told.notes), "notes")) : null);
 };
 

@@ -1,9 +1,12 @@
 // What a run came to: verdicts, money, weights, and what else happened.
 const DIMENSIONS = ["tokens", "calls", "usd", "documents", "seconds"];
 
+// An error's message, which begins with file and line where it has them.
+const placed = (error) => !error.file || error.message.startsWith(error.file) ? error.message : `${error.file}${error.line ? `:${error.line}` : ""}: ${error.message}`;
+
 const reasonOf = (verdict) => {
   const detail = verdict.detail || {};
-  if (detail.message) return [detail.file && `${detail.file}${detail.line ? `:${detail.line}` : ""}`, detail.message].filter(Boolean).join(": ");
+  if (detail.message) return placed(detail);
   if (detail.error) return detail.error.message || short(detail.error, 300);
   if (detail.f1 !== undefined) {
     const lists = [["missing", detail.missing], ["extra", detail.extra]].filter(([, list]) => list?.length);
