@@ -8,6 +8,7 @@ keeps the baton and holds everything up, as a blocked loop would; after `PATIENC
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -233,7 +234,17 @@ def current_worker() -> Worker | None:
 
 
 def _frames() -> dict[int, FrameType]:
-    return sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # the documented way to a thread's place
+    """Return where every thread is.
+
+    CPython before 3.11.9 hangs if it collects garbage meanwhile: what dies may be a thread's, whose lock it holds (gh-106883).
+    """
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # the documented way to a thread's place
+    finally:
+        if was_collecting:
+            gc.enable()
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
