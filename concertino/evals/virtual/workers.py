@@ -236,7 +236,7 @@ def current_worker() -> Worker | None:
 def _frames() -> dict[int, FrameType]:
     """Return where every thread is.
 
-    CPython before 3.11.9 hangs if it collects garbage meanwhile: what dies may be a thread's, whose lock it holds (gh-106883).
+    CPython 3.11 may hang where it collects garbage meanwhile: what dies may be a thread's, whose lock it holds (gh-106883).
     """
     was_collecting = gc.isenabled()
     gc.disable()
