@@ -11,56 +11,20 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from typing_extensions import TypeIs
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.finding import Finding, Fraction
+from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject, clean, dump, parse
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
-from concertino.nodes.synthesis.ballot import canonical
+from concertino.nodes.synthesis.outcomes import Answer, Truth
 
 PRIOR_ANSWERS = 4.0
 """How many settled answers the prior authority is worth (the strength of the Beta prior). Chosen by hand."""
 
-RELATIVE_TOLERANCE = 0.05
-"""How far off a number may be, as a part of the truth, and still count as right. Chosen by hand."""
-
 OUTPUT_NESTING = Limits().nesting
 FILE_LIMITS = Limits(bytes=64_000_000, nesting=OUTPUT_NESTING + 3)
 """A file wraps each output in an object, a list and an object."""
-
-Text = Annotated[str, Field(min_length=1, max_length=1_000)]
-Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Answer(BaseModel):
-    """What one specialist answered to one question."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    question_id: Text
-    specialist: Text
-    domain: str | None = None
-    output: JsonValue
-    confidence: Fraction
-    authority: Fraction | None = None
-    """The authority it came with, the prior when the past is weighed again."""
-
-
-class Truth(BaseModel):
-    """What turned out to be so."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    question_id: Text
-    truth: JsonValue
-    tolerance: Tolerance | None = None
-    """How far off a number may be, in its own unit; `None` means `RELATIVE_TOLERANCE` of the truth."""
-
-    def holds(self, output: JsonValue) -> bool:
-        """Say whether `output` is right. Of an object, every field that the truth names must be right."""
-        return _is_right(output, self.truth, tolerance=self.tolerance)
 
 
 class _File(BaseModel):
@@ -143,7 +107,8 @@ class TrackRecord:
             )
         except ValidationError as error:
             raise input_error(error, field="settle") from error
-        if self._truths.get(question_id) != settled:
+        known = self._truths.get(question_id)
+        if known is None or not known.repeats(settled):
             self._truths[question_id] = settled
             self._changed()
 
@@ -222,13 +187,13 @@ class TrackRecord:
             for answers in record._answers.values():
                 for answer in answers.values():
                     known = both._answers.get(answer.question_id, {}).get(answer.specialist)
-                    if known is not None and known != answer:
+                    if known is not None and not known.repeats(answer):
                         place = f"answers.{answer.question_id}.{answer.specialist}"
                         raise InputError(field=place, value=answer.output, rule=f"other record has {known.output!r}")
                     both._put(answer)
             for question_id, truth in record._truths.items():
                 settled = both._truths.setdefault(question_id, truth)
-                if settled != truth:
+                if not settled.repeats(truth):
                     rule = f"other record has {settled.truth!r}, tolerance {settled.tolerance}"
                     raise InputError(field=f"truths.{question_id}", value=truth.truth, rule=rule)
         return both
@@ -309,11 +274,11 @@ class TrackRecord:
 
     def _put(self, answer: Answer) -> None:
         answers = self._answers.setdefault(answer.question_id, {})
-        is_new = answer.specialist not in answers
-        if answers.get(answer.specialist) == answer:
+        known = answers.get(answer.specialist)
+        if known is not None and known.repeats(answer):
             return
         answers[answer.specialist] = answer
-        if not is_new or answer.question_id in self._truths:
+        if known is not None or answer.question_id in self._truths:
             self._changed()
 
     def _changed(self) -> None:
@@ -331,18 +296,3 @@ class TrackRecord:
                         hit = weight * truth.holds(answer.output)
                         self._tallies[answer.specialist] = (right + hit, settled + weight)
         return self._tallies
-
-
-def _is_right(output: JsonValue, truth: JsonValue, *, tolerance: float | None) -> bool:
-    if isinstance(truth, dict):
-        return isinstance(output, dict) and all(
-            key in output and _is_right(output[key], value, tolerance=tolerance) for key, value in truth.items()
-        )
-    if _is_number(truth) and _is_number(output):
-        allowed = abs(truth) * RELATIVE_TOLERANCE if tolerance is None else tolerance
-        return math.isfinite(allowed) and abs(output - truth) <= allowed
-    return canonical(output) == canonical(truth)
-
-
-def _is_number(value: JsonValue) -> TypeIs[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
