@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import tempfile
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -37,7 +39,7 @@ class _File(BaseModel):
 
 
 class TrackRecord:
-    """Answers and truths. Pass it to `synthesize` as `authority`."""
+    """Answers and truths. Pass it to `synthesize` as `authority`. Threads may read and write it at once: readers see one moment."""
 
     def __init__(self, *, half_life: float | None = None) -> None:
         """Open an empty record.
@@ -51,6 +53,7 @@ class TrackRecord:
         if half_life is not None and not (math.isfinite(half_life) and half_life > 0):
             raise InputError(field="half_life", value=half_life, rule="must be a number above 0")
         self.half_life = half_life
+        self._lock = threading.RLock()
         self._answers: dict[str, dict[str, Answer]] = {}
         self._truths: dict[str, Truth] = {}
         self._tallies: dict[str, tuple[float, float]] | None = None
@@ -59,7 +62,17 @@ class TrackRecord:
 
     def __len__(self) -> int:
         """Return the number of answers."""
-        return sum(map(len, self._answers.values()))
+        with self._lock:
+            return sum(map(len, self._answers.values()))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what pickle and deepcopy take along: all but the lock."""
+        with self._lock:
+            return copy.deepcopy({name: value for name, value in vars(self).items() if name != "_lock"})
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take it, with a lock of its own."""
+        vars(self).update(state, _lock=threading.RLock())
 
     def record(self, finding: Finding) -> None:
         """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one; the same
@@ -82,7 +95,8 @@ class TrackRecord:
             )
         except ValidationError as error:
             raise input_error(error, field="finding") from error
-        self._put(answer)
+        with self._lock:
+            self._put(answer)
 
     def settle(self, question_id: str, truth: JsonValue, *, tolerance: float | None = None) -> None:
         """State what was true. Settling again corrects an earlier truth.
@@ -95,7 +109,7 @@ class TrackRecord:
         Raises:
             InputError: nobody answered this question; the truth is null or no JSON; a tolerance below 0.
         """
-        if question_id not in self._answers:
+        if question_id not in self._answers:  # an answer, once recorded, stays
             raise InputError(field="question_id", value=question_id, rule="no recorded answer to this question")
         if truth is None:
             raise InputError(field="truth", value=truth, rule="must not be null")
@@ -107,10 +121,11 @@ class TrackRecord:
             )
         except ValidationError as error:
             raise input_error(error, field="settle") from error
-        known = self._truths.get(question_id)
-        if known is None or not known.repeats(settled):
-            self._truths[question_id] = settled
-            self._changed()
+        with self._lock:
+            known = self._truths.get(question_id)
+            if known is None or not known.repeats(settled):
+                self._truths[question_id] = settled
+                self._changed()
 
     def authority_of(self, specialist: str, *, prior: float) -> float:
         """Return (prior·k + right) / (k + settled), k being `PRIOR_ANSWERS`: the mean of a Beta posterior.
@@ -132,20 +147,23 @@ class TrackRecord:
     @property
     def unsettled(self) -> int:
         """Return how many questions are not settled."""
-        return len(self._answers) - len(self._truths)
+        with self._lock:
+            return len(self._answers) - len(self._truths)
 
     def remembered(self, *, unsettled: int) -> Iterator[tuple[Truth | None, tuple[Answer, ...], float]]:
-        """Yield questions with their truth, if they have one, their answers and how much is remembered of them, 0-1.
+        """Iterate over questions with their truth, if they have one, their answers and how much is remembered of them, 0-1.
 
         Settled questions come first, in the order of settling, then the first `unsettled` others, in the order of their answers.
         """
-        count = len(self._truths)
-        for n, (question_id, truth) in enumerate(self._truths.items(), 1):
-            weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
-            yield truth, tuple(self._answers[question_id].values()), weight
-        rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
-        for answers in islice(rest, unsettled):
-            yield None, tuple(answers.values()), 1.0
+        with self._lock:
+            found: list[tuple[Truth | None, tuple[Answer, ...], float]] = []
+            count = len(self._truths)
+            for n, (question_id, truth) in enumerate(self._truths.items(), 1):
+                weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
+                found.append((truth, tuple(self._answers[question_id].values()), weight))
+            rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
+            found += ((None, tuple(answers.values()), 1.0) for answers in islice(rest, unsettled))
+        return iter(found)
 
     def forgotten(self, *, keep: int) -> TrackRecord:
         """Return a record without the settled questions before the latest `keep`; the unsettled stay.
@@ -155,26 +173,19 @@ class TrackRecord:
         """
         if keep < 0:
             raise InputError(field="keep", value=keep, rule="must be at least 0")
-        rest = TrackRecord(half_life=self.half_life)
-        kept = dict(list(self._truths.items())[max(0, len(self._truths) - keep) :])
-        rest._answers = {
-            question_id: dict(answers)
-            for question_id, answers in self._answers.items()
-            if question_id in kept or question_id not in self._truths
-        }
-        rest._truths = kept
-        return rest
+        answers, truths = self._moment()
+        gone = set(list(truths)[: max(0, len(truths) - keep)])
+        return self._without(gone, answers, truths)
 
     def unknowing(self, question_ids: Collection[str]) -> TrackRecord:
         """Return what is to be learned from where these questions are asked again: this record itself where none of them is
         settled, else one without them, so that no answer is judged by its own truth.
         """
-        if self._truths.keys().isdisjoint(question_ids):
-            return self
-        rest = TrackRecord(half_life=self.half_life)
-        rest._answers = {q: dict(answers) for q, answers in self._answers.items() if q not in question_ids}
-        rest._truths = {q: truth for q, truth in self._truths.items() if q not in question_ids}
-        return rest
+        with self._lock:
+            if self._truths.keys().isdisjoint(question_ids):
+                return self
+            answers, truths = self._moment()
+        return self._without(question_ids, answers, truths)
 
     def merged(self, other: TrackRecord) -> TrackRecord:
         """Return a record that knows what either knows.
@@ -183,15 +194,16 @@ class TrackRecord:
             InputError: the two contradict each other on an answer or a truth.
         """
         both = TrackRecord(half_life=self.half_life)
-        for record in (self, other):
-            for answers in record._answers.values():
+        # One after the other, never both locks at once.
+        for known_answers, known_truths in (self._moment(), other._moment()):
+            for answers in known_answers.values():
                 for answer in answers.values():
                     known = both._answers.get(answer.question_id, {}).get(answer.specialist)
                     if known is not None and not known.repeats(answer):
                         place = f"answers.{answer.question_id}.{answer.specialist}"
                         raise InputError(field=place, value=answer.output, rule=f"other record has {known.output!r}")
                     both._put(answer)
-            for question_id, truth in record._truths.items():
+            for question_id, truth in known_truths.items():
                 settled = both._truths.setdefault(question_id, truth)
                 if not settled.repeats(truth):
                     rule = f"other record has {settled.truth!r}, tolerance {settled.tolerance}"
@@ -200,8 +212,9 @@ class TrackRecord:
 
     def content(self) -> JsonObject:
         """Return the record as JSON, as `save` writes it and `of` reads it."""
-        answers = [answer for found in self._answers.values() for answer in found.values()]
-        truths = list(self._truths.values())
+        found, settled = self._moment()
+        answers = [answer for replies in found.values() for answer in replies.values()]
+        truths = list(settled.values())
         whole = _File(format="concertino.track_record/1", answers=answers, truths=truths, half_life=self.half_life)
         return whole.model_dump(mode="json")
 
@@ -272,6 +285,19 @@ class TrackRecord:
             record._truths[truth.question_id] = truth
         return record
 
+    def _moment(self) -> tuple[dict[str, dict[str, Answer]], dict[str, Truth]]:
+        """Return answers and truths as they stand together."""
+        with self._lock:
+            return {question_id: dict(answers) for question_id, answers in self._answers.items()}, dict(self._truths)
+
+    def _without(
+        self, gone: Collection[str], answers: Mapping[str, dict[str, Answer]], truths: Mapping[str, Truth]
+    ) -> TrackRecord:
+        rest = TrackRecord(half_life=self.half_life)
+        rest._answers = {question_id: found for question_id, found in answers.items() if question_id not in gone}
+        rest._truths = {question_id: truth for question_id, truth in truths.items() if question_id not in gone}
+        return rest
+
     def _put(self, answer: Answer) -> None:
         answers = self._answers.setdefault(answer.question_id, {})
         known = answers.get(answer.specialist)
@@ -287,12 +313,13 @@ class TrackRecord:
 
     def _tally(self) -> dict[str, tuple[float, float]]:
         """Return right and settled answers by specialist, counted anew after a change."""
-        if self._tallies is None:
-            self._tallies = {}
-            for truth, answers, weight in self.remembered(unsettled=0):
-                for answer in answers:
-                    if truth is not None and answer.output is not None:
-                        right, settled = self._tallies.get(answer.specialist, (0.0, 0.0))
-                        hit = weight * truth.holds(answer.output)
-                        self._tallies[answer.specialist] = (right + hit, settled + weight)
-        return self._tallies
+        with self._lock:
+            if self._tallies is None:
+                tallies: dict[str, tuple[float, float]] = {}
+                for truth, answers, weight in self.remembered(unsettled=0):
+                    for answer in answers:
+                        if truth is not None and answer.output is not None:
+                            right, settled = tallies.get(answer.specialist, (0.0, 0.0))
+                            tallies[answer.specialist] = (right + weight * truth.holds(answer.output), settled + weight)
+                self._tallies = tallies
+            return self._tallies
