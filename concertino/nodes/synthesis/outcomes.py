@@ -60,11 +60,12 @@ def _is_right(output: JsonValue, truth: JsonValue, *, tolerance: float | None) -
         return isinstance(output, dict) and all(
             key in output and _is_right(output[key], value, tolerance=tolerance) for key, value in truth.items()
         )
-    if _is_number(truth) and _is_number(output):
+    if is_number(truth) and is_number(output):
         allowed = abs(truth) * RELATIVE_TOLERANCE if tolerance is None else tolerance
         return math.isfinite(allowed) and abs(output - truth) <= allowed
     return canonical(output) == canonical(truth)
 
 
-def _is_number(value: JsonValue) -> TypeIs[int | float]:
+def is_number(value: object) -> TypeIs[int | float]:
+    """Say whether this is a number; booleans are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)

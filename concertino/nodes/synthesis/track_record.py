@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
@@ -19,7 +19,7 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject, clean, dump, parse
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
-from concertino.nodes.synthesis.outcomes import Answer, Truth
+from concertino.nodes.synthesis.outcomes import Answer, Truth, is_number
 
 PRIOR_ANSWERS = 4.0
 """How many settled answers the prior authority is worth (the strength of the Beta prior). Chosen by hand."""
@@ -50,9 +50,7 @@ class TrackRecord:
         Raises:
             InputError: the half-life is not above 0.
         """
-        if half_life is not None and not (math.isfinite(half_life) and half_life > 0):
-            raise InputError(field="half_life", value=half_life, rule="must be a number above 0")
-        self.half_life = half_life
+        self.half_life = None if half_life is None else _half_life(half_life)
         self._lock = threading.RLock()
         self._answers: dict[str, dict[str, Answer]] = {}
         self._truths: dict[str, Truth] = {}
@@ -79,8 +77,9 @@ class TrackRecord:
         one again changes nothing.
 
         Raises:
-            InputError: the finding names no specialist or no question, or its output is not finite, bounded JSON.
+            InputError: no finding; it names no specialist or no question; its output is not finite, bounded JSON.
         """
+        _expect(finding, Finding, field="finding", rule="must be a Finding")
         for name in ("question_id", "specialist"):
             if not getattr(finding, name):
                 raise InputError(field=f"finding.{name}", value=getattr(finding, name), rule="a track record needs it")
@@ -107,8 +106,9 @@ class TrackRecord:
             tolerance: How far off a number may be, in its own unit; without it, `RELATIVE_TOLERANCE` of the truth.
 
         Raises:
-            InputError: nobody answered this question; the truth is null or no JSON; a tolerance below 0.
+            InputError: nobody answered this question; the truth is null or no JSON; the tolerance is no number from 0.
         """
+        _expect(question_id, str, field="question_id", rule="must be text")
         if question_id not in self._answers:  # an answer, once recorded, stays
             raise InputError(field="question_id", value=question_id, rule="no recorded answer to this question")
         if truth is None:
@@ -117,7 +117,7 @@ class TrackRecord:
             settled = Truth(
                 question_id=question_id,
                 truth=clean(truth, field="truth", nesting=OUTPUT_NESTING),
-                tolerance=None if tolerance is None else float(tolerance),
+                tolerance=tolerance,
             )
         except ValidationError as error:
             raise input_error(error, field="settle") from error
@@ -169,8 +169,9 @@ class TrackRecord:
         """Return a record without the settled questions before the latest `keep`; the unsettled stay.
 
         Raises:
-            InputError: `keep` is below 0.
+            InputError: `keep` is no whole number from 0.
         """
+        _expect(keep, int, field="keep", rule="must be a whole number")
         if keep < 0:
             raise InputError(field="keep", value=keep, rule="must be at least 0")
         answers, truths = self._moment()
@@ -191,8 +192,9 @@ class TrackRecord:
         """Return a record that knows what either knows.
 
         Raises:
-            InputError: the two contradict each other on an answer or a truth.
+            InputError: `other` is no record; the two contradict each other on an answer or a truth.
         """
+        _expect(other, TrackRecord, field="other", rule="must be a TrackRecord")
         both = TrackRecord(half_life=self.half_life)
         # One after the other, never both locks at once.
         for known_answers, known_truths in (self._moment(), other._moment()):
@@ -224,7 +226,7 @@ class TrackRecord:
         Raises:
             InputError: `path` cannot be written, or the record is larger than `load` accepts.
         """
-        target = Path(path)
+        target = _place(path)
         data = dump(self.content()).encode()
         if len(data) > FILE_LIMITS.bytes:
             raise InputError(field=str(target), value=f"{len(data)} bytes", rule=f"at most {FILE_LIMITS.bytes} bytes")
@@ -250,9 +252,10 @@ class TrackRecord:
             InputError: naming file, field, value and rule: no readable file, too large, not strict JSON, an unknown
                 field, a value out of range, one answer or truth twice, a truth that nobody answered.
         """
-        place = str(Path(path))
+        target = _place(path)
+        place = str(target)
         try:
-            with Path(path).open("rb") as file:
+            with target.open("rb") as file:
                 # One byte over the limit is enough to know, however large the file is.
                 data = file.read(FILE_LIMITS.bytes + 1)
         except OSError as error:
@@ -323,3 +326,20 @@ class TrackRecord:
                             tallies[answer.specialist] = (right + weight * truth.holds(answer.output), settled + weight)
                 self._tallies = tallies
             return self._tallies
+
+
+def _expect(value: object, kind: type, *, field: str, rule: str) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(field=field, value=value, rule=rule)
+
+
+def _half_life(value: object) -> float:
+    if not is_number(value) or not 0 < value <= sys.float_info.max:
+        raise InputError(field="half_life", value=value, rule="must be a number above 0")
+    return float(value)
+
+
+def _place(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise InputError(field="path", value=path, rule="must be a path")
+    return Path(path)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -314,54 +310,3 @@ def test_a_boolean_and_a_number_are_not_the_same_answer_or_truth() -> None:
         two.settle("q", truth)
         with pytest.raises(InputError, match="other record"):
             one.merged(two)
-
-
-def test_a_record_may_be_read_while_it_is_written() -> None:
-    """No reader fails, and each sees a moment in which every truth has its answers."""
-    record = history(30, 0)
-    faults: list[Exception] = []
-    written = threading.Event()
-
-    def write(writer: int) -> None:
-        for n in range(400):
-            record.record(answered(f"new-{writer}-{n}", "a", "yes"))
-            record.settle(f"new-{writer}-{n}", "no")
-
-    def read() -> None:
-        try:
-            while not written.is_set():
-                assert TrackRecord.of(record.content()).settled >= 30
-                assert len(record.copy()) <= len(record)
-                assert record.forgotten(keep=5).settled == 5
-                assert record.unknowing(["q0"]).settled >= 29
-                assert record.unsettled >= 0
-                assert 0 < record.authority_of("a", prior=0.5) < 1
-                assert all(answers for _, answers, _ in record.remembered(unsettled=9))
-        except Exception as error:  # whatever it is, the main thread shows it
-            faults.append(error)
-
-    writers = [threading.Thread(target=write, args=(n,)) for n in range(2)]
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in (*readers, *writers):
-            thread.start()
-        for thread in writers:
-            thread.join()
-        written.set()
-        for thread in readers:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
-    assert faults == []
-    assert record.settled == 830
-
-
-def test_a_record_can_be_pickled_and_deeply_copied() -> None:
-    """Both give a record of its own that knows the same and can be written to."""
-    record = history(2, 1)
-    for twin in (pickle.loads(pickle.dumps(record)), copy.deepcopy(record)):
-        assert twin.content() == record.content()
-        twin.record(answered("more", "a", "yes"))
-        assert (len(record), len(twin)) == (3, 4)
