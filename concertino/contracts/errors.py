@@ -38,8 +38,11 @@ VALUE_CHARS = 120
 
 
 def quote(value: object) -> str:
-    """Return `value` as text for a message: its repr, shortened to `VALUE_CHARS`."""
-    text = repr(value)
+    """Return `value` as text for a message: its repr, shortened to `VALUE_CHARS`; its type where Python refuses to write it."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer in it has more digits than Python writes out
+        text = f"<{type(value).__name__} too long to write>"
     return text if len(text) <= VALUE_CHARS else f"{text[: VALUE_CHARS - 1]}…"
 
 

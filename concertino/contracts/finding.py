@@ -7,6 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+DIGIT_BITS = 14_284
+"""Integers of so many bits have at most 4300 decimal digits, the most that Python writes out by default."""
+
 
 def _finite(value: JsonValue) -> JsonValue:
     parts: list[JsonValue] = [value]
@@ -14,6 +17,8 @@ def _finite(value: JsonValue) -> JsonValue:
         part = parts.pop()
         if isinstance(part, float) and not math.isfinite(part):
             raise ValueError("numbers must be finite")
+        if isinstance(part, int) and part.bit_length() > DIGIT_BITS:
+            raise ValueError("integers must have at most 4300 digits")
         if isinstance(part, dict):
             parts.extend(part.values())
         elif isinstance(part, list):

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from concertino import Finding
+from concertino.contracts.task import input_error
 
 
 @pytest.mark.parametrize("output", [math.nan, -math.inf, {"a": [1, {"b": math.inf}]}, [[math.nan]]])
@@ -33,3 +34,15 @@ def test_whole_numbers_are_fractions_too(value: float) -> None:
     found = Finding(output={"a": [0.5, None, "x"]}, confidence=value)
     assert found.confidence == float(value)
     assert Finding.model_validate_json(found.model_dump_json()) == found
+
+
+def test_an_integer_that_python_does_not_write_out_is_refused() -> None:
+    """The refusal names field and rule, and can be shown; the longest integers that can be written are taken."""
+    outputs: list[Any] = [10**5000, -(10**5000), {"a": [10**5000]}]
+    for output in outputs:
+        with pytest.raises(ValidationError) as caught:
+            Finding(output=output)
+        error = input_error(caught.value, field="finding")
+        assert error.field == "finding.output"
+        assert "at most 4300 digits" in str(error)
+    assert str(10**4299) in repr(Finding(output=10**4299))

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from concertino.contracts.json import JsonObject
 from concertino.evals.judging.verdict import Verdict
-from concertino.nodes.synthesis.track_record import Truth
+from concertino.nodes.synthesis.outcomes import Truth
 
 BINS = 10
 """Bins of equal width over 0-1, the upper bound belonging to the next bin, 1 to the last.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from concertino.contracts.finding import Evidence, Fraction
 
@@ -23,8 +23,14 @@ Method = Literal[
     "veto",
     "none",
 ]
-"""How an answer came about; `first_successful` is the fallback, `aggregate` the caller's own aggregation of a whole run's
-findings, and `none` means that nobody answered."""
+"""How an answer came about; `first_successful` is the fallback, also where values of several kinds meet on one question,
+`aggregate` the caller's own aggregation of a whole run's findings, and `none` means that nobody answered."""
+
+ROUNDING = 1e-12
+"""A difference of probabilities up to this is rounding, and none. Chosen by hand, far above the error of a sum."""
+
+Gain = Annotated[Fraction, AfterValidator(lambda gain: 0.0 if gain <= ROUNDING else gain)]
+"""How much a probability rises, 0-1."""
 
 
 class _Frozen(BaseModel):
@@ -66,7 +72,7 @@ class Worth(_Frozen):
 
     specialist: str | None
     """`None` is one that nobody knows."""
-    gain: Fraction
+    gain: Gain
     """By how much it would raise the probability of the answer given, in expectation."""
     could_flip: bool | None
     """Whether its vote for the strongest rival would turn the answer; `None` for numbers, which it would move."""
@@ -186,7 +192,7 @@ class MissingImpact(_Frozen):
     authority: Fraction
     reason: str
     impact: str
-    confidence_lost: Fraction
+    confidence_lost: Gain
     """How much higher the overall confidence would stand if nobody had expected this specialist to answer; of learned claims,
     how much higher it would stand, in expectation, had it answered."""
     could_flip: bool | None

@@ -237,7 +237,7 @@ def _abstain_reason(
     unsure = min((claim for claim in answered if claim.learned), key=lambda claim: claim.confidence, default=None)
     if unsure is not None and unsure.confidence < least:
         place = ".".join(filter(None, (unsure.question_id, unsure.field)))
-        return f"{place or 'the answer'} is right with probability {unsure.confidence:.2f}, asked are {least:.2f}"
+        return f"the answer{place and f' to {place}'} is right with probability {unsure.confidence:.2f}, asked are {least:.2f}"
     return None
 
 

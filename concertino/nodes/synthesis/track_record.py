@@ -2,65 +2,31 @@
 
 from __future__ import annotations
 
-import math
+import copy
 import os
+import sys
 import tempfile
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from typing_extensions import TypeIs
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.finding import Finding, Fraction
+from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject, clean, dump, parse
 from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
-from concertino.nodes.synthesis.ballot import canonical
+from concertino.nodes.synthesis.outcomes import Answer, Truth, is_number
 
 PRIOR_ANSWERS = 4.0
 """How many settled answers the prior authority is worth (the strength of the Beta prior). Chosen by hand."""
 
-RELATIVE_TOLERANCE = 0.05
-"""How far off a number may be, as a part of the truth, and still count as right. Chosen by hand."""
-
 OUTPUT_NESTING = Limits().nesting
 FILE_LIMITS = Limits(bytes=64_000_000, nesting=OUTPUT_NESTING + 3)
 """A file wraps each output in an object, a list and an object."""
-
-Text = Annotated[str, Field(min_length=1, max_length=1_000)]
-Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Answer(BaseModel):
-    """What one specialist answered to one question."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    question_id: Text
-    specialist: Text
-    domain: str | None = None
-    output: JsonValue
-    confidence: Fraction
-    authority: Fraction | None = None
-    """The authority it came with, the prior when the past is weighed again."""
-
-
-class Truth(BaseModel):
-    """What turned out to be so."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    question_id: Text
-    truth: JsonValue
-    tolerance: Tolerance | None = None
-    """How far off a number may be, in its own unit; `None` means `RELATIVE_TOLERANCE` of the truth."""
-
-    def holds(self, output: JsonValue) -> bool:
-        """Say whether `output` is right. Of an object, every field that the truth names must be right."""
-        return _is_right(output, self.truth, tolerance=self.tolerance)
 
 
 class _File(BaseModel):
@@ -73,7 +39,7 @@ class _File(BaseModel):
 
 
 class TrackRecord:
-    """Answers and truths. Pass it to `synthesize` as `authority`."""
+    """Answers and truths. Pass it to `synthesize` as `authority`. Threads may read and write it at once: readers see one moment."""
 
     def __init__(self, *, half_life: float | None = None) -> None:
         """Open an empty record.
@@ -84,9 +50,8 @@ class TrackRecord:
         Raises:
             InputError: the half-life is not above 0.
         """
-        if half_life is not None and not (math.isfinite(half_life) and half_life > 0):
-            raise InputError(field="half_life", value=half_life, rule="must be a number above 0")
-        self.half_life = half_life
+        self.half_life = None if half_life is None else _half_life(half_life)
+        self._lock = threading.RLock()
         self._answers: dict[str, dict[str, Answer]] = {}
         self._truths: dict[str, Truth] = {}
         self._tallies: dict[str, tuple[float, float]] | None = None
@@ -95,15 +60,26 @@ class TrackRecord:
 
     def __len__(self) -> int:
         """Return the number of answers."""
-        return sum(map(len, self._answers.values()))
+        with self._lock:
+            return sum(map(len, self._answers.values()))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what pickle and deepcopy take along: all but the lock."""
+        with self._lock:
+            return copy.deepcopy({name: value for name, value in vars(self).items() if name != "_lock"})
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take it, with a lock of its own."""
+        vars(self).update(state, _lock=threading.RLock())
 
     def record(self, finding: Finding) -> None:
         """Remember a finding. A specialist's later answer to the same question takes the place of the earlier one; the same
         one again changes nothing.
 
         Raises:
-            InputError: the finding names no specialist or no question, or its output is not finite, bounded JSON.
+            InputError: no finding; it names no specialist or no question; its output is not finite, bounded JSON.
         """
+        _expect(finding, Finding, field="finding", rule="must be a Finding")
         for name in ("question_id", "specialist"):
             if not getattr(finding, name):
                 raise InputError(field=f"finding.{name}", value=getattr(finding, name), rule="a track record needs it")
@@ -118,7 +94,8 @@ class TrackRecord:
             )
         except ValidationError as error:
             raise input_error(error, field="finding") from error
-        self._put(answer)
+        with self._lock:
+            self._put(answer)
 
     def settle(self, question_id: str, truth: JsonValue, *, tolerance: float | None = None) -> None:
         """State what was true. Settling again corrects an earlier truth.
@@ -129,9 +106,10 @@ class TrackRecord:
             tolerance: How far off a number may be, in its own unit; without it, `RELATIVE_TOLERANCE` of the truth.
 
         Raises:
-            InputError: nobody answered this question; the truth is null or no JSON; a tolerance below 0.
+            InputError: nobody answered this question; the truth is null or no JSON; the tolerance is no number from 0.
         """
-        if question_id not in self._answers:
+        _expect(question_id, str, field="question_id", rule="must be text")
+        if question_id not in self._answers:  # an answer, once recorded, stays
             raise InputError(field="question_id", value=question_id, rule="no recorded answer to this question")
         if truth is None:
             raise InputError(field="truth", value=truth, rule="must not be null")
@@ -139,13 +117,15 @@ class TrackRecord:
             settled = Truth(
                 question_id=question_id,
                 truth=clean(truth, field="truth", nesting=OUTPUT_NESTING),
-                tolerance=None if tolerance is None else float(tolerance),
+                tolerance=tolerance,
             )
         except ValidationError as error:
             raise input_error(error, field="settle") from error
-        if self._truths.get(question_id) != settled:
-            self._truths[question_id] = settled
-            self._changed()
+        with self._lock:
+            known = self._truths.get(question_id)
+            if known is None or not known.repeats(settled):
+                self._truths[question_id] = settled
+                self._changed()
 
     def authority_of(self, specialist: str, *, prior: float) -> float:
         """Return (prior·k + right) / (k + settled), k being `PRIOR_ANSWERS`: the mean of a Beta posterior.
@@ -167,76 +147,76 @@ class TrackRecord:
     @property
     def unsettled(self) -> int:
         """Return how many questions are not settled."""
-        return len(self._answers) - len(self._truths)
+        with self._lock:
+            return len(self._answers) - len(self._truths)
 
     def remembered(self, *, unsettled: int) -> Iterator[tuple[Truth | None, tuple[Answer, ...], float]]:
-        """Yield questions with their truth, if they have one, their answers and how much is remembered of them, 0-1.
+        """Iterate over questions with their truth, if they have one, their answers and how much is remembered of them, 0-1.
 
         Settled questions come first, in the order of settling, then the first `unsettled` others, in the order of their answers.
         """
-        count = len(self._truths)
-        for n, (question_id, truth) in enumerate(self._truths.items(), 1):
-            weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
-            yield truth, tuple(self._answers[question_id].values()), weight
-        rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
-        for answers in islice(rest, unsettled):
-            yield None, tuple(answers.values()), 1.0
+        with self._lock:
+            found: list[tuple[Truth | None, tuple[Answer, ...], float]] = []
+            count = len(self._truths)
+            for n, (question_id, truth) in enumerate(self._truths.items(), 1):
+                weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
+                found.append((truth, tuple(self._answers[question_id].values()), weight))
+            rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
+            found += ((None, tuple(answers.values()), 1.0) for answers in islice(rest, unsettled))
+        return iter(found)
 
     def forgotten(self, *, keep: int) -> TrackRecord:
         """Return a record without the settled questions before the latest `keep`; the unsettled stay.
 
         Raises:
-            InputError: `keep` is below 0.
+            InputError: `keep` is no whole number from 0.
         """
+        _expect(keep, int, field="keep", rule="must be a whole number")
         if keep < 0:
             raise InputError(field="keep", value=keep, rule="must be at least 0")
-        rest = TrackRecord(half_life=self.half_life)
-        kept = dict(list(self._truths.items())[max(0, len(self._truths) - keep) :])
-        rest._answers = {
-            question_id: dict(answers)
-            for question_id, answers in self._answers.items()
-            if question_id in kept or question_id not in self._truths
-        }
-        rest._truths = kept
-        return rest
+        answers, truths = self._moment()
+        gone = set(list(truths)[: max(0, len(truths) - keep)])
+        return self._without(gone, answers, truths)
 
     def unknowing(self, question_ids: Collection[str]) -> TrackRecord:
         """Return what is to be learned from where these questions are asked again: this record itself where none of them is
         settled, else one without them, so that no answer is judged by its own truth.
         """
-        if self._truths.keys().isdisjoint(question_ids):
-            return self
-        rest = TrackRecord(half_life=self.half_life)
-        rest._answers = {q: dict(answers) for q, answers in self._answers.items() if q not in question_ids}
-        rest._truths = {q: truth for q, truth in self._truths.items() if q not in question_ids}
-        return rest
+        with self._lock:
+            if self._truths.keys().isdisjoint(question_ids):
+                return self
+            answers, truths = self._moment()
+        return self._without(question_ids, answers, truths)
 
     def merged(self, other: TrackRecord) -> TrackRecord:
         """Return a record that knows what either knows.
 
         Raises:
-            InputError: the two contradict each other on an answer or a truth.
+            InputError: `other` is no record; the two contradict each other on an answer or a truth.
         """
+        _expect(other, TrackRecord, field="other", rule="must be a TrackRecord")
         both = TrackRecord(half_life=self.half_life)
-        for record in (self, other):
-            for answers in record._answers.values():
+        # One after the other, never both locks at once.
+        for known_answers, known_truths in (self._moment(), other._moment()):
+            for answers in known_answers.values():
                 for answer in answers.values():
                     known = both._answers.get(answer.question_id, {}).get(answer.specialist)
-                    if known is not None and known != answer:
+                    if known is not None and not known.repeats(answer):
                         place = f"answers.{answer.question_id}.{answer.specialist}"
                         raise InputError(field=place, value=answer.output, rule=f"other record has {known.output!r}")
                     both._put(answer)
-            for question_id, truth in record._truths.items():
+            for question_id, truth in known_truths.items():
                 settled = both._truths.setdefault(question_id, truth)
-                if settled != truth:
+                if not settled.repeats(truth):
                     rule = f"other record has {settled.truth!r}, tolerance {settled.tolerance}"
                     raise InputError(field=f"truths.{question_id}", value=truth.truth, rule=rule)
         return both
 
     def content(self) -> JsonObject:
         """Return the record as JSON, as `save` writes it and `of` reads it."""
-        answers = [answer for found in self._answers.values() for answer in found.values()]
-        truths = list(self._truths.values())
+        found, settled = self._moment()
+        answers = [answer for replies in found.values() for answer in replies.values()]
+        truths = list(settled.values())
         whole = _File(format="concertino.track_record/1", answers=answers, truths=truths, half_life=self.half_life)
         return whole.model_dump(mode="json")
 
@@ -246,7 +226,7 @@ class TrackRecord:
         Raises:
             InputError: `path` cannot be written, or the record is larger than `load` accepts.
         """
-        target = Path(path)
+        target = _place(path)
         data = dump(self.content()).encode()
         if len(data) > FILE_LIMITS.bytes:
             raise InputError(field=str(target), value=f"{len(data)} bytes", rule=f"at most {FILE_LIMITS.bytes} bytes")
@@ -272,9 +252,10 @@ class TrackRecord:
             InputError: naming file, field, value and rule: no readable file, too large, not strict JSON, an unknown
                 field, a value out of range, one answer or truth twice, a truth that nobody answered.
         """
-        place = str(Path(path))
+        target = _place(path)
+        place = str(target)
         try:
-            with Path(path).open("rb") as file:
+            with target.open("rb") as file:
                 # One byte over the limit is enough to know, however large the file is.
                 data = file.read(FILE_LIMITS.bytes + 1)
         except OSError as error:
@@ -307,13 +288,26 @@ class TrackRecord:
             record._truths[truth.question_id] = truth
         return record
 
+    def _moment(self) -> tuple[dict[str, dict[str, Answer]], dict[str, Truth]]:
+        """Return answers and truths as they stand together."""
+        with self._lock:
+            return {question_id: dict(answers) for question_id, answers in self._answers.items()}, dict(self._truths)
+
+    def _without(
+        self, gone: Collection[str], answers: Mapping[str, dict[str, Answer]], truths: Mapping[str, Truth]
+    ) -> TrackRecord:
+        rest = TrackRecord(half_life=self.half_life)
+        rest._answers = {question_id: found for question_id, found in answers.items() if question_id not in gone}
+        rest._truths = {question_id: truth for question_id, truth in truths.items() if question_id not in gone}
+        return rest
+
     def _put(self, answer: Answer) -> None:
         answers = self._answers.setdefault(answer.question_id, {})
-        is_new = answer.specialist not in answers
-        if answers.get(answer.specialist) == answer:
+        known = answers.get(answer.specialist)
+        if known is not None and known.repeats(answer):
             return
         answers[answer.specialist] = answer
-        if not is_new or answer.question_id in self._truths:
+        if known is not None or answer.question_id in self._truths:
             self._changed()
 
     def _changed(self) -> None:
@@ -322,27 +316,30 @@ class TrackRecord:
 
     def _tally(self) -> dict[str, tuple[float, float]]:
         """Return right and settled answers by specialist, counted anew after a change."""
-        if self._tallies is None:
-            self._tallies = {}
-            for truth, answers, weight in self.remembered(unsettled=0):
-                for answer in answers:
-                    if truth is not None and answer.output is not None:
-                        right, settled = self._tallies.get(answer.specialist, (0.0, 0.0))
-                        hit = weight * truth.holds(answer.output)
-                        self._tallies[answer.specialist] = (right + hit, settled + weight)
-        return self._tallies
+        with self._lock:
+            if self._tallies is None:
+                tallies: dict[str, tuple[float, float]] = {}
+                for truth, answers, weight in self.remembered(unsettled=0):
+                    for answer in answers:
+                        if truth is not None and answer.output is not None:
+                            right, settled = tallies.get(answer.specialist, (0.0, 0.0))
+                            tallies[answer.specialist] = (right + weight * truth.holds(answer.output), settled + weight)
+                self._tallies = tallies
+            return self._tallies
 
 
-def _is_right(output: JsonValue, truth: JsonValue, *, tolerance: float | None) -> bool:
-    if isinstance(truth, dict):
-        return isinstance(output, dict) and all(
-            key in output and _is_right(output[key], value, tolerance=tolerance) for key, value in truth.items()
-        )
-    if _is_number(truth) and _is_number(output):
-        allowed = abs(truth) * RELATIVE_TOLERANCE if tolerance is None else tolerance
-        return math.isfinite(allowed) and abs(output - truth) <= allowed
-    return canonical(output) == canonical(truth)
+def _expect(value: object, kind: type, *, field: str, rule: str) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(field=field, value=value, rule=rule)
 
 
-def _is_number(value: JsonValue) -> TypeIs[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _half_life(value: object) -> float:
+    if not is_number(value) or not 0 < value <= sys.float_info.max:
+        raise InputError(field="half_life", value=value, rule="must be a number above 0")
+    return float(value)
+
+
+def _place(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise InputError(field="path", value=path, rule="must be a path")
+    return Path(path)

@@ -284,6 +284,29 @@ def test_content_is_json_and_comes_back_whole() -> None:
 def test_a_copy_is_a_record_of_its_own() -> None:
     """What the copy learns the original does not know."""
     record = history(2, 0)
-    copy = record.copy()
-    copy.record(answered("more", "a", "yes"))
-    assert (len(record), len(copy)) == (2, 3)
+    other = record.copy()
+    other.record(answered("more", "a", "yes"))
+    assert (len(record), len(other)) == (2, 3)
+
+
+def test_a_boolean_and_a_number_are_not_the_same_answer_or_truth() -> None:
+    """Correcting `True` to 1 corrects, in lists too, and records that differ by it contradict each other."""
+    record = TrackRecord()
+    record.record(answered("q", "a", [True]))
+    record.record(answered("q", "a", [1]))
+    record.settle("q", [True])
+    record.settle("q", [1])
+    assert record.authority_of("a", prior=0.5) > 0.5
+    assert json.dumps(record.content()["truths"]).count("[1]") == 1
+    other = TrackRecord()
+    other.record(answered("q", "a", [1.0]))
+    other.settle("q", [1.0])
+    assert record.merged(other).content() == record.content()
+    for output, truth in ((True, 1), (1, True)):
+        one, two = TrackRecord(), TrackRecord()
+        one.record(answered("q", "a", 1))
+        one.settle("q", 1)
+        two.record(answered("q", "a", output))
+        two.settle("q", truth)
+        with pytest.raises(InputError, match="other record"):
+            one.merged(two)
