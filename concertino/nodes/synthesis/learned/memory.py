@@ -217,10 +217,12 @@ def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = 
     known = _learned.setdefault(record, {})
     unsettled = _block(record.unsettled)
     key = (record.revision, unsettled, default)
-    if key not in known:
-        known.clear()
-        known[key] = Memory(_leaves(record, default, unsettled=unsettled), default)
-    return known[key]
+    memory = known.get(key)
+    if memory is None:
+        memory = Memory(_leaves(record, default, unsettled=unsettled), default)
+        known.clear()  # what an earlier revision taught; another thread may have done the same meanwhile
+        known[key] = memory
+    return memory
 
 
 _learned: WeakKeyDictionary[TrackRecord, dict[tuple[int, int, float], Memory]] = WeakKeyDictionary()
