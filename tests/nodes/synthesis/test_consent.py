@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from concertino.contracts.finding import Finding
-from concertino.nodes.synthesis import Consent, Veto, synthesize
+from concertino.nodes.synthesis import Consent, TrackRecord, Veto, synthesize
 
 RULE = Consent("legal", when=lambda answer: answer == "sign", reason="legal must agree to sign")
 
@@ -59,3 +59,29 @@ def test_a_rule_that_cannot_be_checked_is_not_ignored() -> None:
 
     with pytest.raises(RuntimeError, match="no register"):
         synthesize(panel("wait"), consents=[Consent("legal", when=broken)])
+
+
+def test_a_withheld_answer_still_speaks_for_how_likely_the_other_is() -> None:
+    """Who may not decide alone may still be right: the answer that is left is no likelier for the rule."""
+    book = TrackRecord()
+    for number in range(60):
+        truth = "sign" if number % 2 else "wait"
+        other = "wait" if number % 2 else "sign"
+        for name, wrong in (("sales", number % 20 == 3), ("finance", number % 20 == 7), ("legal", number % 10 == 5)):
+            said = other if wrong else truth
+            book.record(Finding(output=said, confidence=0.9, specialist=name, question_id=f"q{number}"))
+        book.settle(f"q{number}", truth)
+    findings = [
+        Finding(output="sign", confidence=0.9, specialist="sales"),
+        Finding(output="sign", confidence=0.9, specialist="finance"),
+        Finding(output="wait", confidence=0.9, specialist="legal"),
+    ]
+    consent = Consent("legal", when=lambda answer: answer == "sign", reason="legal must agree to sign")
+    free = synthesize(findings, authority=book, calibrate=True)
+    [claim] = free.provenance
+    assert claim.learned is not None
+    chances = {option.answer: option.probability for option in claim.learned.options}
+    held = synthesize(findings, authority=book, calibrate=True, consents=[consent])
+    assert (free.answer, held.answer) == ("sign", "wait")
+    assert held.confidence == chances["wait"] < 0.5
+    assert held.abstain
