@@ -3,55 +3,91 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+from pydantic import JsonValue
 
 from concertino.contracts.errors import FileInvalid
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
 from concertino.tools.tape.files import read_tape
-from concertino.tools.tape.secrecy import redacted
+from concertino.tools.tape.secrecy import Sight, redacted
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NEAR_S = 5.0
 """A tape begins when its run is started, before the first event; chosen by hand."""
 
+FOREIGN = frozenset({"inputs", "outputs", "output", "answer", "request", "response"})
+"""Fields that hold what others said: a digest in them may be anything."""
+
+PLAIN = frozenset({int, float, bool, type(None)})
+
 Told = TypeVar("Told")
 
 
 def without_secrets(told: Told, *, allowed: Collection[str] = ()) -> Told:
-    """Return JSON of results, events, calls or reports with every secret taken out.
+    """Return JSON of results, events, calls or reports with every secret taken out; the same object where it holds none.
 
     The record's own digests, of inputs and prompts, look like keys and open nothing: they stay.
     """
-    value: Any = told
-    clean: Any = redacted(value, allowed=(*allowed, *set(_own_digests(value))))
+    look = _Look()
+    look.at(told, is_ours=True)
+    if look.suspects <= look.digests:
+        return told
+    clean: Any = redacted(cast("JsonValue", told), allowed=(*allowed, *look.digests))
     return clean  # type: ignore[no-any-return]  # JSON of the same shape
 
 
-def _own_digests(value: Any) -> Iterator[str]:
-    """Yield the digests where the record has them: `hash` of an event's payload, and prompts of `models`."""
-    if isinstance(value, list):
-        for one in value:
-            yield from _own_digests(one)
-    elif isinstance(value, dict):
-        payload = value.get("payload")
-        if isinstance(payload, dict) and "type" in value:
-            yield from _digests([payload.get("hash")])
-        models = value.get("models")
-        prompts = models.get("prompts") if isinstance(models, dict) else None
-        if isinstance(prompts, dict):
-            yield from _digests(prompts.values())
+class _Look:
+    """What is suspect in JSON, and the digests where the record has them: `hash` of an event, and prompts of `models`."""
+
+    def __init__(self) -> None:
+        self._sight = Sight()
+        self.suspects: set[str] = set()
+        self.digests: set[str] = set()
+        self._seen: set[int] = set()
+
+    def at(self, value: Any, *, is_ours: bool) -> None:
+        if isinstance(value, dict):
+            self._at_object(value, is_ours)
+        elif isinstance(value, list):
+            for one in value:
+                self.at(one, is_ours=is_ours)
+        elif isinstance(value, str) and not self._sight.is_clean(value):
+            self.suspects.add(value)
+
+    def _at_object(self, value: dict[str, Any], is_ours: bool) -> None:
+        if id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        sight = self._sight
+        names = (*value,)
+        are_clean, telling = sight.of_names(names)
+        if not are_clean:
+            self.suspects.update(names)
         for name, one in value.items():
-            if name not in ("inputs", "outputs", "output", "answer", "request", "response") and isinstance(
-                one, dict | list
-            ):
-                yield from _own_digests(one)
+            kind = type(one)
+            if kind is str:
+                if not sight.is_clean(one):
+                    self.suspects.add(one)
+                if name in telling and sight.is_opened(name, one):
+                    self.suspects.add(f"{name}={one}")
+            elif kind not in PLAIN:
+                self.at(one, is_ours=is_ours and name not in FOREIGN)
+        if is_ours and ("payload" in value or "models" in value):
+            self._note_digests(value)
 
+    def _note_digests(self, value: dict[str, Any]) -> None:
+        payload, models = value.get("payload"), value.get("models")
+        if isinstance(payload, dict) and "type" in value:
+            self._note([payload.get("hash")])
+        if isinstance(models, dict) and isinstance(models.get("prompts"), dict):
+            self._note(models["prompts"].values())
 
-def _digests(given: Collection[Any]) -> Iterator[str]:
-    yield from (one for one in given if isinstance(one, str) and DIGEST.fullmatch(one))
+    def _note(self, given: Iterable[Any]) -> None:
+        self.digests.update(one for one in given if isinstance(one, str) and DIGEST.fullmatch(one))
 
 
 def calls_of_run(path: Path, events: Sequence[Event]) -> list[JsonObject]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from concertino.contracts.json import JsonObject
 from concertino.evals.cases import Case
+from concertino.evals.transcripts import Sealed, Transcript
 
 TapeState = Literal["fresh", "stale", "orphan", "unplayed", "none"]
 """How a case's tape relates to what was run: `fresh`, as recorded; `stale`, a prompt, tool schema, model or code that it was
@@ -24,13 +25,8 @@ class Outcome:
     tape: TapeState
     stand_in: bool
     """Whether the tape was recorded against a scripted stand-in instead of a live model."""
-    result: JsonObject | None
-    """`out["result"]` of the run; for a pack's agent its output is `result["answer"]`."""
-    events: list[JsonObject] = field(default_factory=list)
-    """The run's journal, in order."""
-    calls: list[JsonObject] = field(default_factory=list)
-    """The calls that were made, as lines of a tape: kind, scope, n, name, request, response or error, usage, at, took.
-    What a fault has changed carries `fault`, its kind."""
+    transcript: Transcript | Sealed = field(default_factory=Transcript)
+    """What the run left behind: what `result`, `events` and `calls` return, which read a sealed one anew each time."""
     error: JsonObject | None = None
     """`{"type", "message", "file"?, "line"?, "rule"?}` of a case that could not be read or run; of a `TapeMiss` also `changes`."""
     started: float = 0.0
@@ -39,3 +35,22 @@ class Outcome:
     """Virtual seconds from begin to end."""
     notes: list[JsonObject] = field(default_factory=list)
     """What a stale tape differs in (`{"what", "recorded", "now"}`), or which recorded calls were not made."""
+
+    @property
+    def result(self) -> JsonObject | None:
+        """The run's result."""
+        return self.transcript.opened().result
+
+    @property
+    def events(self) -> list[JsonObject]:
+        """Its journal."""
+        return self.transcript.opened().events
+
+    @property
+    def calls(self) -> list[JsonObject]:
+        """The calls that were made."""
+        return self.transcript.opened().calls
+
+    def opened(self) -> Outcome:
+        """Return the outcome with a transcript that is read, for whoever looks at it more than once."""
+        return replace(self, transcript=self.transcript.opened())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
 from concertino.contracts.errors import ConcertinoError, FileInvalid, TapeMiss
-from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.json import JsonObject
 from concertino.evals.case_files import Faulty, as_error
 from concertino.evals.cases import Case
 from concertino.evals.disclosure import without_secrets
@@ -18,8 +17,9 @@ from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, differences, prints_now
 from concertino.evals.offline import offline
 from concertino.evals.outcomes import Outcome, TapeState
-from concertino.evals.staging import SUITE, KeptJournal, ask_judge, seed_of, speaks_of_folder, stage
+from concertino.evals.staging import KeptJournal, ask_judge, folder_of, seed_of, stage, task_id_of
 from concertino.evals.targets import Target
+from concertino.evals.transcripts import sealed
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
 from concertino.evals.virtual.waits import waiting_virtually
@@ -70,14 +70,12 @@ def replaying() -> Iterator[None]:
 
 
 def _unplayable(case: Case, number: int, error: BaseException) -> Outcome:
-    return Outcome(case=case, number=number, tape="none", stand_in=False, result=None, error=told(error))
+    return Outcome(case=case, number=number, tape="none", stand_in=False, error=told(error))
 
 
 def unread(one: Faulty) -> Outcome:
     """Return the outcome of a case that could not be read."""
-    return Outcome(
-        case=Case.unreadable(one.id), number=1, tape="none", stand_in=False, result=None, error=told(one.error)
-    )
+    return Outcome(case=Case.unreadable(one.id), number=1, tape="none", stand_in=False, error=told(one.error))
 
 
 def told(error: BaseException) -> JsonObject:
@@ -111,18 +109,14 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
         await ask_judge(target, case, staged.result, boundary)
     state, notes = _state(player, seen, case, number, has_tape=has_tape)
     wrong = misses[0] if misses else staged.error
-    made = {
-        "result": None if misses else staged.result,
-        "events": staged.events,
-        "calls": player.calls(),
-        "notes": notes,
-    }
-    if speaks_of_folder(case):
-        made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    parts: dict[str, Any] = without_secrets(made, allowed=target.suite.file.allow)
+    transcript = sealed(
+        None if misses else staged.result, journal, task_id_of(case), player.calls(),
+        allowed=target.suite.file.allow, folder=folder_of(target, case),
+    )  # fmt: skip
     return Outcome(
-        case=case, number=number, tape=state, stand_in=head.stand_in, started=head.start, makespan_s=round(makespan_s, 6),
-        error=None if wrong is None else told(wrong), **parts,
+        case=case, number=number, tape=state, stand_in=head.stand_in, transcript=transcript, started=head.start,
+        makespan_s=round(makespan_s, 6), error=None if wrong is None else told(wrong),
+        notes=without_secrets(notes, allowed=target.suite.file.allow),
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,18 +12,18 @@ from typing import TYPE_CHECKING, Any, cast
 from concertino import __version__
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import FileInvalid, SetupError
-from concertino.contracts.json import JsonObject, canonical, dump
+from concertino.contracts.json import JsonObject, canonical
 from concertino.evals.cases import Case
-from concertino.evals.disclosure import without_secrets
 from concertino.evals.faults import injecting
 from concertino.evals.fingerprints import Seen, prints_now
 from concertino.evals.judging.rubric import NODE
 from concertino.evals.outcomes import Outcome
 from concertino.evals.playing import EPOCH, replaying, told, unread
 from concertino.evals.soundness import refuse_broken, stops_recording
-from concertino.evals.staging import SUITE, KeptJournal, Staged, ask_judge, seed_of, speaks_of_folder, stage
+from concertino.evals.staging import KeptJournal, Staged, ask_judge, folder_of, seed_of, stage, task_id_of
 from concertino.evals.suites import Suite
 from concertino.evals.targets import Target, load
+from concertino.evals.transcripts import sealed
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
 from concertino.graph.boundary import Boundary
 from concertino.tools.models.sources import ModelSource
@@ -54,6 +53,7 @@ class Recorded:
     """One repeat of a case as it was recorded."""
 
     staged: Staged
+    journal: KeptJournal
     lines: tuple[Line, ...]
     head: Head
     makespan_s: float
@@ -154,7 +154,7 @@ def _known(suite: Suite, case: Case) -> Tape | None:
 def _failed(suite: Suite, case: Case, error: BaseException) -> Outcome:
     stays: JsonObject = {"what": "nothing was recorded; the old tape stays"}
     notes = [stays] if suite.tape_file(case.id).exists() else []
-    return Outcome(case=case, number=1, tape="none", stand_in=False, result=None, error=told(error), notes=notes)
+    return Outcome(case=case, number=1, tape="none", stand_in=False, error=told(error), notes=notes)
 
 
 def _is_same(known: Tape, tape: Tape) -> bool:
@@ -165,18 +165,15 @@ def _is_same(known: Tape, tape: Tape) -> bool:
 
 
 def _outcome(target: Target, case: Case, number: int, run: Recorded) -> Outcome:
-    made: Any = {
-        "result": run.staged.result,
-        "events": run.staged.events,
-        "calls": [line.as_json() for line in sorted(run.lines, key=lambda line: (line.scope, line.n))],
-    }
-    if speaks_of_folder(case):
-        made = json.loads(dump(made).replace(str(target.suite.folder.resolve()), SUITE))
-    made = without_secrets(made, allowed=target.suite.file.allow)
+    calls = [line.as_json() for line in sorted(run.lines, key=lambda line: (line.scope, line.n))]
+    left = sealed(
+        run.staged.result, run.journal, task_id_of(case), calls,
+        allowed=target.suite.file.allow, folder=folder_of(target, case),
+    )  # fmt: skip
     error = run.staged.error
     return Outcome(
         case=case, number=number, tape="fresh" if run.lines else "none", stand_in=run.head.stand_in, started=run.head.start,
-        makespan_s=round(run.makespan_s, 6), error=None if error is None else told(error), **made,
+        makespan_s=round(run.makespan_s, 6), error=None if error is None else told(error), transcript=left,
     )  # fmt: skip
 
 
@@ -243,7 +240,7 @@ async def _recorded(
         models={**recorder.models},
         fingerprints=prints_now(seen, lines),
     )
-    return Recorded(staged, lines, head, makespan_s)
+    return Recorded(staged, journal, lines, head, makespan_s)
 
 
 def _is_loopback(traits: JsonObject) -> bool:

@@ -92,4 +92,4 @@ def _orphan(suite: Suite, name: str) -> Outcome:
     path = Path("tapes") / f"{name}.jsonl"
     rule = "no case has this tape: remove it, or add its case"
     error: ConcertinoError = FileInvalid(file=f"{suite.name}/{path.as_posix()}", line=None, value=name, rule=rule)
-    return Outcome(case=Case.unreadable(name), number=1, tape="orphan", stand_in=False, result=None, error=told(error))
+    return Outcome(case=Case.unreadable(name), number=1, tape="orphan", stand_in=False, error=told(error))

@@ -25,7 +25,8 @@ def settle_by_cases(record: TrackRecord, outcomes: Iterable[Outcome], *, suite: 
     """
     settled = 0
     for outcome in outcomes:
-        result: Any = outcome.result
+        left = outcome.transcript.opened()
+        result: Any = left.result
         if not result or "weights" not in result or result.get("method") in OWN_WAYS:
             continue
         truth, tolerance = _truth(Expect.model_validate(outcome.case.expect).answer)
@@ -33,7 +34,7 @@ def settle_by_cases(record: TrackRecord, outcomes: Iterable[Outcome], *, suite: 
             continue
         question = f"{suite}/{outcome.case.id}#{outcome.number}"
         count = 0
-        for event in outcome.events:
+        for event in left.events:
             payload: Any = event["payload"]
             if event["type"] != "TASK_COMPLETED" or payload.get("answers") is False or payload.get("finding") is None:
                 continue

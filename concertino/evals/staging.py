@@ -18,14 +18,12 @@ from concertino.evals.judging.judge import rubric_question
 from concertino.evals.judging.rubric import NODE, rubric_messages
 from concertino.evals.outcomes import Outcome
 from concertino.evals.targets import Target
+from concertino.evals.transcripts import SUITE, Transcript
 from concertino.graph.boundary import Boundary, ambient
 from concertino.journal.memory import MemoryJournal
 from concertino.journal.open import standing_in
 from concertino.journal.views import status as status_view
 from concertino.tools.models.sources import as_model
-
-SUITE = "${suite}"
-"""Stands in cases, outcomes and reports for the suite's own folder."""
 
 
 class KeptJournal(MemoryJournal):
@@ -40,7 +38,6 @@ class Staged:
     """What came of a run."""
 
     result: JsonObject | None
-    events: list[JsonObject]
     error: BaseException | None
 
 
@@ -56,8 +53,7 @@ async def stage(target: Target, case: Case, boundary: Boundary, journal: KeptJou
                 result = await _planner(target, case, boundary, journal, clock)
     except Exception as raised:  # noqa: BLE001 - the case's own code may raise anything, and the other cases still run
         error = raised
-    events = _events(journal, task_id_of(case))
-    return Staged(result, [event.as_json() for event in events], error)
+    return Staged(result, error)
 
 
 def seed_of(case_id: str) -> int:
@@ -135,15 +131,19 @@ def standing(boundary: Boundary, journal: KeptJournal) -> Iterator[None]:
         standing_in.reset(kept)
 
 
-def speaks_of_folder(case: Case) -> bool:
-    """Say whether a case names its suite's own folder, which is elsewhere on every machine."""
+def folder_of(target: Target, case: Case) -> str | None:
+    """Return its suite's own folder, which is elsewhere on every machine, where a case speaks of it."""
+    return str(target.suite.folder.resolve()) if _speaks_of_folder(case) else None
+
+
+def _speaks_of_folder(case: Case) -> bool:
     return SUITE in dump([case.task, case.payload])
 
 
 @contextmanager
 def _beside(target: Target, case: Case) -> Iterator[None]:
     """Work in the suite's folder where the case speaks of it: a path that is the same everywhere is a relative one."""
-    if not speaks_of_folder(case):
+    if not _speaks_of_folder(case):
         yield
         return
     with chdir(target.suite.folder):
@@ -205,7 +205,7 @@ async def ask_judge(target: Target, case: Case, result: JsonObject | None, bound
     judges, expected = target.suite.file.judges, Expect.model_validate(case.expect)
     if judges is None or result is None or expected.answer is None or expected.answer.rubric is None:
         return
-    outcome = Outcome(case=case, number=1, tape="none", stand_in=False, result=result)
+    outcome = Outcome(case=case, number=1, tape="none", stand_in=False, transcript=Transcript(result))
     messages: Any = rubric_messages(
         expected.answer.rubric, question=rubric_question(outcome), answer=result.get("answer")
     )

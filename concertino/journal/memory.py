@@ -250,6 +250,11 @@ class MemoryJournal:
 
         return self._done(found)
 
+    def rows(self, task_id: str) -> tuple[tuple[Any, ...], ...]:
+        """Return a task's events in order, as they are kept."""
+        with self._lock:
+            return (*self._events.get(task_id, ()),)
+
     def controls(self, *, after: int) -> Future[tuple[int, list[Event]]]:
         """See the port; the cursor counts control events."""
 

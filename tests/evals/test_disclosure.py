@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from concertino.contracts.errors import FileInvalid
 from concertino.contracts.event import Event
@@ -17,6 +19,7 @@ from concertino.evals.reports.report import report
 from concertino.evals.running import run_suite
 from concertino.service.cli.main import run as command
 from concertino.tools.tape.files import write_tape
+from concertino.tools.tape.secrecy import redacted
 from tests.evals.suite_folders import PLANNER, make_suite
 from tests.tools.tape.tapes import line, tape
 
@@ -35,7 +38,10 @@ def test_a_replay_tells_no_secret(tmp_path: Path, channel: str) -> None:
     """Wherever the run says it; a recording says the same."""
     suite = make_suite(tmp_path, planner=CHANNELS[channel])
     for outcomes in (run_suite(suite, cases=["idle"]), record_suite(suite, cases=["idle"])):
-        told = json.dumps([asdict(replace(one, case=one.case.unreadable("idle"))) for one in outcomes], default=str)
+        told = json.dumps(
+            [asdict(replace(one.opened(), case=one.case.unreadable("idle"))) for one in outcomes], default=str
+        )
+        assert "aB3dE5" not in repr(outcomes)
         assert "aB3dE5" not in told + json.dumps(report(suite, outcomes))
         assert "[removed: a secret]" in told or (outcomes[0].error or {})["type"] == "SecretFound"
 
@@ -67,6 +73,25 @@ def test_the_records_own_digests_stay() -> None:
     assert clean["events"] == told["events"]
     assert clean["models"] == told["models"]
     assert other not in json.dumps(clean)
+
+
+TEXTS = st.sampled_from(
+    [KEY, f"say {KEY}", "hunter2", "plain", "a" * 500 + KEY, "password", "api_key", "task-3f9c0a1b2c3d4e5f6a7b"]
+)
+JSON = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(TEXTS | st.sampled_from(["token", "output"]), inner, max_size=4)
+    ),
+)
+
+
+@given(JSON)
+def test_the_quick_look_misses_nothing(told: Any) -> None:
+    """What is told is what taking every secret out leaves; the same object where there was none."""
+    clean = without_secrets(told)
+    assert clean == redacted(told)
+    assert (clean is told) or clean != told
 
 
 def event(at: float) -> Event:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,8 @@ def told(suite: Suite, **options: Any) -> str:
 
 
 def vars_of(outcome: Outcome) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in outcome.__slots__ if name != "case"}
+    made = {name: getattr(outcome, name) for name in outcome.__slots__ if name not in ("case", "transcript")}
+    return made | asdict(outcome.transcript.opened())
 
 
 SCRIPT = """

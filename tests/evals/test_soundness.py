@@ -99,7 +99,7 @@ def test_what_a_later_try_made_good_is_no_outage() -> None:
 def test_a_run_that_ends_well_keeps_what_it_did_without(tmp_path: Path) -> None:
     """Unless a tape is there in which nothing was missing."""
     case = Case.model_validate({"id": "c", "task": {"title": "t"}, "expect": {"status": "success"}})
-    runs = [(Staged({"status": "success"}, [], None), [line(error=REFUSED)])]
+    runs = [(Staged({"status": "success"}, None), [line(error=REFUSED)])]
     refuse_broken(case, runs, None)
     refuse_broken(case, runs, [line(error=REFUSED)])
     with pytest.raises(RecordingBroken, match="old tape stays"):

@@ -7,6 +7,7 @@ from typing import Any
 from concertino.contracts.json import JsonObject
 from concertino.evals.cases import Case
 from concertino.evals.outcomes import Outcome
+from concertino.evals.transcripts import Transcript
 
 ZERO = 1_000_000.0
 SPECIALISTS = {"money": "financial", "law": "legal", "advice": "writer"}
@@ -107,6 +108,8 @@ def outcome(expect: dict[str, Any], *, case_id: str = "acme", number: int = 1, *
     """Return an outcome of the run whose case expects `expect`."""
     case = Case(id=case_id, task={"title": "How risky is Acme?"}, expect=expect, tags=("small",))
     made: dict[str, Any] = {
-        "tape": "fresh", "stand_in": False, "result": result(), "events": events(), "started": ZERO, "makespan_s": 4.0,
+        "tape": "fresh", "stand_in": False, "result": result(), "events": events(), "calls": [], "started": ZERO, "makespan_s": 4.0,
     }  # fmt: skip
-    return Outcome(case=case, number=number, **(made | changes))
+    made |= changes
+    left = Transcript(made.pop("result"), made.pop("events"), made.pop("calls"))
+    return Outcome(case=case, number=number, transcript=left, **made)

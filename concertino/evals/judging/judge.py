@@ -29,6 +29,7 @@ def judge(outcome: Outcome, *, view: View | None = None) -> list[Verdict]:
     An error that the case expects by its class is a verdict like any other. A fault that no call went with is a failed
     verdict, `faults`: the case does not try what it says.
     """
+    outcome = outcome.opened()
     try:
         expect = Expect.model_validate(outcome.case.expect)
     except ValidationError as error:

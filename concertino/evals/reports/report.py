@@ -108,7 +108,8 @@ def _case(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return told | ({"tags": list(tags)} if tags else {})
 
 
-def _run(outcome: Outcome) -> tuple[dict[str, Any], list[Verdict]]:
+def _run(kept: Outcome) -> tuple[dict[str, Any], list[Verdict]]:
+    outcome = kept.opened()
     view = view_of(outcome.result, outcome.events)
     verdicts = judge(outcome, view=view)
     started = outcome.started if outcome.events else None

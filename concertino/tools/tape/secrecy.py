@@ -164,6 +164,35 @@ def _bits(word: str) -> float:
     return -sum(count / size * math.log2(count / size) for count in Counter(word).values())
 
 
+class Sight:
+    """A quick look at much JSON that mostly holds no secret: what was clean once is not looked at again."""
+
+    def __init__(self) -> None:
+        self._own = tuple(_of_this_process())
+
+    def is_clean(self, text: str) -> bool:
+        """Say whether a text holds no secret, whatever is allowed."""
+        return _is_clean(text, self._own) if len(text) <= SHORT_CHARS else not _leaks(text, (), self._own)
+
+    def of_names(self, names: tuple[str, ...]) -> tuple[bool, frozenset[str]]:
+        """Return whether the names of an object's fields are clean, and those that open a second look at their values."""
+        return _of_names(names, self._own)
+
+    def is_opened(self, name: str, value: object) -> bool:
+        """Say whether a field's name makes its value a secret."""
+        return _is_opened_by(name, value) and bool(_leaks(f"{name}={value}", (), self._own))
+
+
+@functools.lru_cache(maxsize=32_768)
+def _is_clean(text: str, own: tuple[str, ...]) -> bool:
+    return not _leaks(text, (), own)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _of_names(names: tuple[str, ...], own: tuple[str, ...]) -> tuple[bool, frozenset[str]]:
+    return not any(_leaks(name, (), own) for name in names), frozenset(filter(_is_telling, names))
+
+
 def texts_in(value: JsonValue | object, place: str) -> Iterator[tuple[str, str]]:
     """Yield every text of a JSON value with its place, keys included."""
     if isinstance(value, str):

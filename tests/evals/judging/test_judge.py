@@ -221,7 +221,8 @@ def test_a_fault_that_hits_no_call_fails_the_case() -> None:
 
     def verdicts(*faults: dict[str, Any], **changes: Any) -> dict[str, Verdict]:
         case = Case.model_validate({**made.case.model_dump(), "faults": faults})
-        return {verdict.name: verdict for verdict in judge(replace(made, case=case, **changes))}
+        left = replace(made.transcript.opened(), **changes)
+        return {verdict.name: verdict for verdict in judge(replace(made, case=case, transcript=left))}
 
     typo = {"where": {"kind": "model", "scope": "legl"}, "what": "429"}
     assert "faults" not in verdicts({"where": {"kind": "model", "n": 2}, "what": "500", "share": 0.0})
