@@ -26,14 +26,13 @@ class Account:
     grant, or says `within` which reservation it asks; only so can a deadlock be seen and refused.
     """
 
-    __slots__ = ("_books", "_clock", "chain", "children", "closed", "parent", "path")
+    __slots__ = ("_books", "_clock", "chain", "children", "closed", "path")
 
-    def __init__(self, books: Books, clock: Clock, path: Path, chain: Chain, parent: Account | None) -> None:
+    def __init__(self, books: Books, clock: Clock, path: Path, chain: Chain) -> None:
         self._books = books
         self._clock = clock
         self.path = path
         self.chain = chain
-        self.parent = parent
         self.children: dict[str, Account] = {}
         self.closed = False
 
@@ -56,7 +55,7 @@ class Account:
                 asked = self._shrunk(asked, minimum)
                 hold(self.chain, asked)
             made = Reservation(books, self.chain, asked, key=key, within=within)
-            books.keys[key] = books.open[key] = made
+            books.enter(made)
             return made
 
     async def acquire(
@@ -121,13 +120,14 @@ class Account:
         check(spent)
         books = self._books
         with books.lock:
-            known = books.keys.get(key)
+            charged = books.keys.get(key)
+            if charged is not None:
+                return charged
+            known = books.open.get(key)
             if known is None:
                 hold(self.chain, spent)
                 known = Reservation(books, self.chain, spent, key=key, within=None)
                 books.enter(known)
-            if known.used is not None:
-                return known.used
             books.turn(known, spent)
             news = books.news()
         news.tell()
@@ -268,7 +268,7 @@ class Account:
     ) -> Ticket:
         check(asked)
         least = _least(asked, minimum)
-        if key is None and self.parent is None:
+        if key is None and not self.path:
             raise ValueError("the run has its limit; grants are for accounts below it")
         books = self._books
         ticket = Ticket(books, self.chain, asked, key=key, least=least, priority=priority, within=within)

@@ -112,7 +112,8 @@ class Books:
 
     def __init__(self, run: Chain, on_alert: Callable[[Alert], None] | None) -> None:
         self.lock = threading.Lock()
-        self.keys: dict[str, Reservation] = {}
+        self.keys: dict[str, Amounts | None] = {}
+        """What was charged under each key; `None` while its reservation is open."""
         self.open: dict[str, Reservation] = {}
         self.grants: set[str] = set()
         """Paths of accounts with a grant that was not given back, without the floor."""
@@ -128,13 +129,14 @@ class Books:
 
     def enter(self, reservation: Reservation) -> None:
         """Write down a reservation whose amounts are held already."""
-        self.keys[reservation.key] = self.open[reservation.key] = reservation
+        self.keys[reservation.key] = None
+        self.open[reservation.key] = reservation
 
     def turn(self, reservation: Reservation, used: Amounts) -> bool:
         """Settle an open reservation. Return whether there is news."""
         held = reservation.amounts
         notable = settle(reservation.chain, held, used)
-        reservation.used = used
+        reservation.used = self.keys[reservation.key] = used
         del self.open[reservation.key]
         if notable and any(n > most for n, most in zip(used, held, strict=True)):
             self.breaches.append(Breach(reservation.path, reservation.key, held, used))

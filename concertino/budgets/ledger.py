@@ -43,7 +43,7 @@ class Ledger:
         chain = tuple((cell,) for cell in cells)
         self._books = Books(chain, on_alert)
         self._clock = clock or SystemClock()
-        self._run = Account(self._books, self._clock, (), chain, None)
+        self._run = Account(self._books, self._clock, (), chain)
         self._accounts: dict[Path, Account] = {(): self._run}
         self._run.limit(limit)
         floors = self._books.queue.floors
@@ -200,7 +200,7 @@ class Ledger:
                     raise ValueError(f"account names must not be empty: {path}")
                 place = "/".join((RUN, *below))
                 chain = tuple((Cell(place, up[0].dimension, up[0]), *up) for up in account.chain)
-                child = Account(self._books, self._clock, below, chain, account)
+                child = Account(self._books, self._clock, below, chain)
                 self._accounts[below] = account.children[name] = child
             child.closed = self._books.closed
             account = child

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from langgraph.types import Send
 
+from concertino.contracts.clock import SystemClock
 from concertino.contracts.errors import JournalError, StaleLease
 from concertino.contracts.event import Event
+from concertino.contracts.journal import RunRow
 from concertino.graph.checkpoints import StrictSerializer
 from concertino.graph.dataflow.dispatch import Errand
 from concertino.graph.runs.record import LATE_S, Record
+from concertino.graph.runs.voice import Voice
 
 
 class _Journal:
@@ -48,7 +51,11 @@ def _settled(name: str) -> Event:
 
 def _record(lost: list[StaleLease]) -> tuple[_Journal, Record]:
     journal: Any = _Journal()
-    return journal, Record(journal, None, loop=asyncio.get_running_loop(), on_lost=lost.append)
+    row = RunRow("r", "t", "thread", "hash", {}, "running")
+    return journal, Record(
+        journal, row, None, parent_task_id=None, clock=SystemClock(), voice=Voice(()), loop=asyncio.get_running_loop(),
+        on_lost=lost.append,
+    )  # fmt: skip
 
 
 async def test_what_one_turn_brings_is_one_append() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -24,11 +26,27 @@ from concertino.journal.awaiting import wait
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number
-from concertino.tools.models.foreign import ForeignGuard
 from concertino.tools.models.standby import Standby
 
 MOST, MOST_USD = 10**15, 10**9
 """Largest amounts of one charge, as of a budget."""
+
+
+@dataclass(slots=True)
+class Tenure:
+    """Whether an attempt may still do anything. Apart from its desk, so that what asks for it does not keep that alive."""
+
+    run: Run
+    whose: str
+    is_closed: bool = False
+
+    def revoked(self) -> DeadlineExceeded | None:
+        """Return why nothing more is allowed, once the attempt or the whole run is over."""
+        return self.over() if self.is_closed or self.run.is_over else None
+
+    def over(self) -> DeadlineExceeded:
+        """Return what is raised then."""
+        return DeadlineExceeded(scope=f"{self.whose}, which is over", limit_s=0.0)
 
 
 class AttemptDesk:
@@ -49,13 +67,17 @@ class AttemptDesk:
         self._subtask_id, self._attempt = subtask.id, attempt
         self._scope = scope
         self._spent = 0
-        self._is_closed = False
+        self._tenure = Tenure(run, f"attempt {attempt} at {subtask.id}")
         self._lock = threading.Lock()
         self._tools: BoundTools | None = None
         self._reader = Reader(run.discoveries, subtask.id, run.clock)
         self._model: Any = None
         self._random: Random | None = None
-        self.foreign = Standby(self._guard_of_foreign)
+        self.foreign = Standby(
+            partial(
+                run.models.guard_foreign, path, key=f"{subtask.id}#{attempt}", deadline=deadline, caller="/".join(path)
+            )
+        )
         """Holds what models of its own the specialist calls; closed with the attempt."""
 
     @property
@@ -73,8 +95,8 @@ class AttemptDesk:
                     caller="/".join(self._path),
                     blocking=self._specialist.kind == "function",
                 )
-                if self._is_closed:
-                    self._tools.close(self._over())
+                if self._tenure.is_closed:
+                    self._tools.close(self._tenure.over())
             return self._tools
 
     @property
@@ -95,7 +117,7 @@ class AttemptDesk:
                     key=f"{self._subtask_id}#{self._attempt}",
                     deadline=self._deadline,
                     caller="/".join(self._path),
-                    revoked=self._revoked,
+                    revoked=self._tenure.revoked,
                 )
             return self._model
 
@@ -128,24 +150,13 @@ class AttemptDesk:
         with scoped(self._scope):
             return self._run.options.ids(prefix)
 
-    def _guard_of_foreign(self) -> ForeignGuard:
-        return self._run.models.guard_foreign(
-            self._path,
-            key=f"{self._subtask_id}#{self._attempt}",
-            deadline=self._deadline,
-            caller="/".join(self._path),
-        )
-
-    def _revoked(self) -> Exception | None:
-        return self._over() if self._is_closed or self._run.is_over else None
-
     def close(self) -> None:
         """Refuse whatever an attempt that is over still wants, also from a thread that could not be stopped."""
         with self._lock:
-            self._is_closed = True
+            self._tenure.is_closed = True
             self.foreign.close()
             if self._tools is not None:
-                self._tools.close(self._over())
+                self._tools.close(self._tenure.over())
         self._reader.close()
 
     async def spend(self, *, tokens: int, calls: int, usd: float, documents: int) -> None:
@@ -202,11 +213,8 @@ class AttemptDesk:
         self._run.discoveries.add(self._specialist.name, self._subtask_id, str(said["finding"]), data)
 
     def _check(self) -> None:
-        if self._is_closed or self._run.is_over:
-            raise self._over()
-
-    def _over(self) -> DeadlineExceeded:
-        return DeadlineExceeded(scope=f"attempt {self._attempt} at {self._subtask_id}, which is over", limit_s=0.0)
+        if (error := self._tenure.revoked()) is not None:
+            raise error
 
     def _next(self, tokens: int, calls: int, usd: float, documents: int) -> tuple[str, Amounts]:
         self._check()

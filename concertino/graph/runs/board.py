@@ -200,6 +200,10 @@ class Board:
         for subtask_id in list(self._turns):
             self._tell(subtask_id, turn)
 
+    def retire(self) -> None:
+        """Ask nothing more: the run is over, and whoever comes late waits for nobody's answer."""
+        self._gate_open = _is_open
+
     def _tell(self, subtask_id: str, turn: Turn) -> None:
         waiting = self._turns.pop(subtask_id, None)
         if waiting is None:
@@ -283,3 +287,7 @@ class Board:
                 self._state[dependent] = dropped
                 self._tell(dependent, Turn("skip", f"needs {source}, which is {why}"))
                 queue.append((dependent, dropped))
+
+
+def _is_open(_: Subtask) -> bool:
+    return True

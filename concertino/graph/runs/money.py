@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
 
-from concertino.budgets import Account, Alert, Amounts, Ledger, amounts
+from concertino.budgets import Account, Alert, Amounts, Leak, Ledger, amounts
 from concertino.budgets.shares import allocate
 from concertino.contracts.budget import Budget, Dimension, Usage
 from concertino.contracts.event import EventType
@@ -45,17 +45,16 @@ class Money:
         charges: Mapping[str, Charge],
         told: Collection[tuple[Dimension, int]],
     ) -> None:
-        self._options, self._emit, self._budget = options, emit, budget
-        self._is_closed = False
-        self.endpoints = Endpoints(options.clock)
-        self.ledger = Ledger(budget, floor=options.floor, on_alert=self._alert, told=told, clock=options.clock)
+        self._options, self._budget = options, budget
+        self._entries = entries = Entries(emit, Endpoints(options.clock))
+        self.ledger = Ledger(budget, floor=options.floor, on_alert=entries.alert, told=told, clock=options.clock)
         self.guard = Guard(
             Desk(
                 breakers=options.breakers,
                 clock=options.clock,
-                emit=self._tool_event,
-                on_reserved=self._reserved,
-                on_settled=self._settled,
+                emit=entries.tool_event,
+                on_reserved=entries.reserved,
+                on_settled=entries.settled,
             ),
             retries=RetryBudget(),
             random=options.random,
@@ -118,32 +117,52 @@ class Money:
             "specialists": {name: below["settled"] for name, below in work["children"].items()},
         }
 
+    @property
+    def endpoints(self) -> Endpoints:
+        """Which endpoints of models are worth another request."""
+        return self._entries.endpoints
+
     def close(self) -> None:
         """Settle in full, on the record too, whatever nobody settled; what is heard of it later does not count."""
-        self._is_closed = True
-        for leak in self.ledger.close():
-            payload: JsonObject = {"key": leak.key, "path": leak.path, "used": dict(leak.amounts._asdict())}
-            self._emit("SETTLED", payload=payload)
+        self._entries.leaked(self.ledger.close())
 
-    def _alert(self, alert: Alert) -> None:
+
+class Entries:
+    """How money's movements go on the record. It knows no account: a run that is over is freed without the collector."""
+
+    def __init__(self, emit: Emit, endpoints: Endpoints) -> None:
+        self._emit, self.endpoints = emit, endpoints
+        self._is_closed = False
+
+    def alert(self, alert: Alert) -> None:
+        """A budget is used to a mark."""
         self._emit(
             "BUDGET_ALERT",
             payload={"dimension": alert.dimension, "percent": alert.percent, "used": alert.used, "limit": alert.limit},
         )
 
-    def _tool_event(self, kind: str, payload: JsonObject) -> None:
+    def tool_event(self, kind: str, payload: JsonObject) -> None:
+        """A call ended, or a breaker changed."""
         if kind == "TOOL_CALLED" and payload.get("tool") == TOOL:
             self.endpoints.note(payload)
         self._emit(cast("EventType", kind), payload=payload)
 
-    def _reserved(self, key: str, path: str, asked: Mapping[str, int | float]) -> Future[list[int]]:
+    def reserved(self, key: str, path: str, asked: Mapping[str, int | float]) -> Future[list[int]]:
+        """Something is held for a call."""
         return self._emit("RESERVED", payload={"key": key, "path": path, "amounts": counted(asked)})
 
-    def _settled(self, key: str, path: str, used: Mapping[str, int | float]) -> None:
+    def settled(self, key: str, path: str, used: Mapping[str, int | float]) -> None:
+        """A call was charged."""
         if self._is_closed:
             return
         # Not waited for: a settlement lost in a crash leaves the reservation open, and that is charged in full.
         self._emit("SETTLED", payload={"key": key, "path": path, "used": counted(used)})
+
+    def leaked(self, leaks: Iterable[Leak]) -> None:
+        """What nobody settled was charged in full; what is heard of it later does not count."""
+        self._is_closed = True
+        for leak in leaks:
+            self._emit("SETTLED", payload={"key": leak.key, "path": leak.path, "used": dict(leak.amounts._asdict())})
 
 
 def counted(given: Mapping[str, Any]) -> dict[str, int]:

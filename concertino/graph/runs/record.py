@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from concertino.contracts.clock import Clock
 from concertino.contracts.errors import JournalError, StaleLease
-from concertino.contracts.event import Event, EventType, RunState
-from concertino.contracts.journal import Journal, Lease
+from concertino.contracts.event import Event, EventType, RunState, message_type
+from concertino.contracts.journal import Journal, Lease, RunRow
+from concertino.contracts.json import JsonObject
+from concertino.graph.runs.voice import Voice
 from concertino.journal.awaiting import wait
 
 LATE: frozenset[EventType] = frozenset({"SETTLED", "TOOL_CALLED"})
@@ -31,12 +34,18 @@ class Record:
     def __init__(
         self,
         journal: Journal,
+        row: RunRow,
         lease: Lease | None,
         *,
+        parent_task_id: str | None,
+        clock: Clock,
+        voice: Voice,
         loop: asyncio.AbstractEventLoop,
         on_lost: Callable[[StaleLease], None],
     ) -> None:
-        self._journal, self._lease, self._loop, self._on_lost = journal, lease, loop, on_lost
+        self._journal, self._lease, self._loop = journal, lease, loop
+        self._on_lost: Callable[[StaleLease], None] | None = on_lost
+        self._row, self._parent_task_id, self._clock, self._voice = row, parent_task_id, clock, voice
         self._lock = threading.Lock()
         self._gathered: list[Event] = []
         self._written: Future[list[int]] = Future()
@@ -46,8 +55,59 @@ class Record:
         self._is_timed = False
         """Whether it is handed in within `LATE_S`."""
         self._pending: dict[Future[list[int]], None] = {}
+        self.lost: StaleLease | None = None
+        """Why nothing more is written, once another process took the run over."""
         self.hole: JournalError | None = None
         """Why an event is missing, once one is; perhaps nobody waits for it."""
+
+    def emit(
+        self,
+        type_: EventType,
+        *,
+        subtask_id: str | None = None,
+        agent: str = "orchestrator",
+        confidence: float | None = None,
+        state: RunState | None = None,
+        payload: JsonObject | None = None,
+    ) -> Future[list[int]]:
+        """Append an event and tell whoever listens; the future resolves when it is committed."""
+        event = Event.made(
+            task_id=self._row.task_id,
+            run_id=self._row.run_id,
+            type=type_,
+            message_type=message_type(type_),
+            agent_id=agent,
+            subtask_id=subtask_id,
+            payload=payload or {},
+            confidence=confidence,
+            timestamp=self._clock.now(),
+            parent_task_id=self._parent_task_id,
+            seq=0,
+            epoch=self._lease.epoch if self._lease else 0,
+        )
+        written = self.add(event, state=state)
+        self._voice.tell(event)
+        return written
+
+    async def commit(
+        self,
+        type_: EventType,
+        *,
+        subtask_id: str | None = None,
+        agent: str = "orchestrator",
+        confidence: float | None = None,
+        state: RunState | None = None,
+        payload: JsonObject | None = None,
+    ) -> None:
+        """Append an event and wait until it is committed.
+
+        Raises:
+            StaleLease: another process took the run over.
+            JournalError: the storage refused.
+        """
+        await wait(
+            self.emit(type_, subtask_id=subtask_id, agent=agent, confidence=confidence, state=state, payload=payload)
+        )
 
     def add(self, event: Event, *, state: RunState | None = None) -> Future[list[int]]:
         """Write an event, with the run's new state; the future resolves when it is committed."""
@@ -78,6 +138,10 @@ class Record:
                 if must_hold:
                     raise
 
+    def close(self) -> None:
+        """Tell nobody any more that the run is lost: there is nothing left to stop. Writing goes on."""
+        self._on_lost = None
+
     def _is_on_loop(self) -> bool:
         try:
             return asyncio.get_running_loop() is self._loop
@@ -104,7 +168,9 @@ class Record:
     def _tell(self, appended: Future[list[int]], written: Future[list[int]]) -> None:
         error = appended.exception()
         if isinstance(error, StaleLease):
-            self._on_lost(error)
+            self.lost = error
+            if self._on_lost is not None:
+                self._on_lost(error)
         elif isinstance(error, JournalError) and self.hole is None:
             self.hole = error
         if error is None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from typing import Protocol
 
 from concertino.contracts.budget import Usage
 from concertino.contracts.errors import InputError, StaleLease
-from concertino.contracts.event import Event, EventType, RunState, message_type
 from concertino.contracts.finding import Finding
 from concertino.contracts.journal import Lease, RunRow
 from concertino.contracts.json import JsonObject
@@ -29,7 +27,6 @@ from concertino.graph.runs.record import Record
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.voice import Voice
 from concertino.graph.state import Policy
-from concertino.journal.awaiting import wait
 from concertino.nodes.planning.references import Unresolved, resolve
 from concertino.nodes.refinement import Refinement, without
 from concertino.nodes.specialists.brief import Upstream
@@ -70,8 +67,12 @@ class Run:
         self.board: Board | None = None
         self.dispatch = ""
         self.standings: Mapping[str, Standing] = {}
-        self._voice = Voice(options.listeners)
-        self._record = Record(options.journal, lease, loop=loop, on_lost=self.lose)
+        self._record = record = Record(
+            options.journal, row, lease, parent_task_id=task.parent_task_id,
+            clock=options.clock, voice=Voice(options.listeners), loop=loop, on_lost=self.lose,
+        )  # fmt: skip
+        # The record's own, so that whoever writes does not keep the run alive.
+        self.emit, self.commit, self.flush = record.emit, record.commit, record.flush
         self.at_work: dict[Haltable, None] = {}
         """Bodies of attempts under way, in the order in which they were started; a set would follow memory addresses."""
         self.leaks: Counter[str] = Counter()
@@ -95,65 +96,12 @@ class Run:
         if seconds is not None:
             self.deadline = self._began + max(0.0, seconds - history.active_s)
             self.work_deadline = self.deadline - min(FLOOR_SHARE * seconds, FLOOR_MAX_S)
-        self.questions = Questions(history.gates, self.emit)
+        self.questions = Questions(history.gates, record.emit)
         self.discoveries = Discoveries(history.discoveries, most_bytes=options.limits.bytes)
-        self.money = Money(options, budget=policy.budget, emit=self.emit, charges=history.charges, told=history.alerts)
+        self.money = Money(
+            options, budget=policy.budget, emit=record.emit, charges=history.charges, told=history.alerts
+        )
         self.models = Models(options, options.models.led_by(policy.model), self.money)
-
-    # The record.
-
-    def emit(
-        self,
-        type_: EventType,
-        *,
-        subtask_id: str | None = None,
-        agent: str = "orchestrator",
-        confidence: float | None = None,
-        state: RunState | None = None,
-        payload: JsonObject | None = None,
-    ) -> Future[list[int]]:
-        """Append an event and tell whoever listens; the future resolves when it is committed. From any thread."""
-        event = Event.made(
-            task_id=self.task_id,
-            run_id=self.run_id,
-            type=type_,
-            message_type=message_type(type_),
-            agent_id=agent,
-            subtask_id=subtask_id,
-            payload=payload or {},
-            confidence=confidence,
-            timestamp=self.clock.now(),
-            parent_task_id=self.task.parent_task_id,
-            seq=0,
-            epoch=self.lease.epoch if self.lease else 0,
-        )
-        written = self._record.add(event, state=state)
-        self._voice.tell(event)
-        return written
-
-    async def commit(
-        self,
-        type_: EventType,
-        *,
-        subtask_id: str | None = None,
-        agent: str = "orchestrator",
-        confidence: float | None = None,
-        state: RunState | None = None,
-        payload: JsonObject | None = None,
-    ) -> None:
-        """Append an event and wait until it is committed.
-
-        Raises:
-            StaleLease: another process took the run over.
-            JournalError: the storage refused.
-        """
-        await wait(
-            self.emit(type_, subtask_id=subtask_id, agent=agent, confidence=confidence, state=state, payload=payload)
-        )
-
-    async def flush(self, *, must_hold: bool = True) -> None:
-        """Wait until everything emitted so far is committed, or refused; raise what went wrong if it must hold."""
-        await self._record.flush(must_hold=must_hold)
 
     # Plan and results.
 
@@ -322,11 +270,11 @@ class Run:
     @property
     def is_lost(self) -> bool:
         """Say whether another process took the run over."""
-        return self._lost is not None
+        return self._lost is not None or self._record.lost is not None
 
     def check(self) -> None:
         """Raise StaleLease when the run was taken over, JournalError when an event could not be written."""
-        if (error := self._lost or self._record.hole) is not None:
+        if (error := self._lost or self._record.lost or self._record.hole) is not None:
             raise error
 
     def on_loop(self, act: Callable[[], None]) -> None:
@@ -341,6 +289,9 @@ class Run:
             self._timer.cancel()
         if self._lull is not None:
             self._lull.end()
+        self._record.close()
+        if self.board is not None:
+            self.board.retire()
         self.money.close()
 
 
