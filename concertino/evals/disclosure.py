@@ -47,7 +47,6 @@ class _Look:
         self._sight = Sight()
         self.suspects: set[str] = set()
         self.digests: set[str] = set()
-        self._seen: set[int] = set()
 
     def at(self, value: Any, *, is_ours: bool) -> None:
         if isinstance(value, dict):
@@ -55,14 +54,12 @@ class _Look:
         elif isinstance(value, list):
             for one in value:
                 self.at(one, is_ours=is_ours)
-        elif isinstance(value, str) and not self._sight.is_clean(value):
+        elif isinstance(value, str) and value not in self._sight.clean and not self._sight.is_clean(value):
             self.suspects.add(value)
 
     def _at_object(self, value: dict[str, Any], is_ours: bool) -> None:
-        if id(value) in self._seen:
-            return
-        self._seen.add(id(value))
         sight = self._sight
+        clean = sight.clean
         names = (*value,)
         are_clean, telling = sight.of_names(names)
         if not are_clean:
@@ -70,7 +67,7 @@ class _Look:
         for name, one in value.items():
             kind = type(one)
             if kind is str:
-                if not sight.is_clean(one):
+                if one not in clean and not sight.is_clean(one):
                     self.suspects.add(one)
                 if name in telling and sight.is_opened(name, one):
                     self.suspects.add(f"{name}={one}")

@@ -58,12 +58,13 @@ class Sealed:
 
     def opened(self) -> Transcript:
         """Return it without secrets; read anew each time."""
-        events = [json_of(row) for row in self.rows]
-        result = _recorded(events) if self.result == b"" else self.result and from_json(self.result)
-        made: dict[str, Any] = {"result": result, "events": events, "calls": from_json(self.calls)}
+        made: dict[str, Any] = {
+            "events": [json_of(row) for row in self.rows], "calls": from_json(self.calls), "result": self.result and from_json(self.result),
+        }  # fmt: skip
         if self.folder is not None:
             made = json.loads(dump(made).replace(self.folder, SUITE))
-        return Transcript(**without_secrets(made, allowed=self.allowed))
+        made = without_secrets(made, allowed=self.allowed)
+        return Transcript(**made | ({"result": _recorded(made["events"])} if self.result == b"" else {}))
 
 
 def sealed(

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from concertino import __version__
 from concertino.contracts.json import JsonObject
+from concertino.evals.collecting import rarely_collecting
 from concertino.evals.judging import judge, passed
 from concertino.evals.judging.calibration import answer_pairs, finding_pairs, reliability
 from concertino.evals.judging.intervals import wilson
@@ -44,6 +45,11 @@ def report(suite: Named, outcomes: Sequence[Outcome], *, seed: int = 0) -> JsonO
         outcomes: Every repeat of every case; ordered here by case and number.
         seed: Of the bootstrap behind intervals; the runs' own seed is the caller's matter.
     """
+    with rarely_collecting():
+        return _report(suite, outcomes, seed)
+
+
+def _report(suite: Named, outcomes: Sequence[Outcome], seed: int) -> JsonObject:
     ordered = sorted(outcomes, key=lambda outcome: (outcome.case.id, outcome.number))
     cases = [_case(list(runs)) for _, runs in groupby(ordered, key=lambda outcome: outcome.case.id)]
     told = {

@@ -168,11 +168,21 @@ class Sight:
     """A quick look at much JSON that mostly holds no secret: what was clean once is not looked at again."""
 
     def __init__(self) -> None:
-        self._own = tuple(_of_this_process())
+        own = tuple(_of_this_process())
+        if own not in _clean or len(_clean[own]) > MOST_CLEAN:
+            _clean.clear()  # another environment, or too much to keep
+            _clean[own] = set()
+        self._own = own
+        self.clean = _clean[own]
+        """Texts that are known to hold none; of those that are not in here, ask."""
 
     def is_clean(self, text: str) -> bool:
         """Say whether a text holds no secret, whatever is allowed."""
-        return _is_clean(text, self._own) if len(text) <= SHORT_CHARS else not _leaks(text, (), self._own)
+        if _leaks(text, (), self._own):
+            return False
+        if len(text) <= SHORT_CHARS:
+            self.clean.add(text)
+        return True
 
     def of_names(self, names: tuple[str, ...]) -> tuple[bool, frozenset[str]]:
         """Return whether the names of an object's fields are clean, and those that open a second look at their values."""
@@ -183,9 +193,9 @@ class Sight:
         return _is_opened_by(name, value) and bool(_leaks(f"{name}={value}", (), self._own))
 
 
-@functools.lru_cache(maxsize=32_768)
-def _is_clean(text: str, own: tuple[str, ...]) -> bool:
-    return not _leaks(text, (), own)
+MOST_CLEAN = 100_000
+"""Texts of up to `SHORT_CHARS` that are kept as clean; chosen by hand."""
+_clean: dict[tuple[str, ...], set[str]] = {}
 
 
 @functools.lru_cache(maxsize=4_096)
