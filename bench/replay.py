@@ -10,32 +10,27 @@ import asyncio
 import functools
 import hashlib
 import json
-import operator
 import os
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import Send
-from typing_extensions import TypedDict
 
+from bench.replay_cases import ROUNDS, cases, rate
 from concertino.contracts.scope import Scope, scoped
 from concertino.evals.playing import replaying
 from concertino.evals.recording import record_suite
 from concertino.evals.reports.report import report
 from concertino.evals.running import run_suite
-from concertino.evals.suites import Suite, list_suites, load_suite
+from concertino.evals.suites import list_suites, load_suite
 from concertino.evals.virtual import VirtualClock, run_virtually
 from concertino.tools.models.sources import as_model
 from concertino.tools.tape.files import Tape, read_tape, write_tape
@@ -46,7 +41,7 @@ from concertino.tools.tape.recorded_model import RecordedSource
 from concertino.tools.tape.recorder import Recorder
 
 ROOT = Path(__file__).parent.parent
-CALLS, CASES, ROUNDS = 100, 300, 5
+CALLS = 100
 SYSTEM = SystemMessage("You are a careful analyst of invented companies. " * 20)
 
 
@@ -63,10 +58,10 @@ def calls() -> dict[str, Any]:
         ours, theirs = _record_calls(Path(folder))
         rates: dict[str, list[float]] = {"ours": [], "opened": [], "vcrpy": [], "vcrpy_opened": []}
         for _ in range(ROUNDS):
-            rates["opened"].append(_rate(lambda: _play(ours), CALLS))
-            rates["ours"].append(_rate(functools.partial(_play, read_tape(ours)), CALLS))
+            rates["opened"].append(rate(lambda: _play(ours), CALLS))
+            rates["ours"].append(rate(functools.partial(_play, read_tape(ours)), CALLS))
             if theirs is not None:
-                rates["vcrpy_opened"].append(_rate(lambda: _play_vcr(theirs), CALLS))
+                rates["vcrpy_opened"].append(rate(lambda: _play_vcr(theirs), CALLS))
                 rates["vcrpy"].append(_play_vcr(theirs))
         middle = {name: statistics.median(found) for name, found in rates.items() if found}
         ratio = (
@@ -75,12 +70,6 @@ def calls() -> dict[str, Any]:
             else {}
         )
         return {"calls": CALLS, "per_s": middle, "at_least": 20, "at_least_per_s": 3_000, **ratio}
-
-
-def _rate(work: Callable[[], object], count: int) -> float:
-    began = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - began)
 
 
 def _record_calls(folder: Path) -> tuple[Path, Path | None]:
@@ -139,102 +128,7 @@ def _play_vcr(cassette: Path) -> float:
     options: Any = {"model": "gpt-5-mini", "base_url": "http://127.0.0.1:1/v1", "api_key": "key", "max_tokens": 500}
     client = ChatOpenAI(**options, max_retries=0)
     with vcr.VCR(match_on=["method", "path", "body"]).use_cassette(str(cassette), record_mode="none"):
-        return _rate(lambda: [client.invoke(question(n)) for n in range(CALLS)], CALLS)
-
-
-# Cases, against a bare graph of the same shape.
-
-PLANNER = """
-from concertino import Budget, Finding, create_planner, specialist
-
-
-def worker(number):
-    @specialist(f"w{number}")
-    async def work(brief):
-        said = await brief.model.ainvoke(f"hi {number}")
-        return Finding(output={f"w{number}": len(said.text)}, confidence=0.8)
-
-    return work
-
-
-def create(model=None):
-    return create_planner(specialists=[worker(n) for n in range(5)], model=model, budget=Budget(calls=100, tokens=100_000))
-"""
-STAND_IN = """
-from concertino.evals.scripted import Said, ScriptedModel
-
-
-def model(case):
-    return ScriptedModel(script=lambda messages, tools: Said("x" * 40, seconds=0.8))
-"""
-
-
-def _suite(root: Path, count: int) -> Suite:
-    folder = root / "five"
-    folder.mkdir()
-    (folder / "suite.yaml").write_text(
-        "name: five\ntarget: planner:create\nmodel: openai:gpt-5-mini\nstand_in: stand_in:model\n"
-    )
-    (folder / "planner.py").write_text(PLANNER)
-    (folder / "stand_in.py").write_text(STAND_IN)
-    plan = {"subtasks": [{"id": f"t{n}", "specialist": f"w{n}", "objective": "x"} for n in range(5)]}
-    rows = [
-        {"id": f"c{n}", "task": {"title": "x", "plan": plan}, "expect": {"status": "success"}} for n in range(count)
-    ]
-    (folder / "cases.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    record_suite(load_suite("five", root=root))
-    return load_suite("five", root=root)
-
-
-class Findings(TypedDict):
-    out: Annotated[list[Any], operator.add]
-
-
-def _bare() -> Any:
-    model = FakeListChatModel(responses=["x"])
-
-    async def plan(_: Findings) -> dict[str, Any]:
-        return {}
-
-    async def work(_: Findings) -> dict[str, Any]:
-        return {"out": [(await model.ainvoke("hi")).text]}
-
-    async def merge(_: Findings) -> dict[str, Any]:
-        return {"out": ["done"]}
-
-    graph = StateGraph(Findings)
-    for name, node in (("plan", plan), ("work", work), ("merge", merge)):
-        graph.add_node(name, node)  # type: ignore[type-var]  # a coroutine function is a node
-    graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", lambda _: [Send("work", {}) for _ in range(5)], ["work"])
-    graph.add_edge("work", "merge")
-    graph.add_edge("merge", END)
-    return graph.compile()
-
-
-def cases() -> dict[str, Any]:
-    """Five model calls a case, judged and reported, against five fake ones in a bare graph."""
-    graph = _bare()
-
-    async def bare(count: int) -> None:
-        for _ in range(count):
-            await graph.ainvoke({"out": []})
-
-    with tempfile.TemporaryDirectory() as folder:
-        suite = _suite(Path(folder), CASES)
-        run_suite(suite, cases=[f"c{n}" for n in range(20)])
-        asyncio.run(bare(20))
-        rates: dict[str, list[float]] = {"bare": [], "ours": [], "reported": []}
-        for _ in range(ROUNDS):
-            rates["bare"].append(_rate(lambda: asyncio.run(bare(CASES)), CASES))
-            rates["ours"].append(_rate(lambda: run_suite(suite), CASES))
-            rates["reported"].append(_rate(lambda: json.dumps(report(suite, run_suite(suite))), CASES))
-        assert all(one.error is None for one in run_suite(suite))
-    middle = {name: statistics.median(found) for name, found in rates.items()}
-    return {
-        "cases": CASES, "per_s": middle, "ratio": middle["ours"] / middle["bare"], "at_least": 0.8,
-        "bare_runs_in_the_time_of_1000_reported": 1_000 * middle["bare"] / middle["reported"], "at_most": 1_500,
-    }  # fmt: skip
+        return rate(lambda: [client.invoke(question(n)) for n in range(CALLS)], CALLS)
 
 
 # Orders and repeats.

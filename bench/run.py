@@ -176,7 +176,7 @@ def replay(found: dict[str, Any]) -> Iterator[Row]:
             "replayed model calls, vcrpy is not installed", shown, f">= {calls['at_least_per_s']:,} a second", enough
         )
     rate = cases["per_s"]
-    shown = f"{cases['ratio']:.3g} x ({rate['ours']:,.0f} to {rate['bare']:,.0f} a second)"
+    shown = f"{cases['ratio']:.3g} x ({rate['ours']:,.0f} to {rate['bare']:,.0f} a second; to three steps {cases['ratio_to_three_steps']:.3g} x)"
     what = "cases of 5 model calls, to a bare graph of the same shape"
     yield Row(what, shown, f">= {cases['at_least']} x", cases["ratio"] >= cases["at_least"])
     bare = cases["bare_runs_in_the_time_of_1000_reported"]

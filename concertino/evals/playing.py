@@ -116,7 +116,7 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
     return Outcome(
         case=case, number=number, tape=state, stand_in=head.stand_in, transcript=transcript, started=head.start,
         makespan_s=round(makespan_s, 6), error=None if wrong is None else told(wrong),
-        notes=without_secrets(notes, allowed=target.suite.file.allow),
+        notes=without_secrets(notes, allowed=target.suite.file.allow) if notes else notes,
     )  # fmt: skip
 
 
