@@ -6,28 +6,12 @@ import pytest
 
 from concertino.budgets import ActiveTime, Deadline
 from concertino.contracts.errors import DeadlineExceeded
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    async def asleep(self, seconds: float) -> None:
-        self.time += seconds
+from tests.clocks import StillClock
 
 
 def test_parked_time_does_not_count() -> None:
     """A night between park and start leaves the seconds as they were."""
-    clock = FakeClock()
+    clock = StillClock(100.0)
     active = ActiveTime(60.0, clock=clock)
     assert active.start().at == 160.0
     clock.time += 20
@@ -40,7 +24,7 @@ def test_parked_time_does_not_count() -> None:
 @pytest.mark.parametrize(("spent_s", "left_s"), [(45.0, None), (0.0, 15.0)])
 def test_another_process_goes_on_with_what_was_left(spent_s: float, left_s: float | None) -> None:
     """Both numbers restore the same deadline."""
-    clock = FakeClock()
+    clock = StillClock(100.0)
     active = ActiveTime(60.0, clock=clock, spent_s=spent_s, left_s=left_s)
     assert active.start().left_s() == 15.0
     assert active.start().left_s() == 15.0
@@ -50,7 +34,7 @@ def test_another_process_goes_on_with_what_was_left(spent_s: float, left_s: floa
 
 def test_without_a_limit_time_is_counted_all_the_same() -> None:
     """Usage needs the seconds even where no deadline does."""
-    clock = FakeClock()
+    clock = StillClock(100.0)
     active = ActiveTime(None, clock=clock)
     deadline = active.start()
     clock.time += 7
@@ -60,7 +44,7 @@ def test_without_a_limit_time_is_counted_all_the_same() -> None:
 
 def test_a_childs_deadline_is_never_after_its_parents() -> None:
     """The earlier one counts, under the name of whose it is."""
-    clock = FakeClock()
+    clock = StillClock(100.0)
     run = Deadline(clock, at=160.0, limit_s=60.0)
     assert run.child(30.0, scope="a").at == 130.0
     assert run.child(90.0, scope="a") == run.child(None, scope="a") == run
@@ -69,7 +53,7 @@ def test_a_childs_deadline_is_never_after_its_parents() -> None:
 
 def test_a_deadline_that_is_over_names_its_scope_and_limit() -> None:
     """The error says whose time is up."""
-    clock = FakeClock()
+    clock = StillClock(100.0)
     deadline = Deadline(clock, at=160.0, limit_s=60.0).child(30.0, scope="run/work/financial")
     deadline.check()
     assert deadline.fits(30.0)
