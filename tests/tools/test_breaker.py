@@ -27,14 +27,14 @@ def state(breaker: Breaker) -> str:
 def test_default_is_document_004() -> None:
     """Three failures in a row open it, for 300 seconds, after which one success closes it."""
     clock = StillClock()
-    changes: list[Change] = []
-    breaker = Breaker("search", "host", clock=clock, on_change=changes.append)
+    breaker = Breaker("search", "host", clock=clock)
     for _ in range(2):
         breaker.enter().failure(0.1)
     breaker.enter().success(0.1)
+    changes = []
     for _ in range(3):
         assert state(breaker) == "CLOSED"
-        breaker.enter().failure(0.1)
+        changes.append(breaker.enter().failure(0.1))
     assert state(breaker) == "OPEN"
     clock.time += 299.0
     with pytest.raises(BreakerOpen) as caught:
@@ -44,8 +44,8 @@ def test_default_is_document_004() -> None:
     assert not breaker.is_open
     permit = breaker.enter()
     assert state(breaker) == "HALF_OPEN"
-    assert permit.success(0.1) == changes[-1]
-    assert [(change.old, change.new, change.number) for change in changes] == [
+    changes += [permit.change, permit.success(0.1)]
+    assert [(change.old, change.new, change.number) for change in changes if change is not None] == [
         ("CLOSED", "OPEN", 1),
         ("OPEN", "HALF_OPEN", 2),
         ("HALF_OPEN", "CLOSED", 3),
@@ -227,15 +227,16 @@ class Transitions(RuleBasedStateMachine):
         super().__init__()
         self.clock = StillClock()
         self.policy = BreakerPolicy(failure_threshold=3, reset_timeout_s=10.0, probes=2)
-        self.breaker = Breaker("t", "e", policy=self.policy, clock=self.clock, on_change=self.note)
+        self.breaker = Breaker("t", "e", policy=self.policy, clock=self.clock)
         self.out: list[Permit] = []
         self.state, self.period, self.row, self.opened_at = "CLOSED", 0, 0, 0.0
         self.probing = self.probed = 0
         self.seen: list[tuple[int, str]] = []
         self.expected: list[tuple[int, str]] = []
 
-    def note(self, change: Change) -> None:
-        self.seen.append((change.number, change.new))
+    def note(self, change: Change | None) -> None:
+        if change is not None:
+            self.seen.append((change.number, change.new))
 
     def move(self, state: str) -> None:
         self.state, self.period = state, self.period + 1
@@ -258,6 +259,7 @@ class Transitions(RuleBasedStateMachine):
                 self.breaker.enter()
             return
         self.out.append(self.breaker.enter())
+        self.note(self.out[-1].change)
         self.probing += self.state == "HALF_OPEN"
 
     @precondition(lambda self: self.out)
@@ -268,7 +270,7 @@ class Transitions(RuleBasedStateMachine):
         if report == "abandon":
             permit.abandon()
         else:
-            getattr(permit, report)(0.1)
+            self.note(getattr(permit, report)(0.1))
         if not current:
             return
         if self.state == "HALF_OPEN":
