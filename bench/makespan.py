@@ -28,7 +28,6 @@ BOUND_S = 3.0
 SLOTS = 8
 OFF_BY = 4.0
 LARGE = 200
-UNLIMITED_AT_MOST, SLOTS_MEAN_AT_MOST, LARGE_AT_MOST = 1.05, 1.12, 1.5
 
 
 class Workflow(NamedTuple):

@@ -1,10 +1,9 @@
-"""Budgets: the hierarchical ledger that no run can overshoot, and deadlines over active time."""
+"""Budgets: the hierarchical ledger that no run can overshoot."""
 
 from concertino.budgets.account import Account, Path
 from concertino.budgets.alerts import MARKS, Alert
 from concertino.budgets.amounts import NOTHING, Amounts, amounts
 from concertino.budgets.books import Breach, Leak, Reservation
-from concertino.budgets.deadline import ActiveTime, Deadline
 from concertino.budgets.ledger import SYNTHESIZE, Ledger
 from concertino.budgets.reallocation import Move, Party
 
@@ -13,11 +12,9 @@ __all__ = [
     "NOTHING",
     "SYNTHESIZE",
     "Account",
-    "ActiveTime",
     "Alert",
     "Amounts",
     "Breach",
-    "Deadline",
     "Leak",
     "Ledger",
     "Move",

@@ -26,7 +26,7 @@ class Ledger:
     """A run's ledger. `floor` is held for synthesis from the start: everybody else sees the limit less the floor.
 
     Settled and held stay within every limit, save for breaches and restored charges, which were spent already.
-    `seconds` of a budget are not counted here; see `budgets.deadline`. `on_alert` is called outside the lock, in
+    `seconds` of a budget are not counted here: whoever runs sets deadlines. `on_alert` is called outside the lock, in
     the thread that settles. `told` are the alerts that a run resumed has sent before.
     """
 

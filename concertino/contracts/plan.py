@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from concertino.contracts.budget import Budget, Seconds
 from concertino.contracts.ids import Name
@@ -73,6 +73,16 @@ class Gate(BaseModel):
     question: Annotated[str, StringConstraints(min_length=1, max_length=4_000)] = "Approve?"
 
 
+def _yes_asks_the_default(given: object) -> object:
+    if given is True:
+        return Gate()
+    return None if given is False else given
+
+
+MaybeGate = Annotated[Gate | None, BeforeValidator(_yes_asks_the_default)]
+"""`true` stands for the default question."""
+
+
 class Subtask(BaseModel):
     """One unit of work for one specialist."""
 
@@ -95,7 +105,7 @@ class Subtask(BaseModel):
     """Expected seconds of work; orders the slots, binds nobody."""
     required: bool = True
     """Whether the run counts as partial without it."""
-    gate: Gate | None = None
+    gate: MaybeGate = None
     budget: Budget | None = None
     """Bounds for all attempts together; counted by the preflight as this subtask's need."""
     sla_s: Seconds | None = None
@@ -113,13 +123,6 @@ class Subtask(BaseModel):
     """Attempts on one specialist. Source: document 002, at most 3."""
     tier: SubtaskTier | None = None
     """Which of the models of different price does it, where there are several; `None` leaves it to the planner's own rule."""
-
-    @field_validator("gate", mode="before")
-    @classmethod
-    def _true_is_a_gate(cls, given: object) -> object:
-        if given is True:
-            return Gate()
-        return None if given is False else given
 
 
 class Plan(BaseModel):

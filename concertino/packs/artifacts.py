@@ -6,10 +6,12 @@ Source of both formats: document 000.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -68,6 +70,14 @@ class Artifacts:
         """Remove the run's directory where nothing was written into it."""
         with contextlib.suppress(OSError):  # not empty, or never made
             self.directory.rmdir()
+
+    def logged(self) -> list[LogLine]:
+        """Return the log that an earlier process wrote, if any."""
+        file = self.directory / "logs.jsonl"
+        if not file.exists():
+            return []
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+        return [LogLine(row["event"], row["timestamp"], row["data"]) for row in rows]
 
     def write(self, lines: Sequence[LogLine], metrics: Mapping[str, int], *, at: float) -> None:
         """Replace both files, each in one step: a reader sees the old or the new, never half of one.
@@ -184,6 +194,12 @@ def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
     if since is not None and last is not None:
         active += last - since
     return Told(tuple(lines), count, len(done), first, active)
+
+
+def iso_z(seconds: float) -> str:
+    """Return seconds since 1970-01-01 UTC as `2025-10-21T12:34:56.789Z`."""
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _count(event: Event) -> int:

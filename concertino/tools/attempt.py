@@ -47,7 +47,6 @@ class Account(Protocol):
         /,
         *,
         key: str,
-        priority: int = 0,
         deadline: float | None = None,
         minimum: Amounts | None = None,
     ) -> Reservation: ...
@@ -57,7 +56,6 @@ class Account(Protocol):
         /,
         *,
         key: str,
-        priority: int = 0,
         deadline: float | None = None,
         minimum: Amounts | None = None,
     ) -> Reservation: ...
@@ -108,8 +106,6 @@ class Order:
     """What an attempt can do with where its whole cost does not fit; `None` asks for all or nothing."""
     granted: Callable[[Amounts], None] | None = None
     """Told what an attempt holds, before its call is made."""
-    priority: int = 0
-    """Order among those waiting for budget, as the ledger defines it."""
     revoked: Callable[[], Exception | None] = _never
     """Returns an error once nothing may leave any more, e.g. for a thread that outlived its run."""
     heeds: bool = False
@@ -158,7 +154,7 @@ class Attempt:
         order = self._order
         try:
             return await order.account.acquire(
-                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline, minimum=order.least
+                self._amounts, key=self.key, deadline=order.deadline, minimum=order.least
             )
         except (BudgetExceeded, DeadlineExceeded) as error:
             self._refused(error)
@@ -170,7 +166,7 @@ class Attempt:
         order = self._order
         try:
             return order.account.acquire_blocking(
-                self._amounts, key=self.key, priority=order.priority, deadline=order.deadline, minimum=order.least
+                self._amounts, key=self.key, deadline=order.deadline, minimum=order.least
             )
         except (BudgetExceeded, DeadlineExceeded) as error:
             self._refused(error)

@@ -25,7 +25,6 @@ class BoundTools:
         key: str,
         blocking: bool,
         deadline: float | None = None,
-        priority: int = 0,
         caller: str = "",
     ) -> None:
         """Bind tools.
@@ -38,12 +37,11 @@ class BoundTools:
                 `key:tool:n#attempt of the call`, and the ledger refuses a key it has seen.
             blocking: for a plain function: calls return results. Else they return coroutines.
             deadline: on the monotonic clock.
-            priority: of its waits for budget.
             caller: identity of the subtask on its specialist, the same for all its attempts: the n-th call of a tool gets
                 no more than the tool's attempts over all of them.
         """
         self._tools, self._guard, self._account = dict(tools), guard, account
-        self._key, self._blocking, self._deadline, self._priority = key, blocking, deadline, priority
+        self._key, self._blocking, self._deadline = key, blocking, deadline
         self._caller = caller
         self._counts: defaultdict[str, Iterator[int]] = defaultdict(functools.partial(itertools.count, 1))
         self._closed: Exception | None = None
@@ -73,7 +71,6 @@ class BoundTools:
             key=f"{self._key}:{name}:{number}",
             call=f"{self._caller}:{name}:{number}" if self._caller else "",
             deadline=self._deadline,
-            priority=self._priority,
             revoked=lambda: self._closed,
         )
         if self._blocking:

@@ -186,11 +186,10 @@ class Breaker:
         *,
         policy: BreakerPolicy | None = None,
         clock: Clock | None = None,
-        on_change: Callable[[Change], None] | None = None,
     ) -> None:
         self.tool, self.endpoint = tool, endpoint
         self.policy = policy or BreakerPolicy()
-        self._clock, self._on_change = clock or SystemClock(), on_change
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._state: State = "CLOSED"
         self._number = 0
@@ -232,9 +231,7 @@ class Breaker:
                 change = self._move("HALF_OPEN", now=now, reason=f"{self.policy.reset_timeout_s:g} s passed")
             if self._state == "HALF_OPEN":
                 self._probing += 1
-            permit = Permit(self, number=self._number, change=change)
-        self._tell(change)
-        return permit
+            return Permit(self, number=self._number, change=change)
 
     def report(self, number: int, *, failed: bool | None, duration_s: float) -> Change | None:
         """Take a permit's report (`failed=None`: nothing known). For `Permit`; call its methods instead."""
@@ -245,7 +242,6 @@ class Breaker:
             change = self._probe(failed, duration_s, now) if self._state == "HALF_OPEN" else None
             if self._state == "CLOSED" and change is None and failed is not None:
                 change = self._count(failed, duration_s, now)
-        self._tell(change)
         return change
 
     def snapshot(self) -> JsonObject:
@@ -307,16 +303,12 @@ class Breaker:
             self._window, self._row = _Window(), 0
         return Change(self.tool, self.endpoint, old, new, reason, self._number)
 
-    def _tell(self, change: Change | None) -> None:
-        if change is not None and self._on_change is not None:
-            self._on_change(change)
-
 
 class Breakers:
     """All breakers of a planner, made when first asked for."""
 
-    def __init__(self, *, clock: Clock | None = None, on_change: Callable[[Change], None] | None = None) -> None:
-        self._clock, self._on_change = clock or SystemClock(), on_change
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._breakers: dict[tuple[str, str], Breaker] = {}
 
@@ -325,7 +317,7 @@ class Breakers:
         with self._lock:
             known = self._breakers.get((tool, endpoint))
             if known is None:
-                known = Breaker(tool, endpoint, policy=policy, clock=self._clock, on_change=self._on_change)
+                known = Breaker(tool, endpoint, policy=policy, clock=self._clock)
                 self._breakers[tool, endpoint] = known
             return known
 

@@ -8,6 +8,7 @@ import pytest
 
 from concertino import Brief, Budget, Event, create_planner, specialist
 from concertino.graph.runs.endpoints import Endpoints
+from tests.clocks import StillClock
 from tests.graph.plans import subtask, task
 from tests.graph.providers import Hasty, Provider
 from tests.loopback.openai_server import Fail
@@ -19,16 +20,6 @@ TURNED_AWAY: dict[str, tuple[Fail, dict[str, float]]] = {
     "Retry-After": (Fail(429, retry_after="60"), {}),
     "Retry-After beyond the deadline": (Fail(429, retry_after="5"), {"seconds": 2.0}),
 }
-
-
-class Still:
-    """A clock that stands still until it is put forward."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 @specialist("asking")
@@ -70,7 +61,7 @@ async def test_another_refusal_leaves_planning_its_chance() -> None:
 
 def test_an_answer_or_time_opens_an_endpoint_again() -> None:
     """What it asked for has an end, what it refused has one with its next answer, and other endpoints are not concerned."""
-    clock = Still()
+    clock = StillClock()
     known = Endpoints(cast("Any", clock))
     known.note({"endpoint": "a", "outcome": "failed", "status": 429, "retry_after_s": 60.0})
     known.note({"endpoint": "b", "outcome": "failed", "status": 401})
@@ -78,6 +69,6 @@ def test_an_answer_or_time_opens_an_endpoint_again() -> None:
     assert known.why_not("a") == "a asked to be left alone for 60 s"
     assert known.why_not("b") == "b answered the last request with HTTP 401"
     assert known.why_not("c") is None
-    clock.at = 60.0
+    clock.time += 60.0
     known.note({"endpoint": "b", "outcome": "ok"})
     assert (known.why_not("a"), known.why_not("b")) == (None, None)

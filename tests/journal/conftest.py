@@ -9,38 +9,20 @@ import pytest
 
 from concertino.contracts.journal import LEASE_S, Journal
 from concertino.journal import MemoryJournal, SqliteJournal, open_journal
-
-
-class FakeClock:
-    """Time that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-    async def asleep(self, seconds: float) -> None:
-        self.seconds += seconds
+from tests.clocks import StillClock
 
 
 @pytest.fixture
-def clock() -> FakeClock:
+def clock() -> StillClock:
     """Give a clock at 1,000 s."""
-    return FakeClock()
+    return StillClock(epoch=0.0)
 
 
 Opener = Callable[[], Journal]
 
 
 @pytest.fixture(params=["file", "memory", "objects"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Opener]:
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: StillClock) -> Iterator[Opener]:
     """Give a function that opens the store, and closes what was opened. A further store is one more parameter."""
     opened: list[Journal] = []
 
@@ -64,7 +46,7 @@ def journal(store: Opener) -> Journal:
 
 
 @pytest.fixture
-def on_file(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteJournal]:
+def on_file(tmp_path: Path, clock: StillClock) -> Iterator[SqliteJournal]:
     """Give a journal in a file."""
     found = open_journal(f"sqlite:///{tmp_path / 'journal.db'}", clock=clock)
     assert isinstance(found, SqliteJournal)

@@ -13,6 +13,7 @@ from concertino.contracts.errors import JournalError, RunBusy, RunNotFound, Stal
 from concertino.contracts.event import Event, EventType, message_type
 from concertino.contracts.journal import Admission, Journal, Lease, LessonJournal, OutboxItem
 from concertino.journal import open_journal, this_owner
+from tests.clocks import StillClock
 
 ELSEWHERE = "another-host:1:1:x"
 """An owner of whose life nothing is known here."""
@@ -108,19 +109,19 @@ class TestLeases:
         """At its end a lease is free, even if its owner cannot be examined."""
         journal.admit(admission()).result()
         journal.acquire("r1", owner=ELSEWHERE).result()
-        clock.seconds += 9.9
+        clock.time += 9.9
         with pytest.raises(RunBusy):
             journal.acquire("r1", owner=this_owner()).result()
-        clock.seconds += 0.1
+        clock.time += 0.1
         assert journal.acquire("r1", owner=this_owner()).result().epoch == 2
 
     def test_renewal_moves_the_end(self, journal: Journal, clock: Any) -> None:
         """A renewed lease counts from the renewal."""
         journal.admit(admission()).result()
         lease = journal.acquire("r1", owner=ELSEWHERE).result()
-        clock.seconds += 9
+        clock.time += 9
         journal.renew(lease).result()
-        clock.seconds += 9
+        clock.time += 9
         with pytest.raises(RunBusy):
             journal.acquire("r1", owner=this_owner()).result()
 
@@ -134,7 +135,7 @@ class TestLeases:
     def test_a_lost_lease_neither_renews_nor_releases(self, journal: Journal, clock: Any) -> None:
         """The old holder learns that it lost, and cannot free the new holder's lease."""
         old = begin(journal)
-        clock.seconds += 10
+        clock.time += 10
         new = journal.acquire("r1", owner=this_owner()).result()
         with pytest.raises(StaleLease) as caught:
             journal.renew(old).result()
@@ -193,7 +194,7 @@ class TestAppends:
     def test_a_stale_epoch_writes_nothing(self, journal: Journal, clock: Any) -> None:
         """Neither events nor state nor outbox of the old holder arrive, while its neighbours' do."""
         old = begin(journal)
-        clock.seconds += 10
+        clock.time += 10
         new = journal.acquire("r1", owner=this_owner()).result()
         late = [journal.append([event(who="old")], lease=old, state="failed", outbox=[OutboxItem("k", "t")])]
         late += [journal.append([event(who="new")], lease=new), journal.append([event(who="old")], lease=old)]
@@ -221,7 +222,7 @@ class TestAppends:
     def test_state_changes_with_its_events(self, journal: Journal, clock: Any) -> None:
         """The run's state and time move in the same commit; a state alone is fine, too."""
         lease = begin(journal)
-        clock.seconds = 1_005.0
+        clock.time = 1_005.0
         journal.append([event("RUN_DISPATCHED")], lease=lease, state="running").result()
         row = journal.run("r1").result()
         assert row is not None
@@ -369,7 +370,7 @@ class TestClosing:
 )
 def test_any_interleaving_keeps_numbers_gapless(calls: list[tuple[str, int]]) -> None:
     """Whatever mix of appends is queued, each task's accepted events are numbered 1..n in the order of the calls."""
-    journal = open_journal(None, clock=_Still())
+    journal = open_journal(None, clock=StillClock())
     lease, other = begin(journal), begin(journal, "r2", "t2")
     stale = Lease("r1", "t1", "somebody", 0)
     sent: dict[str, list[int]] = {"t1": [], "t2": []}
@@ -393,17 +394,3 @@ def test_any_interleaving_keeps_numbers_gapless(calls: list[tuple[str, int]]) ->
     refused = [isinstance(outcome, StaleLease) for outcome in outcomes]
     assert refused == [kind == "stale" for kind, _ in calls]
     journal.close()
-
-
-class _Still:
-    def now(self) -> float:
-        return 0.0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing waits here")
-
-    async def asleep(self, seconds: float) -> None:
-        raise AssertionError("nothing waits here")

@@ -215,7 +215,7 @@ def test_memory_forgets_the_oldest_finished_runs(clock: Any) -> None:
     journal = SqliteJournal(":memory:", clock=clock, retain=2)
     leases = {name: begin(journal, name) for name in ("a", "b", "c", "live", "d")}
     for name in ("a", "b", "c", "d"):
-        clock.seconds += 1
+        clock.time += 1
         sent = event().model_copy(update={"run_id": name, "task_id": name})
         journal.append([sent], lease=leases[name], state="success")
         journal.release(leases[name])

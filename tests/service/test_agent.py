@@ -6,11 +6,11 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from concertino.service.cli.main import run
+from tests.service.commands import Told, run_command
 
 SLUG = "offer-orchestrator-mag"
 CANDIDATE = {
@@ -27,17 +27,6 @@ DIRECTOR = {
 }
 
 
-class Told(NamedTuple):
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that runs a command in a directory of its own; an object among its arguments becomes a file."""
@@ -50,9 +39,7 @@ def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: 
                 Path("payload.json").write_text(json.dumps(argument))
                 argument = "payload.json"
             given.append(str(argument))
-        code = run(given)
-        out, err = capsys.readouterr()
-        return Told(code, out, err)
+        return run_command(capsys, given)
 
     return command
 

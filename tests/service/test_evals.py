@@ -11,7 +11,7 @@ from xml.etree.ElementTree import parse
 import pytest
 
 from concertino import Planner
-from concertino.service.cli.main import run
+from tests.service.commands import Told, run_command
 
 PLANNER = """
 import asyncio
@@ -49,7 +49,6 @@ CASES = f"""
   task: {{title: x}}
 """
 
-Told = tuple[int, str, str]
 Command = Callable[..., Told]
 
 
@@ -70,10 +69,7 @@ def concertino(capsys: pytest.CaptureFixture[str], suites: Path, monkeypatch: py
     monkeypatch.setenv("COLUMNS", "200")
 
     def command(*arguments: str) -> Told:
-        capsys.readouterr()
-        code = run(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return run_command(capsys, arguments)
 
     return command
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from concertino.service.cli.main import run
+from tests.service.commands import Told, run_command
 
 SUBTASKS: list[dict[str, Any]] = [
     {"id": "a", "specialist": "reader", "estimate_s": 2},
@@ -30,12 +30,10 @@ def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: 
     """Return a function that writes a file, runs `plan` on it, and returns code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def command(given: object, *options: str) -> tuple[int, str, str]:
+    def command(given: object, *options: str) -> Told:
         file = tmp_path / "given.json"
         file.write_text(json.dumps(given))
-        code = run(["plan", str(file), *options])
-        out, err = capsys.readouterr()
-        return code, out, err
+        return run_command(capsys, ["plan", str(file), *options])
 
     return command
 

@@ -13,22 +13,7 @@ from rich.console import Console
 from concertino.contracts.event import Event, EventType, message_type
 from concertino.service.cli.live import Live
 from concertino.service.cli.progress import Lines, progress_on_stderr
-
-
-class Still:
-    """A clock that stands."""
-
-    def now(self) -> float:
-        return 103.0
-
-    def monotonic(self) -> float:
-        return 3.0
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nobody sleeps here")
-
-    async def asleep(self, seconds: float) -> None:
-        raise AssertionError("nobody sleeps here")
+from tests.clocks import StillClock
 
 
 def event(kind: EventType, subtask: str | None = None, at: float = 100.0, **payload: Any) -> Event:
@@ -52,7 +37,7 @@ PLAN: dict[str, Any] = {
 def drawn(*events: Event) -> str:
     """Return the live view's picture after `events`, as text."""
     screen = io.StringIO()
-    live = Live(clock=Still(), console=Console(file=screen, width=120, force_terminal=False))
+    live = Live(clock=StillClock(3.0, epoch=100.0), console=Console(file=screen, width=120, force_terminal=False))
     for one in events:
         live(one)
     Console(file=screen, width=120).print(live.picture())
@@ -72,7 +57,7 @@ def test_a_pipe_gets_one_line_an_event(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_pipe_needs_no_rich() -> None:
     """Where stderr is no terminal, progress is lines."""
-    assert isinstance(progress_on_stderr(clock=Still()), Lines)
+    assert isinstance(progress_on_stderr(clock=StillClock(3.0, epoch=100.0)), Lines)
 
 
 def test_the_view_shows_states_elapsed_time_and_needs() -> None:

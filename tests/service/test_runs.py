@@ -13,10 +13,7 @@ from concertino.contracts.clock import SystemClock
 from concertino.contracts.event import Event, EventType, RunState, message_type
 from concertino.contracts.journal import Admission
 from concertino.journal import SqliteJournal, open_journal, this_owner
-from concertino.service.cli.main import run
-
-Told = tuple[int, str, str]
-"""Exit code, stdout, stderr."""
+from tests.service.commands import Told, run_command
 
 
 @pytest.fixture
@@ -38,9 +35,7 @@ def concertino(capsys: pytest.CaptureFixture[str], url: str, tmp_path: Path) -> 
 
     def command(*arguments: str) -> Told:
         places = ["--database", url]
-        code = run([arguments[0], *places, *arguments[1:]])
-        out, err = capsys.readouterr()
-        return code, out, err
+        return run_command(capsys, [arguments[0], *places, *arguments[1:]])
 
     return command
 

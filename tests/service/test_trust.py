@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from concertino import Finding, Planner, TrackRecord, specialist
-from concertino.service.cli.main import run
+from tests.service.commands import Told, run_command
 
-Told = tuple[int, str, str]
 Command = Callable[..., Told]
 
 PLANNER = """
@@ -66,10 +65,7 @@ def concertino(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CONCERTINO_DATABASE", database)
 
     def command(*arguments: str) -> Told:
-        capsys.readouterr()
-        code = run(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return run_command(capsys, arguments)
 
     return command
 

@@ -9,25 +9,7 @@ from hypothesis import strategies as st
 
 from concertino.contracts.errors import BreakerOpen, SetupError
 from concertino.tools.retry import MAX_WAIT_S, Retry, RetryBudget, Transient, is_transient, retry_after_s
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.time = 100.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return 784_111_770.0 + self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
-
-    async def asleep(self, seconds: float) -> None:
-        self.sleep(seconds)
+from tests.clocks import StillClock
 
 
 class Http(Exception):
@@ -36,7 +18,7 @@ class Http(Exception):
         self.response = type("Response", (), {"headers": {k.replace("_", "-"): v for k, v in headers.items()}})()
 
 
-def rules(clock: FakeClock, **options: Any) -> Retry:
+def rules(clock: StillClock, **options: Any) -> Retry:
     return Retry(**{"clock": clock, "random": lambda: 1.0, "budget": RetryBudget(), **options})
 
 
@@ -95,7 +77,7 @@ def test_retry_after_is_read_from_attribute_and_header(error: Exception, seconds
 @given(attempt=st.integers(1, 40), jitter=st.floats(0, 1), asked=st.none() | st.floats(0, 1e6))
 def test_wait_is_bounded_and_never_below_what_was_asked(attempt: int, jitter: float, asked: float | None) -> None:
     """Our own wait stays under the doubling bound and the maximum."""
-    wait_s = rules(FakeClock(), random=lambda: jitter).wait_s(attempt, Transient(retry_after=asked))
+    wait_s = rules(StillClock(), random=lambda: jitter).wait_s(attempt, Transient(retry_after=asked))
     assert wait_s >= (asked or 0.0)
     assert wait_s <= max(asked or 0.0, min(MAX_WAIT_S, 0.5 * 2 ** (attempt - 1)))
 
@@ -118,7 +100,7 @@ def test_unusable_retry_budget_is_refused(options: dict[str, Any]) -> None:
         RetryBudget(**options)
 
 
-def attempts_of(retry: Retry, clock: FakeClock, error: Exception, *, takes_s: float = 0.0) -> int:
+def attempts_of(retry: Retry, clock: StillClock, error: Exception, *, takes_s: float = 0.0) -> int:
     made = 0
 
     def attempt() -> None:
@@ -134,7 +116,7 @@ def attempts_of(retry: Retry, clock: FakeClock, error: Exception, *, takes_s: fl
 
 def test_three_attempts_at_most_with_doubling_waits() -> None:
     """Whatever is configured, the third attempt is the last."""
-    clock = FakeClock()
+    clock = StillClock()
     assert attempts_of(rules(clock, attempts=99), clock, Transient()) == 3
     assert clock.slept == [0.5, 1.0]
     assert attempts_of(rules(clock, attempts=1), clock, Transient()) == 1
@@ -142,7 +124,7 @@ def test_three_attempts_at_most_with_doubling_waits() -> None:
 
 def test_wait_goes_through_the_clock_in_coroutines_too() -> None:
     """The driver for coroutines waits on the same clock and stops at the same point."""
-    clock = FakeClock()
+    clock = StillClock()
 
     async def attempt() -> None:
         raise Transient(retry_after=3.0)
@@ -155,12 +137,12 @@ def test_wait_goes_through_the_clock_in_coroutines_too() -> None:
 @pytest.mark.parametrize(("left_s", "attempts"), [(0.4, 1), (0.5, 1), (1.4, 1), (1.6, 2), (10.0, 3)])
 def test_nothing_starts_that_cannot_end_before_the_deadline(left_s: float, attempts: int) -> None:
     """A retry needs its wait and as long as the attempt before: here 0.5 s and 0.5 s after 0.5 s."""
-    clock = FakeClock()
-    assert attempts_of(rules(clock, deadline=100.0 + left_s), clock, Transient(), takes_s=0.5) == attempts
+    clock = StillClock()
+    assert attempts_of(rules(clock, deadline=clock.time + left_s), clock, Transient(), takes_s=0.5) == attempts
 
 
 def test_long_retry_after_is_not_waited_for() -> None:
     """Whoever asks for more than the longest wait gets no retry."""
-    clock = FakeClock()
+    clock = StillClock()
     assert attempts_of(rules(clock), clock, Transient(retry_after=MAX_WAIT_S + 1)) == 1
     assert clock.slept == []

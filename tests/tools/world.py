@@ -106,7 +106,6 @@ class FakeAccount:
         /,
         *,
         key: str,
-        priority: int = 0,
         deadline: float | None = None,
         minimum: Amounts | None = None,
     ) -> FakeReservation:
@@ -119,7 +118,6 @@ class FakeAccount:
         /,
         *,
         key: str,
-        priority: int = 0,
         deadline: float | None = None,
         minimum: Amounts | None = None,
     ) -> FakeReservation:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from concertino.contracts.budget import Budget
 from concertino.contracts.errors import InputError
 from concertino.contracts.ids import ID_RULE, is_id
 from concertino.contracts.json import clean, dump
 from concertino.contracts.limits import Limits
-from concertino.contracts.plan import Gate, Origin, Subtask
+from concertino.contracts.plan import MaybeGate, Origin, Subtask
 from concertino.contracts.refinement import MaybeRefine
 from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.faults import Faults
@@ -29,7 +29,7 @@ class Header(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gate: Gate | None = None
+    gate: MaybeGate = None
     budget: Budget | None = None
     answer: tuple[str, ...] | None = None
     stop_when: dict[str, str] = Field(default_factory=dict)
@@ -41,13 +41,6 @@ class Header(BaseModel):
     origin: Origin | None = None
     """Read and not believed: who calls says where a plan is from."""
     workflow: str | None = None
-
-    @field_validator("gate", mode="before")
-    @classmethod
-    def _true_is_a_gate(cls, given: object) -> object:
-        if given is True:
-            return Gate()
-        return None if given is False else given
 
 
 class Reading:

@@ -42,11 +42,6 @@ def tiers_of(plan: Plan) -> dict[str, SubtaskTier]:
     return {subtask.id: _tier(subtask, dependents.get(subtask.id, 0)) for subtask in plan.subtasks}
 
 
-def tier_of(subtask: Subtask, plan: Plan) -> SubtaskTier:
-    """Return the tier of one subtask of `plan`; of many, `tiers_of` counts once."""
-    return _tier(subtask, sum(subtask.id in other.needs for other in plan.subtasks))
-
-
 def _tier(subtask: Subtask, dependents: int) -> SubtaskTier:
     if subtask.tier is not None:
         return subtask.tier

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from concertino.contracts.budget import Budget, Seconds
 from concertino.contracts.errors import InputError, SetupError
@@ -112,6 +121,10 @@ class GateTemplate(BaseModel):
         return {"question": given} if isinstance(given, str) else given
 
 
+MaybeGateTemplate = Annotated[GateTemplate | None, BeforeValidator(lambda given: None if given is False else given)]
+"""`false` stands for none."""
+
+
 class SubtaskTemplate(BaseModel):
     """A subtask, or with `for_each` one for every item of a list."""
 
@@ -132,7 +145,7 @@ class SubtaskTemplate(BaseModel):
     """CEL that gives a list; the template sees each entry as `item` and its position from 0 as `index`."""
     estimate_s: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 1.0
     required: bool = True
-    gate: GateTemplate | None = None
+    gate: MaybeGateTemplate = None
     budget: Budget | None = None
     sla_s: Seconds | None = None
     covers: tuple[Name, ...] | Literal["all"] | ItemPath = ()
@@ -144,11 +157,6 @@ class SubtaskTemplate(BaseModel):
     on_failure: StandIn | None = None
     """Who takes over once it stays failed. Placeholders and references allowed in objective and inputs."""
     max_attempts: Annotated[int, Field(ge=1, le=3)] = 3
-
-    @model_validator(mode="before")
-    @classmethod
-    def _false_is_no_gate(cls, given: object) -> object:
-        return {**given, "gate": None} if isinstance(given, dict) and given.get("gate") is False else given
 
     @model_validator(mode="after")
     def _is_sound(self) -> SubtaskTemplate:
@@ -197,7 +205,7 @@ class PlanTemplate(BaseModel):
     """What holds for the whole plan, the holes' subtasks included."""
     gates: Annotated[tuple[GatePolicy, ...], Field(max_length=100)] = ()
     """Gates by policy, beside the subtasks' own."""
-    gate: GateTemplate | None = None
+    gate: MaybeGateTemplate = None
     budget: Budget | None = None
     answer: tuple[Name, ...] | None = None
     """Ids of templates whose findings make the answer."""
@@ -205,11 +213,6 @@ class PlanTemplate(BaseModel):
     """Stage → CEL over `task`, `payload` and `findings` that ends the run early after it."""
     refine: MaybeRefine = None
     """Which paths later stages go on with; `true` takes the defaults."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _false_is_no_gate(cls, given: object) -> object:
-        return {**given, "gate": None} if isinstance(given, dict) and given.get("gate") is False else given
 
     @model_validator(mode="after")
     def _holds_together(self) -> PlanTemplate:

@@ -7,12 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from concertino.contracts.budget import Budget
-from concertino.contracts.errors import SetupError
 from concertino.packs.diligence.documents import DocumentLimits
+from concertino.packs.policies import merged
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Turns = Annotated[int, Field(ge=1, le=50)]
@@ -89,13 +88,4 @@ def read_policy(overrides: Mapping[str, JsonValue] | None = None) -> Policy:
     Raises:
         SetupError: an override that the policy does not know or allow, by name.
     """
-    merged: dict[str, object] = dict(yaml.safe_load(_text()))
-    for name, value in (overrides or {}).items():
-        section = merged.get(name)
-        merged[name] = {**section, **value} if isinstance(section, dict) and isinstance(value, dict) else value
-    try:
-        return Policy.model_validate(merged)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(("policy", *(str(part) for part in first["loc"])))
-        raise SetupError(field=place, value=first["input"], rule=first["msg"]) from error
+    return merged(Policy, _text(), overrides or {})

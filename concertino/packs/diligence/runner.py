@@ -6,25 +6,13 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
-from concertino.contracts.errors import (
-    InputError,
-    RunBusy,
-    RunNotFound,
-    RunStateError,
-    SetupError,
-    StaleLease,
-    TaskConflict,
-)
+from concertino.contracts.errors import InputError, SetupError
 from concertino.contracts.event import TERMINAL, Event
-from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
-from concertino.journal import open_journal
-from concertino.journal.views import run_events
-from concertino.packs.artifacts import ArtifactError, Artifacts, LogLine, Told, tell
+from concertino.packs.artifacts import Artifacts, LogLine, iso_z, tell
 from concertino.packs.diligence.decision import decide
 from concertino.packs.diligence.markdown import render
 from concertino.packs.diligence.policy import Policy, read_policy
@@ -34,9 +22,7 @@ from concertino.packs.diligence.rules import TASK_TYPE, workflows
 from concertino.packs.diligence.shelf import SHELF
 from concertino.packs.diligence.specialists import NO_MODEL, SEATS, build_specialists, require_langchain
 from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, Resumption, RunOptions, RunStatus
-
-NOT_OURS = (TaskConflict, RunBusy, StaleLease, RunStateError)
-"""Refusals of what another run or process has."""
+from concertino.packs.running import headed, known_run, observed, open_gates, take_up, write_log
 
 
 class DiligenceRunner:
@@ -56,7 +42,7 @@ class DiligenceRunner:
 
     async def resume(self, manifest: AgentManifest, run_id: str, options: RunOptions, how: Resumption) -> AgentRun:
         """Carry on with a parked or killed run, under the policy that it began with. See `Runner.resume`."""
-        row = await _known(options, run_id)
+        row = await known_run(options, run_id)
         payload = cast("JsonObject", row.task["payload"])
         policy = Policy.model_validate(payload["policy"])
         require_langchain()
@@ -120,30 +106,17 @@ class _Run:
         return await self._observed(artifacts, how)
 
     async def _observed(self, artifacts: Artifacts, how: Resumption | None) -> AgentRun:
-        """Run, and leave artifacts behind whatever happens."""
-        planner: Planner | None = None
-        events: list[Event] = []
+        """Run, and let go of the documents."""
         try:
-            planner = self._planner()
-            result = await self._result(planner, artifacts.run_id, how)
-            events = run_events(await planner.aevents(artifacts.run_id))
-            return self._finish(artifacts, result, events)
-        except NOT_OURS:
-            # The artifacts belong to the run that is there already.
-            raise
-        except BaseException as error:
-            if planner is not None and not events:
-                events = await _events_or_none(planner, artifacts.run_id)
-            try:
-                self._fail(artifacts, error, events)
-            except ArtifactError as unwritten:  # what went wrong first is what has to be known
-                error.add_note(str(unwritten))
-            raise
+            return await observed(
+                artifacts,
+                begin=self._planner,
+                work=lambda planner: self._result(planner, artifacts.run_id, how),
+                finish=lambda result, events: self._finish(artifacts, result, events),
+                fail=lambda error, events: self._fail(artifacts, error, events),
+            )
         finally:
-            artifacts.discard_if_empty()
             SHELF.drop(artifacts.run_id, asked(self.task).documents or "")
-            if planner is not None:
-                planner.close()
 
     def _planner(self) -> Planner:
         models: dict[str, Any] = {}
@@ -165,11 +138,7 @@ class _Run:
         listener = self.options.on_event
         if how is None:
             return await planner.arun(self.task, on_event=listener)
-        if how.restart:
-            return await planner.arestart(run_id, on_event=listener)
-        if how.gate is not None:
-            await planner.aanswer(run_id, how.gate, how.decision)
-        return await planner.aresume(run_id, on_event=listener)
+        return await take_up(planner, run_id, how, on_event=listener)
 
     def _finish(self, artifacts: Artifacts, result: JsonObject, events: Sequence[Event]) -> AgentRun:
         told = tell(events, sag_ids={})
@@ -180,7 +149,7 @@ class _Run:
             "generated_by": self.manifest.name,
             "version": self.manifest.version,
             "run_id": artifacts.run_id,
-            "timestamp": _iso(now),
+            "timestamp": iso_z(now),
         }
         report = report_of(
             result,
@@ -189,10 +158,11 @@ class _Run:
             status=status,
             library=SHELF.take(artifacts.run_id, about.documents or ""),
             prompts=prompt_hashes(),
-            gates=_open_gates(events) if status == "waiting" else (),
+            gates=open_gates(events) if status == "waiting" else (),
         )
         report = self.options.check_output(report)
-        self._write(artifacts, told, status=status)
+        lines = headed(told, self.head, agent=self.manifest.name)
+        write_log(artifacts, lines, told, successful=told.successful, status=status, at=self.clock.now())
         artifacts.write_text("report.json", json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
         artifacts.write_text("report.md", render(report))
         return AgentRun(
@@ -204,24 +174,6 @@ class _Run:
             result=result,
         )
 
-    def _write(self, artifacts: Artifacts, told: Told, *, status: RunStatus) -> None:
-        now = self.clock.now()
-        duration_ms = round(told.active_s * 1_000)
-        lines = [*self._head(told), *told.lines]
-        if status != "waiting":
-            data: JsonObject = {
-                "status": status, "duration_ms": duration_ms, "tasks": told.task_count, "successful": told.successful,
-            }  # fmt: skip
-            lines.append(LogLine("end", now, data))
-        metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": told.successful}
-        artifacts.write(lines, metrics, at=now)
-
-    def _head(self, told: Told) -> list[LogLine]:
-        """Return the lines before the planner's; a process that was killed left none, so its start is the journal's."""
-        if self.head or told.started_at is None:
-            return self.head
-        return [LogLine("start", told.started_at, {"agent": self.manifest.name})]
-
     def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
         now = self.clock.now()
         told = tell(events, sag_ids={})
@@ -229,24 +181,13 @@ class _Run:
         metrics = {
             "latency_ms": round(told.active_s * 1_000), "task_count": told.task_count, "success_count": told.successful,
         }  # fmt: skip
-        artifacts.write([*self._head(told), *told.lines, LogLine("error", now, data)], metrics, at=now)
-
-
-async def _events_or_none(planner: Planner, run_id: str) -> list[Event]:
-    """Return the events of a run that failed; a journal that cannot be read has none, its error is on its way already."""
-    try:
-        return run_events(await planner.aevents(run_id))
-    except (ValueError, RuntimeError):
-        return []
+        lines = headed(told, self.head, agent=self.manifest.name)
+        artifacts.write([*lines, LogLine("error", now, data)], metrics, at=now)
 
 
 def _earlier(artifacts: Artifacts) -> list[LogLine]:
     """Return what an earlier process logged before the planner's own record began."""
-    file = artifacts.directory / "logs.jsonl"
-    if not file.exists():
-        return []
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
-    return [LogLine(row["event"], row["timestamp"], row["data"]) for row in rows if row["event"] == "start"]
+    return [line for line in artifacts.logged() if line.event == "start"]
 
 
 def _absolute(folder: str) -> str:
@@ -260,35 +201,3 @@ def _status(result: JsonObject) -> RunStatus:
     if status in ("success", "partial_success") and (not isinstance(answer, dict) or answer.get("decision") is None):
         return "failed"
     return cast("RunStatus", status) if status in EXIT_CODES else "failed"
-
-
-async def _known(options: RunOptions, run_id: str) -> RunRow:
-    """Return the run as the journal knows it.
-
-    Raises:
-        RunNotFound: the journal has no such run of this agent.
-    """
-    journal = open_journal(options.database, clock=options.clock)
-    try:
-        row = await asyncio.wrap_future(journal.latest(run_id))
-    finally:
-        journal.close()
-    payload = row.task.get("payload") if row is not None else None
-    if row is None or not isinstance(payload, dict) or "policy" not in payload:
-        raise RunNotFound(task_id=run_id)
-    return row
-
-
-def _open_gates(events: Sequence[Event]) -> list[JsonObject]:
-    waiting: dict[str, JsonObject] = {}
-    for event in events:
-        gate = str(event.payload.get("gate"))
-        if event.type == "GATE_OPENED":
-            waiting[gate] = {"gate": gate, "question": str(event.payload.get("question", ""))}
-        elif event.type == "GATE_ANSWERED":
-            waiting.pop(gate, None)
-    return list(waiting.values())
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

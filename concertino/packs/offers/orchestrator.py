@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from concertino.contracts.clock import Clock
-from concertino.contracts.errors import RunBusy, RunNotFound, RunStateError, StaleLease, TaskConflict
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
-from concertino.journal import open_journal
-from concertino.journal.views import run_events
-from concertino.packs.artifacts import ArtifactError, Artifacts, LogLine, Told, tell
+from concertino.packs.artifacts import Artifacts, LogLine, iso_z, tell
 from concertino.packs.manifest import (
     EXIT_CODES,
     AgentManifest,
     AgentRun,
-    EventSink,
     Resumption,
     RunOptions,
     RunStatus,
@@ -30,16 +23,14 @@ from concertino.packs.manifest import (
 from concertino.packs.offers.aggregation import first_offer
 from concertino.packs.offers.decomposition import Route, expects_approval, make_task, single_task_plan
 from concertino.packs.offers.outcome import Collected, collect, judge_approval, packet_of
-from concertino.packs.offers.packet import Offer, iso_z
+from concertino.packs.offers.packet import Offer
 from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, EarlyAdvisor, build_specialists
 from concertino.packs.offers.stages import Policy, read_policy
+from concertino.packs.running import headed, known_run, observed, open_gates, take_up, write_log
 from concertino.tools.breaker import Breakers
 
 DECOMPOSITION = "skill.task-decomposition"
 AGGREGATION = "skill.result-aggregation"
-
-NOT_OURS = (TaskConflict, RunBusy, StaleLease, RunStateError)
-"""Refusals of what another run or process has."""
 
 
 class OfferOrchestrator:
@@ -89,45 +80,37 @@ class _OfferRun:
         """Plan and run."""
         artifacts = Artifacts(self.options.runs_dir, self.options.run_id or "")
         start = LogLine("start", self.clock.now(), {"agent": self.manifest.name})
-        self.head = _earlier(artifacts.directory / "logs.jsonl") or [start]
+        self.head = _earlier(artifacts) or [start]
         return await self._observed(artifacts, _Order(profile, policy))
 
     async def carry_on(self, run_id: str, how: Resumption) -> AgentRun:
         """Resume from the journal."""
-        self.payload = await _known_payload(self.options, run_id)
+        row = await known_run(self.options, run_id)
+        self.payload = cast("JsonObject", row.task["payload"])
         artifacts = Artifacts(self.options.runs_dir, run_id)
-        self.head = _earlier(artifacts.directory / "logs.jsonl")
+        self.head = _earlier(artifacts)
         return await self._observed(artifacts, how)
 
     async def _observed(self, artifacts: Artifacts, given: _Order | Resumption) -> AgentRun:
-        """Run, and leave artifacts behind whatever happens."""
-        planner: Planner | None = None
-        events: list[Event] = []
-        try:
+        task: JsonObject = {}
+
+        def begin() -> Planner:
+            if isinstance(given, _Order):
+                task.update(self._task(given.profile, given.policy, run_id=artifacts.run_id))
+            return self._planner()
+
+        async def work(planner: Planner) -> JsonObject:
             if isinstance(given, Resumption):
-                planner = self._planner()
-                result = await _taken_up(planner, artifacts.run_id, given, on_event=self.options.on_event)
-            else:
-                task = self._task(given.profile, given.policy, run_id=artifacts.run_id)
-                planner = self._planner()
-                result = await planner.arun(task, on_event=self.options.on_event)
-            events = run_events(await planner.aevents(artifacts.run_id))
-            return self._finish(artifacts, result, events)
-        except NOT_OURS:
-            # The artifacts belong to the run that is there already.
-            raise
-        except BaseException as error:
-            if planner is not None and not events:
-                events = await _events_or_none(planner, artifacts.run_id)
-            try:
-                self._fail(artifacts, error, events)
-            except ArtifactError as unwritten:  # what went wrong first is what has to be known
-                error.add_note(str(unwritten))
-            raise
-        finally:
-            artifacts.discard_if_empty()
-            if planner is not None:
-                planner.close()
+                return await take_up(planner, artifacts.run_id, given, on_event=self.options.on_event)
+            return await planner.arun(task, on_event=self.options.on_event)
+
+        return await observed(
+            artifacts,
+            begin=begin,
+            work=work,
+            finish=lambda result, events: self._finish(artifacts, result, events),
+            fail=lambda error, events: self._fail(artifacts, error, events),
+        )
 
     def _task(self, profile: JsonObject, policy: Policy, *, run_id: str) -> JsonObject:
         variants = policy.variants or profile.get("second_opinion") is True
@@ -175,14 +158,14 @@ class _OfferRun:
         status = _status(result)
         collected = collect(result)
         offer, warnings = self._aggregate(collected, is_over=status != "waiting")
-        gates, answer = _gates(events, result)
+        gates = open_gates(events)
         approval = judge_approval(
             collected,
             offer,
             required=_section(self.payload, "route").get("approval") is True,
             status=status,
             policy=Policy.model_validate(self.payload["policy"]),
-            gate=answer,
+            gate=_answer(events, result),
             is_open=bool(gates),
         )
         if status == "success" and not approval.lets_pass:
@@ -206,7 +189,8 @@ class _OfferRun:
             offer=offer, metadata=metadata, status=status, collected=collected, approval=approval, gates=gates
         )
         packet = self.options.check_output(packet)
-        self._write(artifacts, told, collected.successful, status=status)
+        lines = [*headed(told, self.head, agent=self.manifest.name), *self.tail]
+        write_log(artifacts, lines, told, successful=collected.successful, status=status, at=self.clock.now())
         return AgentRun(
             slug=self.manifest.slug,
             run_id=artifacts.run_id,
@@ -237,81 +221,30 @@ class _OfferRun:
             self.tail.append(LogLine("skill_fallback", self.clock.now(), {"skill": AGGREGATION, "reason": why}))
         return first_offer(collected.opinions)
 
-    def _write(self, artifacts: Artifacts, told: Told, successful: int, *, status: RunStatus) -> None:
-        now = self.clock.now()
-        duration_ms = round(told.active_s * 1_000)
-        lines = [*self._head(told), *told.lines, *self.tail]
-        if status != "waiting":
-            data = {"status": status, "duration_ms": duration_ms, "tasks": told.task_count, "successful": successful}
-            lines.append(LogLine("end", now, data))
-        metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": successful}
-        artifacts.write(lines, metrics, at=now)
-
-    def _head(self, told: Told) -> list[LogLine]:
-        """Return the lines before the planner's; a process that was killed left none, so its start is the journal's."""
-        if self.head or told.started_at is None:
-            return self.head
-        return [LogLine("start", told.started_at, {"agent": self.manifest.name})]
-
     def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
         now = self.clock.now()
         told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
         started = self.head[0].timestamp if self.head else now
         duration_ms = round((told.active_s if events else max(0.0, now - started)) * 1_000)
         data: JsonObject = {"type": type(error).__name__, "message": str(error)[:2_000], "duration_ms": duration_ms}
-        lines = [*self._head(told), *told.lines, *self.tail, LogLine("error", now, data)]
+        head = headed(told, self.head, agent=self.manifest.name)
+        lines = [*head, *self.tail, LogLine("error", now, data)]
         metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": told.successful}
         artifacts.write(lines, metrics, at=now)
 
 
-async def _taken_up(planner: Planner, run_id: str, how: Resumption, *, on_event: EventSink | None) -> JsonObject:
-    if how.restart:
-        return await planner.arestart(run_id, on_event=on_event)
-    if how.gate is not None:
-        await planner.aanswer(run_id, how.gate, how.decision)
-    return await planner.aresume(run_id, on_event=on_event)
-
-
-async def _events_or_none(planner: Planner, run_id: str) -> list[Event]:
-    """Return the events of a run that failed; a journal that cannot be read has none, its error is on its way already."""
-    try:
-        return run_events(await planner.aevents(run_id))
-    except (ValueError, RuntimeError):
-        return []
-
-
-def _earlier(file: Path) -> list[LogLine]:
+def _earlier(artifacts: Artifacts) -> list[LogLine]:
     """Return what earlier processes logged before the planner's own record began."""
-    if not file.exists():
-        return []
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
     return [
-        LogLine(row["event"], row["timestamp"], row["data"])
-        for row in rows
-        if row["event"] in {"start", "skill_fallback"} and row["data"].get("skill") != AGGREGATION
+        line
+        for line in artifacts.logged()
+        if line.event in {"start", "skill_fallback"} and line.data.get("skill") != AGGREGATION
     ]
 
 
 def _status(result: JsonObject) -> RunStatus:
     status = result.get("status")
     return cast("RunStatus", status) if status in EXIT_CODES else "failed"
-
-
-async def _known_payload(options: RunOptions, run_id: str) -> JsonObject:
-    """Return the payload that a run began with.
-
-    Raises:
-        RunNotFound: the journal has no such run.
-    """
-    journal = open_journal(options.database, clock=options.clock)
-    try:
-        row = await asyncio.wrap_future(journal.latest(run_id))
-    finally:
-        journal.close()
-    payload = row.task.get("payload") if row is not None else None
-    if not isinstance(payload, dict) or "policy" not in payload:
-        raise RunNotFound(task_id=run_id)
-    return payload
 
 
 def _section(payload: JsonObject, name: str) -> JsonObject:
@@ -326,23 +259,18 @@ def _early(payload: JsonObject) -> EarlyAdvisor:
     return "variant" if _section(payload, "policy").get("variants") is True else "panel"
 
 
-def _gates(events: Sequence[Event], result: JsonObject) -> tuple[list[JsonObject], JsonObject]:
-    """Return the gates that wait, and the answer to the last one that was answered.
+def _answer(events: Sequence[Event], result: JsonObject) -> JsonObject:
+    """Return the answer to the last gate that was answered.
 
     A restarted run has its answers from the run before; only its result tells of them.
     """
-    waiting: dict[str, JsonObject] = {}
     last: JsonObject = {}
     known = result.get("gates")
     for question in known if isinstance(known, list) else []:
         answer = question.get("answer") if isinstance(question, dict) else None
         last = answer if isinstance(answer, dict) else last
     for event in events:
-        gate = str(event.payload.get("gate"))
-        if event.type == "GATE_OPENED":
-            waiting[gate] = {"gate": gate, "question": str(event.payload.get("question", ""))}
-        elif event.type == "GATE_ANSWERED":
-            waiting.pop(gate, None)
+        if event.type == "GATE_ANSWERED":
             answer = event.payload.get("answer")
             last = answer if isinstance(answer, dict) else event.payload
-    return list(waiting.values()), last
+    return last

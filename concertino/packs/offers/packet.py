@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,9 +71,3 @@ def with_amounts(offer: Offer, money: Recommendation, *, note: str) -> Offer:
             "notes": f"{offer.notes} {note}".strip(),
         }
     )
-
-
-def iso_z(seconds: float) -> str:
-    """Return seconds since 1970-01-01 UTC as `2025-10-21T12:34:56.789Z`."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from concertino.contracts.errors import SetupError
 from concertino.packs.offers.salary import BASE_STEP, Band, Recommendation
+from concertino.packs.policies import merged
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -62,16 +61,7 @@ def read_policy(overrides: Mapping[str, JsonValue]) -> Policy:
         SetupError: an override that the policy does not know or allow, by name.
     """
     text = (files("concertino.packs.offers") / "policy.yaml").read_text(encoding="utf-8")
-    merged: dict[str, object] = dict(yaml.safe_load(text))
-    for name, value in overrides.items():
-        section = merged.get(name)
-        merged[name] = {**section, **value} if isinstance(section, dict) and isinstance(value, dict) else value
-    try:
-        return Policy.model_validate(merged)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(("policy", *(str(part) for part in first["loc"])))
-        raise SetupError(field=place, value=first["input"], rule=first["msg"]) from error
+    return merged(Policy, text, overrides)
 
 
 def needs_approval(offer: Recommendation, policy: ApprovalPolicy) -> bool:

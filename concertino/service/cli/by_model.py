@@ -46,7 +46,7 @@ class Planned:
         }  # fmt: skip
 
 
-def plan_by_model(
+async def plan_by_model(
     task: Task,
     crew: Crew,
     source: ModelSource,
@@ -64,33 +64,6 @@ def plan_by_model(
         SetupError: the model cannot be built.
         PlanInvalid: no valid plan came of it, and none by rule either.
     """
-    return asyncio.run(
-        _plan(
-            task,
-            crew,
-            source,
-            tokens=tokens,
-            skeleton=skeleton,
-            fallback=fallback,
-            limits=limits,
-            clock=clock,
-            on_step=on_step,
-        )
-    )
-
-
-async def _plan(
-    task: Task,
-    crew: Crew,
-    source: ModelSource,
-    *,
-    tokens: int,
-    skeleton: Draft | None,
-    fallback: Callable[[], Draft],
-    limits: Limits,
-    clock: Clock,
-    on_step: Callable[[str, JsonObject], None],
-) -> Planned:
     from concertino.budgets import Ledger
     from concertino.nodes.planning.drafting import draft_plan
     from concertino.tools.attempt import Desk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,11 +120,12 @@ def _planned(
 
         ruled = plan_by_rules(task, crew.rules, limits=limits)
         if needs_model(task, ruled):
-            planned = plan_by_model(
+            drafting = plan_by_model(
                 task, crew, source, tokens=tokens, skeleton=ruled, limits=limits, clock=SystemClock(),
                 fallback=lambda: first_draft(task, crew.rules, crew.cards, limits=limits),
                 on_step=_told,
             )  # fmt: skip
+            planned = asyncio.run(drafting)
             return planned.plan, planned
     draft = first_draft(task, crew.rules, crew.cards, limits=limits)
     return validate_draft(draft, task=task, cards=crew.cards, limits=limits), None

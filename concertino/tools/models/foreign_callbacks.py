@@ -65,21 +65,7 @@ class _OfModels(BaseCallbackHandler):
     def ignore_agent(self) -> bool:
         return True
 
-    @property
-    def ignore_chain(self) -> bool:
-        return True
-
-    @property
-    def ignore_custom_event(self) -> bool:
-        return True
-
-    @property
-    def ignore_retriever(self) -> bool:
-        return True
-
-    @property
-    def ignore_retry(self) -> bool:
-        return True
+    ignore_chain = ignore_custom_event = ignore_retriever = ignore_retry = ignore_agent  # pyright: ignore[reportIncompatibleMethodOverride]  # alike properties
 
 
 class _Holding(_OfModels):

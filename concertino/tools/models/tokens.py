@@ -45,11 +45,6 @@ class TokenCounter:
     """`tiktoken:<encoding>` or `bytes`, for the run's record."""
     count: Callable[[str], int] | None = None
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether texts are counted in the model's own encoding."""
-        return self.count is not None
-
     def text(self, text: str) -> int:
         """Return an upper bound of a text's tokens."""
         if self.count is not None and len(text) <= EXACT_CHARS:
@@ -148,15 +143,6 @@ async def load_counter(provider: str, model: str) -> TokenCounter:
     if call is not None:
         with suppress(TimeoutError):
             await asyncio.wait_for(wait(call), PATIENCE_S)
-    return counter_now(provider, model)
-
-
-def load_counter_blocking(provider: str, model: str) -> TokenCounter:
-    """Do as `load_counter`, in a plain thread."""
-    name = _encoding_of(provider, model)
-    call = encodings.fetch(name) if name is not None else None
-    if call is not None:
-        futures.wait((call,), PATIENCE_S)
     return counter_now(provider, model)
 
 

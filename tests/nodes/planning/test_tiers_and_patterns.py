@@ -15,7 +15,7 @@ from concertino.nodes.planning import tiers
 from concertino.nodes.planning.checklist import Line, check
 from concertino.nodes.planning.complexity import assess
 from concertino.nodes.planning.patterns import advise
-from concertino.nodes.planning.tiers import tier_of, tiers_of
+from concertino.nodes.planning.tiers import tiers_of
 from concertino.nodes.planning.validate import validate
 from concertino.nodes.planning.workflows import load_workflows
 
@@ -50,7 +50,7 @@ def line(text: str, lines: tuple[Line, ...]) -> Line:
 def test_a_subtask_that_states_its_tier_has_it() -> None:
     """In a plan and in a workflow's template."""
     plan = planned(sub("a", "writer", tier="complex"))
-    assert tier_of(plan.subtasks[0], plan) == "complex"
+    assert tiers_of(plan) == {"a": "complex"}
     (workflow,) = load_workflows([{"name": "w", "plan": {"subtasks": [sub("a", "writer", tier="simple")]}}])
     assert workflow.plan.subtasks[0].tier == "simple"
 
@@ -64,7 +64,6 @@ def test_what_brings_much_together_needs_a_better_model() -> None:
     small, large = planned(*leaves, join, of=of), planned(*leaves, heavy, of=of)
     assert tiers_of(small) == {"a": "simple", "b": "simple", "c": "simple", "join": "standard"}
     assert tiers_of(large)["join"] == "complex"
-    assert all(tiers_of(large)[one.id] == tier_of(one, large) for one in large.subtasks)
 
 
 def test_what_a_person_is_asked_about_is_at_least_standard() -> None:

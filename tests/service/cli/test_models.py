@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from concertino.contracts.errors import InputError, SetupError
 from concertino.graph.planner import Planner
-from concertino.service.cli.main import run
 from concertino.service.cli.models import Named, named
 from tests.loopback.openai_server import OpenAIServer, Received, Reply, Say
 from tests.packs.diligence.models import finding
+from tests.service.commands import Told, run_command
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "diligence"
 SLUG = "due-diligence-agent"
@@ -25,17 +25,6 @@ def works(received: Received) -> Reply:
     if "84 employees" not in received.text:
         return Say(tool_calls=[("read_document", {"file": "overview.md"})], input_tokens=500, output_tokens=20)
     return Say(tool_calls=[("submit_finding", finding(confidence=0.9))], input_tokens=900, output_tokens=150)
-
-
-class Told(NamedTuple):
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -53,10 +42,7 @@ def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: 
     )
 
     def command(*arguments: str) -> Told:
-        code = run(list(arguments))
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Told(code, out, err)
+        return run_command(capsys, arguments)
 
     return command
 

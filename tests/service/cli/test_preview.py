@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from concertino.service.cli.main import run
 from tests.loopback.openai_server import Fail, OpenAIServer, Reply, Say
+from tests.service.commands import Told, run_command
 
 STAFF = [{"name": "reader", "description": "Reads pages."}, {"name": "writer", "description": "Writes texts."}]
 PYTHON = """
@@ -45,17 +45,6 @@ DRAFTED = {
 }
 
 
-class Told(NamedTuple):
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that runs `plan` in a directory with specialists and a rule."""
@@ -67,10 +56,7 @@ def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: 
     Path("staff_of_previews.py").write_text(PYTHON)
 
     def command(*options: str) -> Told:
-        code = run(["plan", *options])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Told(code, out, err)
+        return run_command(capsys, ["plan", *options])
 
     return command
 

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,8 +18,8 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
 from concertino.contracts.task import Task
 from concertino.service.cli import written
-from concertino.service.cli.main import run
 from concertino.service.cli.written import judge
+from tests.service.commands import Told, run_command
 
 STAFF: list[dict[str, Any]] = [
     {"name": "Image Downloader", "description": "Downloads an image.", "inputs": ["url"], "outputs": ["image"]},
@@ -34,17 +34,6 @@ PLAN: dict[str, Any] = {
 }
 
 
-class Told(NamedTuple):
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that judges a text for the specialists above, in a directory of its own."""
@@ -56,10 +45,7 @@ def concertino(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: 
         if text is not None:
             Path("text.txt").write_bytes(text.encode() if isinstance(text, str) else text)
             given = ["--from-text", "text.txt", "--specialists", "staff.json", *options]
-        code = run(["plan", *given])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Told(code, out, err)
+        return run_command(capsys, ["plan", *given])
 
     return command
 

@@ -16,36 +16,18 @@ from concertino.tools.breaker import Breakers
 from concertino.tools.guard import Guard
 from concertino.tools.models.foreign import ForeignGuard
 from concertino.tools.retry import RetryBudget
+from tests.clocks import StillClock
 from tests.loopback.openai_server import OpenAIServer
 
 CLIENTS: list[tuple[Any, Any]] = []
 """Connections to be closed at a test's end."""
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = 1_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    async def asleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
 class World:
     """One run's money, and what is on its record."""
 
     def __init__(self, **limit: Any) -> None:
-        self.clock = Clock()
+        self.clock = StillClock()
         self.ledger = Ledger(Budget(**limit), clock=self.clock)
         self.events: list[tuple[str, Any]] = []
         self.breaches: list[Any] = []

@@ -1,6 +1,5 @@
 """A ledger and a guard around the real client, which talks to the loopback server."""
 
-import asyncio
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -15,32 +14,11 @@ from concertino.tools.models.prices import Price, given_price
 from concertino.tools.models.sources import as_model
 from concertino.tools.models.tokens import TokenCounter
 from concertino.tools.retry import RetryBudget
+from tests.clocks import StillClock
 from tests.loopback.openai_server import OpenAIServer
 
 PRICE = given_price({"input_usd_per_m": 1.0, "output_usd_per_m": 1.0}, field="price")
 """A dollar a million tokens: 1,000 nano-dollars a token, whichever."""
-
-
-class StepClock:
-    """Stands still, and jumps over every wait."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return 1_000_000.0 + self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
-
-    async def asleep(self, seconds: float) -> None:
-        self.sleep(seconds)
-        await asyncio.sleep(0)
 
 
 def client(server: OpenAIServer, **settings: Any) -> BaseChatModel:
@@ -54,7 +32,7 @@ class Governing:
     """One run's money and guard."""
 
     def __init__(self, budget: Budget | None = None, *, clock: Any = None, **desk: Any) -> None:
-        self.clock: Any = clock or StepClock()
+        self.clock: Any = clock or StillClock()
         self.ledger = Ledger(budget or Budget(), clock=self.clock)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.breakers = Breakers(clock=self.clock)

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from concertino.contracts.errors import InputError
 from concertino.tools import threads
 from concertino.tools.models import tokens
-from concertino.tools.models.tokens import Encodings, TokenCounter, counter_now, load_counter, load_counter_blocking
+from concertino.tools.models.tokens import Encodings, TokenCounter, counter_now, load_counter
 
 BYTES = TokenCounter()
 WORDS = TokenCounter("tiktoken:words", lambda text: len(text.split()))
@@ -92,7 +92,7 @@ async def test_an_encoding_that_can_be_had_is_used(network: Fetching) -> None:
     network.may_end.set()
     found = await asyncio.gather(*(load_counter("openai", "gpt-5-mini") for _ in range(8)))
     assert "tiktoken:o200k_base" in {one.name for one in found}
-    assert counter_now("openai", "gpt-5-mini").name == load_counter_blocking("openai", "gpt-5").name
+    assert counter_now("openai", "gpt-5-mini").name == counter_now("openai", "gpt-5").name
     assert counter_now("openai", "gpt-5-mini").text("one two") == 2
     assert network.calls == 1
 
@@ -104,7 +104,6 @@ async def test_a_network_that_hangs_delays_nobody_twice(network: Fetching, monke
     assert (await load_counter("openai", "gpt-5-mini")).name == "bytes"
     monkeypatch.setattr(tokens, "PATIENCE_S", 1e9)
     assert (await load_counter("openai", "gpt-5-mini")).name == "bytes"
-    assert load_counter_blocking("openai", "gpt-5-mini").name == "bytes"
     assert (network.calls, threads.leaked()) == (1, leaked)
     network.may_end.set()
     while (late := counter_now("openai", "gpt-5-mini")).name == "bytes":

@@ -14,7 +14,8 @@ from concertino.tools.tape.played_model import PlayedSource
 from concertino.tools.tape.player import Player
 from concertino.tools.tape.recorded_model import RecordedSource
 from concertino.tools.tape.recorder import Recorder
-from tests.tools.models.governing import Governing, StepClock
+from tests.clocks import StillClock
+from tests.tools.models.governing import Governing
 
 
 def line(n: int = 1, *, scope: str = "w/a#1", said: str = "hi", answer: str = "ho", **fields: Any) -> Line:
@@ -34,7 +35,7 @@ def tape(lines: Iterable[Line] = (), **head: Any) -> Tape:
 
 def player(lines: Iterable[Line], *, inject: Inject | None = None, clock: Any = None) -> Player:
     """Return a player of lines, on a clock that jumps over every wait."""
-    return Player(tape(lines), clock or StepClock(), inject=inject)
+    return Player(tape(lines), clock or StillClock(), inject=inject)
 
 
 async def recorded(

@@ -19,7 +19,7 @@ from concertino.tools.tape.player import Player
 from concertino.tools.tape.recorder import Recorder
 from concertino.tools.tape.seeds import Seeded
 from concertino.tools.tape.values import decode, encode
-from tests.tools.models.governing import StepClock
+from tests.clocks import StillClock
 
 
 class Row(NamedTuple):
@@ -43,12 +43,12 @@ class Library:
 
 def through(tool: Tool, ask: Any, path: Any) -> tuple[Any, Any, Player]:
     """Record a call of a tool, and play it without the tool."""
-    clock = StepClock()
+    clock = StillClock()
     recorder = Recorder(clock)
     with scoped(Scope("w")):
         first = ask(recorder.tool(tool))
     write_tape(path / "c.jsonl", Tape(Head(case="c"), recorder.lines()))
-    player = Player(read_tape(path / "c.jsonl"), StepClock())
+    player = Player(read_tape(path / "c.jsonl"), StillClock())
     dead = Tool(name=tool.name, fn=tool.fn and never, afn=tool.afn and never_async)
     with scoped(Scope("w")):
         second = ask(player.tool(dead))
@@ -89,7 +89,7 @@ def test_what_a_tool_gives_back_comes_back_as_it_was(value: Any, tmp_path: Any) 
 
 async def test_an_async_tool_takes_its_time(tmp_path: Any) -> None:
     """On the run's clock."""
-    clock = StepClock()
+    clock = StillClock()
     recorder = Recorder(clock)
 
     async def slow() -> str:
@@ -99,7 +99,7 @@ async def test_an_async_tool_takes_its_time(tmp_path: Any) -> None:
     known = recorder.tool(Tool(name="t", afn=slow))
     assert known.afn is not None
     assert await known.afn() == "done"
-    later = StepClock()
+    later = StillClock()
     player = Player(Tape(Head(case="c"), recorder.lines()), later)
     played = player.tool(Tool(name="t", afn=never_async))
     assert played.afn is not None
@@ -136,7 +136,7 @@ def test_an_error_keeps_its_kind(error: Exception) -> None:
 
 def test_what_no_tape_can_hold_is_refused_when_the_tape_is_made() -> None:
     """The run itself goes on; the tool is named."""
-    recorder = Recorder(StepClock())
+    recorder = Recorder(StillClock())
     tool = recorder.tool(Tool(name="t", fn=Library))
     assert tool.fn is not None
     assert isinstance(tool.fn(), Library)
