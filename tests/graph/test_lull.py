@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from concertino import Finding, create_planner, specialist
-from concertino.graph.runs.lull import MANY, RARELY, Lull
+from concertino.graph.runs.lull import MANY, RARELY, YOUNG, Lull
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +37,8 @@ def _thresholds_within(count: int) -> set[tuple[int, int, int]]:
 
 
 def test_a_large_dispatch_puts_full_passes_off_and_its_end_brings_them_back() -> None:
-    """Young generations keep the host's setting, and all of it is back after the run."""
-    assert _thresholds_within(MANY) == {(700, 11, RARELY)}
+    """Young objects are looked at in larger heaps, the middle generation as the host says; all of it is back after the run."""
+    assert _thresholds_within(MANY) == {(YOUNG, 11, RARELY)}
     assert gc.get_threshold() == (700, 11, 12)
 
 
@@ -53,7 +53,7 @@ async def test_the_last_of_several_restores_the_setting() -> None:
     first, second = Lull(loop), Lull(loop)
     first.end()
     first.end()
-    assert gc.get_threshold() == (700, 11, RARELY)
+    assert gc.get_threshold() == (YOUNG, 11, RARELY)
     second.end()
     assert gc.get_threshold() == (700, 11, 12)
 
@@ -64,3 +64,13 @@ async def test_a_setting_made_meanwhile_stands() -> None:
     gc.set_threshold(1_000, 20, 30)
     lull.end()
     assert gc.get_threshold() == (1_000, 20, 30)
+
+
+@pytest.mark.parametrize(("own", "quiet"), [(0, 0), (50_000, 50_000)])
+async def test_a_host_that_collects_less_keeps_it_so(own: int, quiet: int) -> None:
+    """Also one that does not collect at all."""
+    gc.set_threshold(own, 11, 12)
+    lull = Lull(asyncio.get_running_loop())
+    assert gc.get_threshold() == (quiet, 11, RARELY)
+    lull.end()
+    assert gc.get_threshold() == (own, 11, 12)
