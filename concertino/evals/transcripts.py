@@ -15,6 +15,8 @@ from concertino.journal.memory_rows import PAYLOAD, TYPE, json_of
 
 SUITE = "${suite}"
 """Stands in cases, outcomes and reports for the suite's own folder."""
+RECORDED = b""
+"""Stands for a result that the record has."""
 ENDS = frozenset({"RUN_COMPLETED", "RUN_FAILED", "RUN_CANCELLED"})
 """Events that have a run's result."""
 
@@ -46,7 +48,7 @@ class Sealed:
 
     rows: tuple[tuple[Any, ...], ...]
     result: bytes | None
-    """JSON; empty where the record has it."""
+    """JSON, or `RECORDED`."""
     calls: bytes
     allowed: tuple[str, ...]
     """What looks like a secret and is none, as the suite says."""
@@ -59,12 +61,16 @@ class Sealed:
     def opened(self) -> Transcript:
         """Return it without secrets; read anew each time."""
         made: dict[str, Any] = {
-            "events": [json_of(row) for row in self.rows], "calls": from_json(self.calls), "result": self.result and from_json(self.result),
-        }  # fmt: skip
+            "events": [json_of(row) for row in self.rows],
+            "calls": from_json(self.calls),
+            "result": from_json(self.result) if self.result else None,
+        }
         if self.folder is not None:
             made = json.loads(dump(made).replace(self.folder, SUITE))
         made = without_secrets(made, allowed=self.allowed)
-        return Transcript(**made | ({"result": _recorded(made["events"])} if self.result == b"" else {}))
+        if self.result == RECORDED:
+            made["result"] = _recorded(made["events"])
+        return Transcript(**made)
 
 
 def sealed(
@@ -80,7 +86,7 @@ def sealed(
     rows = journal.rows(task_id)
     text = None if result is None else to_json(result)
     if text is not None and any(row[TYPE] in ENDS and b'"result":' + text in row[PAYLOAD] for row in rows):
-        text = b""
+        text = RECORDED
     return Sealed(rows, text, to_json(calls), allowed, folder)
 
 
