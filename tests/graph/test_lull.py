@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from concertino import Finding, create_planner, specialist
-from concertino.graph.runs.lull import MANY, RARELY, YOUNG, Lull
+from concertino.graph.runs import lull
+from concertino.graph.runs.lull import LONGEST_S, MANY, RARELY, YOUNG, Lull
 
 
 @pytest.fixture(autouse=True)
-def _own_thresholds() -> Iterator[None]:
+def _own_thresholds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(lull, "_rests_until", 0.0)
     before = gc.get_threshold()
     gc.set_threshold(700, 11, 12)
     yield
@@ -60,9 +62,9 @@ async def test_the_last_of_several_restores_the_setting() -> None:
 
 async def test_a_setting_made_meanwhile_stands() -> None:
     """What the host sets during a lull is not undone by its end."""
-    lull = Lull(asyncio.get_running_loop())
+    own = Lull(asyncio.get_running_loop())
     gc.set_threshold(1_000, 20, 30)
-    lull.end()
+    own.end()
     assert gc.get_threshold() == (1_000, 20, 30)
 
 
@@ -70,7 +72,30 @@ async def test_a_setting_made_meanwhile_stands() -> None:
 async def test_a_host_that_collects_less_keeps_it_so(own: int, quiet: int) -> None:
     """Also one that does not collect at all."""
     gc.set_threshold(own, 11, 12)
-    lull = Lull(asyncio.get_running_loop())
+    made = Lull(asyncio.get_running_loop())
     assert gc.get_threshold() == (quiet, 11, RARELY)
-    lull.end()
+    made.end()
     assert gc.get_threshold() == (own, 11, 12)
+
+
+async def test_full_passes_come_where_dispatches_follow_without_a_gap() -> None:
+    """Nobody joins a quiet of `LONGEST_S`, and after it there is none for as long."""
+    loop, at = asyncio.get_running_loop(), [1_000_000_000.0]
+
+    def begin() -> Lull:
+        return Lull(loop, now=lambda: at[0])
+
+    first = begin()
+    at[0] += LONGEST_S
+    second = begin()
+    first.end()
+    assert gc.get_threshold() == (700, 11, 12)
+    at[0] += LONGEST_S / 2
+    third = begin()
+    assert gc.get_threshold() == (700, 11, 12)
+    at[0] += LONGEST_S
+    fourth = begin()
+    assert gc.get_threshold() == (YOUNG, 11, RARELY)
+    for one in (second, third, fourth):
+        one.end()
+    assert gc.get_threshold() == (700, 11, 12)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
+from collections.abc import Callable
 
 MANY = 100
 """Subtasks in a dispatch from which it is worth it: below, no full pass falls due."""
@@ -23,40 +25,53 @@ RARELY = 1_000_000
 
 _lock = threading.Lock()
 _holders = 0
+_began = _rests_until = 0.0
+"""When this quiet began, and until when there is none, on the system's monotonic clock: the collector knows no other."""
 _before: tuple[int, int, int] = gc.get_threshold()
 
 
 class Lull:
-    """One dispatch's wish for quiet. The host's own setting comes back with the last of them."""
+    """One dispatch's wish for quiet. The host's own setting comes back with the last of them.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_over = False
-        _hold()
+    Where dispatches follow each other without a gap, full passes are allowed for as long as they were put off.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._is_over = not _hold(now())
         self._timer = loop.call_later(LONGEST_S, self.end)
 
     def end(self) -> None:
         """Allow full passes again. Idempotent; on the loop's thread."""
+        self._timer.cancel()
         if not self._is_over:
             self._is_over = True
-            self._timer.cancel()
-            _release()
+            _release(self._now())
 
 
-def _hold() -> None:
-    global _holders, _before  # the collector is one for the whole process
+def _hold(now: float) -> bool:
+    """Put passes off, and say whether they are."""
+    global _holders, _began, _before  # the collector is one for the whole process
     with _lock:
+        if now < _rests_until or (_holders and now - _began >= LONGEST_S):
+            return False
         _holders += 1
         if _holders == 1:
-            _before = gc.get_threshold()
+            _began, _before = now, gc.get_threshold()
             gc.set_threshold(*_quiet())
+        return True
 
 
-def _release() -> None:
-    global _holders  # as above
+def _release(now: float) -> None:
+    global _holders, _rests_until  # as above
     with _lock:
         _holders -= 1
+        if _holders:
+            return
+        if now - _began >= LONGEST_S:
+            _rests_until = now + now - _began
         # Somebody else's setting in the meantime stands.
-        if _holders == 0 and gc.get_threshold() == _quiet():
+        if gc.get_threshold() == _quiet():
             gc.set_threshold(*_before)
 
 
