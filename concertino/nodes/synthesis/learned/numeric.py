@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import log_odds, sigmoid
-from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum
+from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum, bound_of
 from concertino.nodes.synthesis.learned.rules import RULES, Sources, expected_error, heard, scale_of, source_of
 from concertino.nodes.synthesis.learned.suspects import Change, Number, find_strayed
 
@@ -167,10 +167,13 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
     }
     shares = [one.weight / len(errors.groups[one.truth]) for one in settled]
     whole = sum(shares)
+    strays = {
+        name: [value - one.truth for value, one in zip(values, settled, strict=True)] for name, values in tries.items()
+    }
+    bound = bound_of([stray for some in strays.values() for stray in some])
     misses = {
-        name: sum(share * abs(value - one.truth) for share, value, one in zip(shares, values, settled, strict=True))
-        / whole
-        for name, values in tries.items()
+        name: sum(share * min(bound, abs(stray)) for share, stray in zip(shares, some, strict=True)) / whole
+        for name, some in strays.items()
     }
     least = max(min(misses.values()), 1e-12)
     raw = {

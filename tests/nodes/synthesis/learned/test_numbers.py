@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis import Synthesis, TrackRecord, synthesize
+from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum
 from tests.nodes.synthesis.learned.panel import measured, said, votes
 
 PANEL = {"exact": (0.0, 0.3), "high": (5.0, 0.5), "wild1": (0.0, 6.0), "wild2": (0.0, 6.0)}
@@ -64,6 +66,44 @@ def test_one_far_away_does_not_move_the_answer() -> None:
     assert isinstance(wild.answer, float)
     assert abs(calm.answer - wild.answer) < 1
     assert wild.confidence < calm.confidence + 0.05
+
+
+@pytest.mark.parametrize("who", [*PANEL, "truth"])
+@pytest.mark.parametrize("factor", [100.0, 0.01, -1.0])
+def test_one_slip_in_the_past_does_not_ruin_the_merge(who: str, factor: float) -> None:
+    """One number a hundred times too large in twenty settled questions, a source's or the truth: the merge stays as good."""
+    record, draw = TrackRecord(), random.Random(3)
+    for n in range(20):
+        truth = draw.uniform(50, 90)
+        slips = {name: factor if n == 4 and name == who else 1.0 for name in (*PANEL, "truth")}
+        for name, (bias, noise) in PANEL.items():
+            record.record(said(name, slips[name] * (truth + bias + draw.gauss(0, noise)), f"q{n}"))
+        record.settle(f"q{n}", slips["truth"] * truth, tolerance=2.0)
+    right, sure = 0, 0.0
+    for _ in range(50):
+        truth = draw.uniform(50, 90)
+        found = merged(
+            votes({name: truth + bias + draw.gauss(0, noise) for name, (bias, noise) in PANEL.items()}), record
+        )
+        assert isinstance(found.answer, float)
+        right += abs(found.answer - truth) <= 2
+        sure += found.confidence / 50
+    assert right >= 46
+    assert abs(sure - right / 50) < 0.15
+
+
+def test_what_a_source_always_does_is_no_slip() -> None:
+    """Whoever is a thousand too high each time keeps that bias, however exact the others are; only a stray error is cut."""
+    draw = random.Random(4)
+    settled = []
+    for n in range(20):
+        errors = {f"s{k}": draw.gauss(0, 1) for k in range(9)} | {"high": 1000 + draw.gauss(0, 1)}
+        errors["s0"] += 1000 * (n == 7)
+        estimates = tuple(Estimate(name, n + error, 0.0, 1.0) for name, error in errors.items())
+        settled.append(Sum(f"q{n}", estimates, float(n)))
+    sources = Errors(settled).sources()
+    assert sources["high"].bias > 850  # three questions' worth of the panel's bias is mixed in
+    assert abs(sources["s0"].bias) < 20
 
 
 def test_a_source_that_strayed_is_left_out_and_named() -> None:
