@@ -11,7 +11,7 @@ from concertino.nodes.synthesis.learned.cases import Asked, Case, History, histo
 from concertino.nodes.synthesis.learned.confusion import fit_confusions
 from concertino.nodes.synthesis.learned.pooling import LogOdds, Pooler, formula, spread_of
 from concertino.nodes.synthesis.learned.skills import Skills, fit_skills, settled_answers
-from concertino.nodes.synthesis.learned.stacking import stack
+from concertino.nodes.synthesis.learned.stacking import gained, stack
 from concertino.nodes.synthesis.learned.suspects import Suspects, find_changed, find_copies
 from concertino.nodes.synthesis.learned.tempering import Scored, Tempering, fit_tempering
 from concertino.nodes.synthesis.learned.unsettled import (
@@ -60,6 +60,8 @@ class Replayed(NamedTuple):
     question_id: str
     confidence: float
     right: bool
+    weight: float = 1.0
+    """How much of it is remembered, 0-1."""
 
 
 class Pooled(NamedTuple):
@@ -206,20 +208,21 @@ def _believed(
         ]
         temperings[name] = fit_tempering(scored)
         foretold[name] = [temperings[name].probabilities(one.scores, one.voices) for one in scored]
+    remembered = [case.weight for case in past]
     hits = {name: [row[case.truth] for row, case in zip(rows, past, strict=True)] for name, rows in foretold.items()}
     prior = {name: PRIOR[name] for name in poolers}
-    prior["formula"] += FORMULA_PRIOR * FORMULA_QUESTIONS / (FORMULA_QUESTIONS + len(past))
+    prior["formula"] += FORMULA_PRIOR * FORMULA_QUESTIONS / (FORMULA_QUESTIONS + math.fsum(remembered))
     for name in [name for name in poolers if name.endswith(", unsettled")]:
         twin = name.removesuffix(", unsettled")
-        if math.fsum(map(math.log, hits[name])) < math.fsum(map(math.log, hits[twin])):
+        if gained(hits[name], remembered) < gained(hits[twin], remembered):
             prior[name] = 0.0
-    weights = stack(hits, prior)
+    weights = stack(hits, prior, remembered=remembered)
     heard = sum(weight for weight in weights.values() if weight >= LEAST_WEIGHT)
     replayed: list[Replayed] = []
     for n, case in enumerate(past):
         mixed = [sum(weights[name] * foretold[name][n][i] for name in weights) for i in range(case.options)]
         best = max(dict.fromkeys(said.option for said in case.said), key=mixed.__getitem__)
-        replayed.append(Replayed(case.question_id, mixed[best], best == case.truth))
+        replayed.append(Replayed(case.question_id, mixed[best], best == case.truth, case.weight))
     return LabelModel(
         history=history,
         ways=tuple(

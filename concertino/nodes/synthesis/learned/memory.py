@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -25,7 +25,7 @@ from concertino.nodes.synthesis.learned.rankings import (
     are_rankings,
     fit_rankings,
 )
-from concertino.nodes.synthesis.learned.selective import CurvePoint, calibration, curve
+from concertino.nodes.synthesis.learned.selective import CurvePoint, Foretold, calibration, curve
 from concertino.nodes.synthesis.result import Calibration
 from concertino.nodes.synthesis.track_record import TrackRecord
 
@@ -101,28 +101,31 @@ class Memory:
             labels, numbers = self.own_labels(path), self.numbers(path)
             found += labels.replayed if labels is not None else ()
             found += (
-                (Replayed(one.question_id, one.confidence, one.right) for one in numbers.replayed) if numbers else ()
+                (Replayed(one.question_id, one.confidence, one.right, one.weight) for one in numbers.replayed)
+                if numbers
+                else ()
             )
         return found
 
     def calibration(self) -> Calibration | None:
         """Return how far confidence was from the truth on the settled past; an object counts with its weakest field."""
         if self._calibration is None:
-            self._calibration = calibration((one.confidence, one.right) for one in self._weakest())
+            self._calibration = calibration(self._foretold())
         return self._calibration
 
     def curve(self) -> tuple[CurvePoint, ...]:
         """Return coverage and accuracy by least confidence."""
-        return curve([(one.confidence, one.right) for one in self._weakest()])
+        return curve(self._foretold())
 
-    def _weakest(self) -> Iterable[Replayed]:
+    def _foretold(self) -> list[Foretold]:
+        """Return each settled question by its weakest field."""
         whole: dict[str, Replayed] = {}
         for one in self.replayed():
             known = whole.get(one.question_id, one)
             whole[one.question_id] = Replayed(
-                one.question_id, min(known.confidence, one.confidence), known.right and one.right
+                one.question_id, min(known.confidence, one.confidence), known.right and one.right, one.weight
             )
-        return whole.values()
+        return [Foretold(one.confidence, one.right, one.weight) for one in whole.values()]
 
     def own_labels(self, path: str) -> LabelModel | None:
         """Return the model for labels in this field, else `None`."""

@@ -68,6 +68,25 @@ def test_one_far_away_does_not_move_the_answer() -> None:
     assert wild.confidence < calm.confidence + 0.05
 
 
+def test_faint_errors_hardly_widen_the_interval() -> None:
+    """A panel that was wild long ago and is exact since: with a half-life interval and confidence are the latter's."""
+    widths, sure = [], []
+    for half_life in (None, 8):
+        record, draw = TrackRecord(half_life=half_life), random.Random(8)
+        for n in range(80):
+            for name in ("a", "b", "c"):
+                record.record(said(name, 50 + n + draw.gauss(0, 9 if n < 50 else 1), f"q{n}"))
+            record.settle(f"q{n}", 50.0 + n, tolerance=2.0)
+        result = merged(votes({"a": 70.0, "b": 70.5, "c": 69.5}), record)
+        learned = result.provenance[0].learned
+        assert learned is not None
+        assert learned.interval is not None
+        widths.append(learned.interval.high - learned.interval.low)
+        sure.append(result.confidence)
+    assert widths[1] < 0.7 * widths[0]
+    assert sure[1] > 0.9 > sure[0]
+
+
 @pytest.mark.parametrize("who", [*PANEL, "truth"])
 @pytest.mark.parametrize("factor", [100.0, 0.01, -1.0])
 def test_one_slip_in_the_past_does_not_ruin_the_merge(who: str, factor: float) -> None:
