@@ -14,6 +14,7 @@ from concertino.contracts.json import clean
 from concertino.contracts.limits import Limits
 from concertino.nodes.synthesis.authority import DEFAULT_AUTHORITY, Authority, fraction, read_authority, resolve
 from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, Voice, canonical
+from concertino.nodes.synthesis.learned.cases import domain_of
 from concertino.nodes.synthesis.learned.decide import Lesson
 from concertino.nodes.synthesis.learned.memory import Memory, learn
 from concertino.nodes.synthesis.merge import ballot_of, merge
@@ -80,7 +81,7 @@ def synthesize(
     about. What the record knows nothing of, and prose, is merged as without it.
 
     Args:
-        findings: The order decides full ties and which result is the first successful one.
+        findings: The order decides full ties, but none of learned claims, and which result is the first successful one.
         authority: 0-1 by specialist name, or a `TrackRecord`.
         calibrate: Merge by what the track record teaches, with `confidence` measured on its settled questions.
         missing: Specialists that should have answered; a bare name is enough. They lower `confidence`, nothing else.
@@ -120,7 +121,7 @@ def synthesize(
         ballot = ballot_of(tuple(voices), question_id=question_id, field="", silent=silent)
         lesson = None
         if memory is not None:
-            domain = next((d for voice in voices if (d := findings[voice.finding].domain) is not None), None)
+            domain = domain_of(findings[voice.finding].domain for voice in voices)
             away = tuple(
                 (entry.specialist, resolve(entry.specialist, own=entry.authority, given=None, default=default))
                 for entry in absent

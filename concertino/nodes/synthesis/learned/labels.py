@@ -129,8 +129,10 @@ def fit_labels(
         unsettled: The others, oldest first.
     """
     unsettled = unsettled[-UNSETTLED:]
+    standing = standing_of((*unsettled, *settled))
+    # Sums in one and the same order, whatever order answers came in.
+    settled, unsettled = (sorted(some, key=lambda asked: asked.question_id) for some in (settled, unsettled))
     history = history_of(settled, unsettled)
-    standing = standing_of((*history.unsettled, *history.settled))
     suspects = _suspects(settled, unsettled, history, standing)
     past = [_parted(case, asked, suspects) for case, asked in zip(history.settled, settled, strict=True)]
     rest = [_parted(case, asked, suspects) for case, asked in zip(history.unsettled, unsettled, strict=True)]

@@ -14,7 +14,7 @@ from typing_extensions import TypeIs
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis.authority import resolve
 from concertino.nodes.synthesis.ballot import canonical, kind
-from concertino.nodes.synthesis.learned.cases import Asked, Reply, stated
+from concertino.nodes.synthesis.learned.cases import Asked, Reply, domain_of, stated
 from concertino.nodes.synthesis.learned.labels import UNSETTLED, LabelModel, Replayed, fit_labels
 from concertino.nodes.synthesis.learned.numeric import NumberModel, fit_numbers
 from concertino.nodes.synthesis.learned.quantities import LARGEST, Estimate, Sum, is_relative
@@ -62,7 +62,7 @@ class Memory:
     """What a record teaches. Its models are fitted when first asked for and do not change afterwards."""
 
     leaves: Mapping[str, Sequence[_Leaf]]
-    """By field, in the order of the record."""
+    """By field, sorted; each in the order of the record, its answers by name."""
     default: float
     _labels: dict[str, LabelModel | None] = field(default_factory=dict)
     _numbers: dict[str, NumberModel | None] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class Memory:
 
     def _fit_rankings(self, leaves: Sequence[_Leaf]) -> RankingModel | None:
         settled: list[SettledRanking] = []
-        for leaf in leaves:
+        for leaf in sorted(leaves, key=lambda leaf: leaf.question_id):
             truth = items_of(leaf.truth)
             if truth is not None:
                 rankings = tuple(
@@ -213,9 +213,9 @@ def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = 
     questions = {finding.question_id for finding in findings if finding.question_id is not None}
     if len(questions) >= REFIT_QUESTIONS:
         more = record.copy()
-        for finding in findings:
-            if finding.question_id is not None and finding.specialist is not None:
-                more.record(finding)
+        named = [one for one in findings if one.question_id is not None and one.specialist is not None]
+        for finding in sorted(named, key=lambda one: (one.question_id, one.specialist, canonical(one.output))):
+            more.record(finding)
         return Memory(_leaves(more, default, unsettled=more.unsettled), default)
     known = _learned.setdefault(record, {})
     unsettled = _block(record.unsettled)
@@ -256,13 +256,13 @@ def _leaves(record: TrackRecord, default: float, *, unsettled: int) -> dict[str,
     found: dict[str, list[_Leaf]] = {}
     for truth, answers, weight in record.remembered(unsettled=unsettled):
         leaves: dict[str, _Leaf] = {}
-        domain = next((answer.domain for answer in answers if answer.domain is not None), None)
+        domain = domain_of(answer.domain for answer in answers)
         question_id = answers[0].question_id
 
         def leaf(path: str) -> _Leaf:
             return leaves.setdefault(path, _Leaf(question_id, domain, weight=weight))  # noqa: B023  # called in this round only
 
-        for answer in answers:
+        for answer in sorted(answers, key=lambda answer: answer.specialist):
             authority = resolve(answer.specialist, own=answer.authority, given=None, default=default)
             for path, value in _flat(answer.output, ""):
                 leaf(path).said.append(_Said(answer.specialist, value, answer.confidence, authority))
@@ -272,7 +272,7 @@ def _leaves(record: TrackRecord, default: float, *, unsettled: int) -> dict[str,
                     leaves[path].truth, leaves[path].tolerance = value, truth.tolerance
         for path, one in leaves.items():
             found.setdefault(path, []).append(one)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _flat(value: JsonValue, path: str) -> Iterator[tuple[str, JsonValue]]:

@@ -161,6 +161,8 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
 
     Unsettled questions only show who changed; a source that did is left out, here and when its number is merged.
     """
+    # Sums in one and the same order, whatever order answers came in.
+    settled, unsettled = (sorted(some, key=lambda one: one.question_id) for some in (settled, unsettled))
     changed = find_strayed([_numbers(one) for one in settled], [_numbers(one) for one in unsettled])
     out = {change.source for change in changed}
     if out:
