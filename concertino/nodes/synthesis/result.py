@@ -95,7 +95,8 @@ class Learned(_Frozen):
     ways: dict[str, float] = Field(default_factory=dict)
     """How far each way of merging was believed, by what it foretold of the settled questions; sums to 1."""
     options: tuple[Option, ...] = ()
-    """Labels: every answer given with its probability, likeliest first; what is left is the probability of another one."""
+    """Labels: every answer given with its probability, likeliest first, withheld ones too; what is left is the probability of
+    another one."""
     interval: Interval | None = None
     """Numbers: around the answer."""
     voices_worth: float | None = None

@@ -41,7 +41,7 @@ class Lesson:
 
     def decide(self, ballot: Ballot) -> Decision | None:
         """Return the decision; `None` where the record knows nothing of such claims."""
-        ballot = replace(ballot, voices=in_order(ballot.voices))
+        ballot = replace(ballot, voices=in_order(ballot.voices), withheld=in_order(ballot.withheld))
         if kind(ballot.voices[0].value) == "number":
             numbers = self.memory.numbers(ballot.field)
             return None if numbers is None else self._number(ballot, numbers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from concertino.nodes.synthesis.ballot import Ballot, Decision, Voice, canonical
+from concertino.nodes.synthesis.ballot import LABELS, Ballot, Decision, Voice, canonical, kind
 from concertino.nodes.synthesis.learned.cases import Asked, Reply
 from concertino.nodes.synthesis.learned.claims import by_finding, claim_of, fraction, left_out, shares_of, strangers
 from concertino.nodes.synthesis.learned.labels import LabelModel, Pooled
@@ -20,27 +20,32 @@ def elect(ballot: Ballot, model: LabelModel, *, domain: str | None, missing: Seq
     """Return the decision on labels; `missing` are the specialists that should have answered, with their authority."""
     voices = ballot.voices
     names = [canonical(voice.value) for voice in voices]
-    asked = Asked("", domain, tuple(_reply(voice, name) for voice, name in zip(voices, names, strict=True)))
+    # What is withheld was said nevertheless: it speaks to how likely the others are, and cannot win.
+    silenced = [voice for voice in ballot.withheld if kind(voice.value) in LABELS]
+    heard = [*zip(voices, names, strict=True), *((voice, canonical(voice.value)) for voice in silenced)]
+    asked = Asked("", domain, tuple(_reply(voice, name) for voice, name in heard))
     pooled = model.pool(asked)
     chances = dict(zip(pooled.labels, pooled.probabilities, strict=True))
-    values = {name: voice.value for name, voice in zip(names, voices, strict=True)}
-    ranked = sorted(values, key=lambda name: (-chances[name], name))
+    said = {name: voice.value for voice, name in heard}
+    likely = sorted(said, key=lambda name: (-chances[name], name))
+    allowed = set(names)
+    ranked = [name for name in likely if name in allowed]
     winner = ranked[0]
-    weights = shares_of(pooled.weights)
+    weights = shares_of(pooled.weights[: len(voices)])
     second = chances[ranked[1]] if len(ranked) > 1 else 0.0
     lead = math.log(chances[winner] / second) if second > 0 else math.inf
     switches = _switches(model, asked, pooled, winner, ranked[1]) if len(ranked) > 1 else ()
     learned = Learned(
         settled=len(model.replayed),
         ways={way.name: way.weight for way in model.ways},
-        options=tuple(Option(answer=values[name], probability=fraction(chances[name])) for name in ranked),
+        options=tuple(Option(answer=said[name], probability=fraction(chances[name])) for name in likely),
         voices_worth=pooled.voices / pooled.temperature if pooled.temperature > 0 else None,
         worth=_worth(model, pooled, domain=domain, missing=missing, lead=lead),
         warnings=_warnings(model, names, voices),
     )
     claim = claim_of(
         ballot,
-        values[winner],
+        said[winner],
         method="learned_vote",
         confidence=chances[winner],
         weights=weights,
@@ -51,7 +56,7 @@ def elect(ballot: Ballot, model: LabelModel, *, domain: str | None, missing: Seq
         Dissent(
             question_id=ballot.question_id,
             field=ballot.field,
-            answer=values[rival],
+            answer=said[rival],
             specialists=tuple(voice.specialist for voice, name in zip(voices, names, strict=True) if name == rival),
             weight=math.fsum(w for w, name in zip(weights, names, strict=True) if name == rival),
             share=fraction(math.fsum(w for w, name in zip(weights, names, strict=True) if name == rival)),
@@ -59,7 +64,7 @@ def elect(ballot: Ballot, model: LabelModel, *, domain: str | None, missing: Seq
         )
         for rival in ranked[1:]
     )
-    return Decision(values[winner], (claim,), dissent, by_finding(voices, weights))
+    return Decision(said[winner], (claim,), dissent, by_finding(voices, weights))
 
 
 def _worth(

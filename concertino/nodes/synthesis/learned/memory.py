@@ -13,7 +13,7 @@ from typing_extensions import TypeIs
 
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis.authority import resolve
-from concertino.nodes.synthesis.ballot import canonical, kind
+from concertino.nodes.synthesis.ballot import LABELS, canonical, kind
 from concertino.nodes.synthesis.learned.cases import Asked, Reply, domain_of, stated
 from concertino.nodes.synthesis.learned.labels import UNSETTLED, LabelModel, Replayed, fit_labels
 from concertino.nodes.synthesis.learned.numeric import NumberModel, fit_numbers
@@ -31,7 +31,6 @@ from concertino.nodes.synthesis.track_record import TrackRecord
 
 REFIT_QUESTIONS = 8
 """From so many different questions in one call on, its own answers are learned from, too: they are unsettled history."""
-LABELS = frozenset({"string", "boolean", "list"})
 BLOCK = 1.15
 """Chosen by hand."""
 ANY = "*"
