@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import Asked, Case, History, history_of, standing_of
 from concertino.nodes.synthesis.learned.confusion import fit_confusions
+from concertino.nodes.synthesis.learned.doubts import Doubts, fit_doubts
 from concertino.nodes.synthesis.learned.pooling import LogOdds, Pooler, formula, spread_of
 from concertino.nodes.synthesis.learned.skills import Skills, fit_skills, settled_answers
 from concertino.nodes.synthesis.learned.stacking import gained, stack
-from concertino.nodes.synthesis.learned.suspects import Suspects, find_changed, find_copies
+from concertino.nodes.synthesis.learned.suspects import WATCHED, Suspects, find_changed, find_copies
 from concertino.nodes.synthesis.learned.tempering import Scored, Tempering, fit_tempering
 from concertino.nodes.synthesis.learned.unsettled import (
     beliefs_of,
@@ -84,12 +86,23 @@ class LabelModel:
 
     history: History
     ways: tuple[Way, ...]
-    skills: Skills
-    spread: float
+    bare: LogOdds
+    """Plain log odds: the common measure of voices."""
+    doubts: Doubts
     suspects: Suspects
     replayed: tuple[Replayed, ...]
     kept_unsettled: bool
     """Whether unsettled answers passed the gate."""
+
+    @property
+    def skills(self) -> Skills:
+        """Return everybody's skill by the settled past."""
+        return self.bare.skills
+
+    @property
+    def spread(self) -> float:
+        """Return the logarithm of how many wrong options errors spread over."""
+        return self.bare.spread
 
     def case(self, asked: Asked) -> tuple[Case, tuple[str, ...]]:
         """Return a question as the ways see it, and its options' texts."""
@@ -114,7 +127,8 @@ class LabelModel:
             for n, p in enumerate(way.tempering.probabilities(scores, voices)):
                 totals[n] += way.weight * p
             temperature += way.weight * way.tempering.temperature(voices)
-        weights = known.get((id(self.skills), self.spread)) or LogOdds(self.skills, self.spread).weights(case)
+        weights = known.get((id(self.skills), self.spread)) or self.bare.weights(case)
+        totals = self.doubts.applied(totals, case, weights)
         return Pooled(labels, tuple(totals), tuple(weights), temperature, voices)
 
 
@@ -161,7 +175,7 @@ def fit_labels(
             poolers["confusions, unsettled"] = confusions_with_unsettled(
                 LogOdds(more, spread, 1.0, is_open), past, rest, options
             )
-    return _believed(poolers, past, history, skills=skills, spread=spread, suspects=suspects)
+    return _believed(poolers, past, history, bare=bare, suspects=suspects)
 
 
 def _suspects(
@@ -187,7 +201,9 @@ def _suspects(
     beliefs = [[float(n == case.truth) for n in range(case.options)] for case in history.settled]
     beliefs += beliefs_of(LogOdds(known, spread, 1.0, not options), half)
     out = frozenset(change.source for change in changed)
-    return Suspects(changed, find_copies([*history.settled, *rest], beliefs, out=out), heard)
+    copies = find_copies([*history.settled, *rest], beliefs, out=out)
+    later = Counter(reply.source for asked in unsettled for reply in asked.replies)
+    return Suspects(changed, copies, heard, frozenset(name for name, answers in later.items() if answers >= WATCHED))
 
 
 def _believed(
@@ -195,8 +211,7 @@ def _believed(
     past: Sequence[Case],
     history: History,
     *,
-    skills: Skills,
-    spread: float,
+    bare: LogOdds,
     suspects: Suspects,
 ) -> LabelModel:
     """Temper every way, foretell the past with it, and weigh the ways by that."""
@@ -220,11 +235,17 @@ def _believed(
             prior[name] = 0.0
     weights = stack(hits, prior, remembered=remembered)
     heard = sum(weight for weight in weights.values() if weight >= LEAST_WEIGHT)
+    mixed = [
+        [sum(weights[name] * foretold[name][n][i] for name in weights) for i in range(case.options)]
+        for n, case in enumerate(past)
+    ]
+    measured = [bare.weights_without(case) for case in past]
+    doubts = fit_doubts(mixed, past, measured, Doubts(bare, temperings["log odds"], suspects.watched))
     replayed: list[Replayed] = []
-    for n, case in enumerate(past):
-        mixed = [sum(weights[name] * foretold[name][n][i] for name in weights) for i in range(case.options)]
-        best = max(dict.fromkeys(said.option for said in case.said), key=mixed.__getitem__)
-        replayed.append(Replayed(case.question_id, mixed[best], best == case.truth, case.weight))
+    for case, chances, found in zip(past, mixed, measured, strict=True):
+        told = doubts.applied(chances, case, found)
+        best = max(dict.fromkeys(said.option for said in case.said), key=told.__getitem__)
+        replayed.append(Replayed(case.question_id, told[best], best == case.truth, case.weight))
     return LabelModel(
         history=history,
         ways=tuple(
@@ -232,8 +253,8 @@ def _believed(
             for name, weight in weights.items()
             if weight >= LEAST_WEIGHT
         ),
-        skills=skills,
-        spread=spread,
+        bare=bare,
+        doubts=doubts,
         suspects=suspects,
         replayed=tuple(replayed),
         kept_unsettled=any(name.endswith(", unsettled") for name in weights),
