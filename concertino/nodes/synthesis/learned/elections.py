@@ -8,12 +8,9 @@ from collections.abc import Mapping, Sequence
 from concertino.nodes.synthesis.ballot import LABELS, Ballot, Decision, Voice, canonical, kind
 from concertino.nodes.synthesis.learned.cases import Asked, Reply
 from concertino.nodes.synthesis.learned.claims import by_finding, claim_of, fraction, left_out, shares_of, strangers
-from concertino.nodes.synthesis.learned.labels import LabelModel, Pooled
-from concertino.nodes.synthesis.learned.worth import worth_of_one_more
-from concertino.nodes.synthesis.result import Dissent, Learned, Option, Worth
-
-SWITCHES = 3
-"""At most so many supporters are tried as going over to the rival."""
+from concertino.nodes.synthesis.learned.labels import LabelModel
+from concertino.nodes.synthesis.learned.trying import switches_of, worth_of
+from concertino.nodes.synthesis.result import Dissent, Learned, Option
 
 
 def elect(ballot: Ballot, model: LabelModel, *, domain: str | None, missing: Sequence[tuple[str, float]]) -> Decision:
@@ -32,15 +29,13 @@ def elect(ballot: Ballot, model: LabelModel, *, domain: str | None, missing: Seq
     ranked = [name for name in likely if name in allowed]
     winner = ranked[0]
     weights = shares_of(pooled.weights[: len(voices)])
-    second = chances[ranked[1]] if len(ranked) > 1 else 0.0
-    lead = math.log(chances[winner] / second) if second > 0 else math.inf
-    switches = _switches(model, asked, pooled, winner, ranked[1]) if len(ranked) > 1 else ()
+    switches = switches_of(model, asked, pooled, winner=winner, rival=ranked[1]) if len(ranked) > 1 else ()
     learned = Learned(
         settled=len(model.replayed),
         ways={way.name: way.weight for way in model.ways},
         options=tuple(Option(answer=said[name], probability=fraction(chances[name])) for name in likely),
-        voices_worth=pooled.voices / pooled.temperature if pooled.temperature > 0 else None,
-        worth=_worth(model, pooled, domain=domain, missing=missing, lead=lead),
+        voices_worth=pooled.voices_worth,
+        worth=worth_of(model, asked, pooled, winner=winner, barred=frozenset(said) - allowed, missing=missing),
         warnings=_warnings(model, names, voices),
     )
     claim = claim_of(
@@ -67,46 +62,8 @@ def elect(ballot: Ballot, model: LabelModel, *, domain: str | None, missing: Seq
     return Decision(said[winner], (claim,), dissent, by_finding(voices, weights))
 
 
-def _worth(
-    model: LabelModel, pooled: Pooled, *, domain: str | None, missing: Sequence[tuple[str, float]], lead: float
-) -> tuple[Worth, ...]:
-    """Return the worth of each missing specialist and of a stranger.
-
-    `lead` is the log ratio of the two likeliest answers; one vote for the second turns it where its weight, in this company,
-    is at least that. This is exact for log odds and near for the other ways.
-    """
-    skills = model.skills
-    people: list[tuple[str | None, float]] = [
-        (name, skills.log_odds(name, skills.centre, domain, authority)) for name, authority in missing
-    ]
-    t = max(pooled.temperature, 1e-6)
-    return tuple(
-        Worth(
-            specialist=name,
-            gain=fraction(worth_of_one_more(pooled.probabilities, log_odds=z, temperature=t)),
-            could_flip=(z + model.spread) / t >= lead,
-        )
-        for name, z in (*people, (None, skills.mean))
-    )
-
-
 def _reply(voice: Voice, label: str) -> Reply:
     return Reply(voice.specialist, label, voice.confidence, voice.standing)
-
-
-def _switches(model: LabelModel, asked: Asked, pooled: Pooled, winner: str, rival: str) -> tuple[str, ...]:
-    """Return the fewest supporters, heaviest first, that turn the answer by going over; none where three do not."""
-    replies = list(asked.replies)
-    order = sorted((n for n, one in enumerate(replies) if one.label == winner), key=lambda n: -pooled.weights[n])
-    moved: list[str] = []
-    for n in order[:SWITCHES]:
-        replies[n] = Reply(replies[n].source, rival, replies[n].confidence, replies[n].authority)
-        moved.append(replies[n].source)
-        again = model.pool(Asked("", asked.domain, tuple(replies)))
-        chances = dict(zip(again.labels, again.probabilities, strict=True))
-        if chances[rival] > chances.get(winner, 0.0):
-            return tuple(moved)
-    return ()
 
 
 def _warnings(model: LabelModel, names: Sequence[str], voices: Sequence[Voice]) -> tuple[str, ...]:

@@ -75,9 +75,9 @@ class Pooled(NamedTuple):
     weights: tuple[float, ...]
     """Of each voice, in nats, by the skills of its source; negative where it is wrong more often than chance."""
     temperature: float
-    """How much less a voice more is worth in this company than alone."""
-    voices: int
-    """That were heard."""
+    """How much less a voice more is worth in this company than alone, above 0."""
+    voices_worth: float
+    """How many independent voices these are worth: copies share one, and what the rest err together is taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,8 @@ class LabelModel:
         voices = max(1, sum(said.part > 0 for said in case.said))
         totals = [0.0] * case.options
         known: dict[tuple[int, float], list[float]] = {}
-        temperature = 0.0
+        whole = max(1.0, math.fsum(said.part for said in case.said))
+        echoed = temperature = 0.0
         for way in self.ways:
             if isinstance(way.pooler, LogOdds):
                 key = (id(way.pooler.skills), way.pooler.spread)
@@ -127,9 +128,10 @@ class LabelModel:
             for n, p in enumerate(way.tempering.probabilities(scores, voices)):
                 totals[n] += way.weight * p
             temperature += way.weight * way.tempering.temperature(voices)
+            echoed += way.weight * (1 + (whole - 1) * way.tempering.echo)
         weights = known.get((id(self.skills), self.spread)) or self.bare.weights(case)
         totals = self.doubts.applied(totals, case, weights)
-        return Pooled(labels, tuple(totals), tuple(weights), temperature, voices)
+        return Pooled(labels, tuple(totals), tuple(weights), temperature, whole / echoed)
 
 
 def fit_labels(

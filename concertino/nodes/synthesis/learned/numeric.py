@@ -31,6 +31,8 @@ PRIOR: Mapping[str, float] = {
 }
 SMOOTH = 0.35
 """Width, in logarithms, of the kernel over past errors."""
+FURTHEST = 1e100
+"""Beyond so many times the tolerance an error is as far as any; its power would overflow."""
 PRIOR_ERRORS = 2.0
 """How many past errors a Laplace distribution of the same mean is worth. All chosen by hand."""
 PRECISIONS = (1.0, 10.0, 4.0)
@@ -257,10 +259,12 @@ def _reach(value: float, tolerance: float, *, relative: bool) -> float:
 def _chance(ratios: Sequence[Ratio], ratio: float) -> float:
     """Return the log odds that an error is at most `ratio` scales: a smoothed count of past errors."""
     ratio = max(ratio, 1e-9)
-    known = sum(one.weight for one in ratios)
-    usual = sum(one.size * one.weight for one in ratios) / known
-    hits = sum(one.weight * sigmoid(math.log(ratio / one.size) / SMOOTH) for one in ratios)
-    p = (hits + PRIOR_ERRORS * (1 - math.exp(-ratio / usual))) / (known + PRIOR_ERRORS)
+    known = usual = hits = 0.0
+    for size, weight in ratios:
+        known += weight
+        usual += weight * size
+        hits += weight / (1 + min(size / ratio, FURTHEST) ** (1 / SMOOTH))  # sigmoid(log(ratio / size) / SMOOTH)
+    p = (hits + PRIOR_ERRORS * (1 - math.exp(-ratio * known / usual))) / (known + PRIOR_ERRORS)
     return log_odds(min(0.999, max(0.001, p)))
 
 
@@ -269,12 +273,12 @@ def _quantile(ratios: Sequence[Ratio], level: float) -> float:
 
     Each error counts as far as it is remembered (Tibshirani et al. 2019, "Conformal prediction under covariate shift").
     """
-    wanted = level * (sum(one.weight for one in ratios) + 1)
+    wanted = level * (sum(weight for _, weight in ratios) + 1)
     below = 0.0
-    for one in ratios:
-        below += one.weight
+    for size, weight in ratios:
+        below += weight
         if below >= wanted:
-            return one.size
+            return size
     return 1.5 * ratios[-1].size
 
 
