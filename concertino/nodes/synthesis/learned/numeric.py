@@ -83,6 +83,8 @@ class NumberModel:
     relative: bool
     ratios: tuple[Ratio, ...]
     """Ascending."""
+    reach: float
+    """Half of the interval, in scales."""
     link: tuple[float, float, float]
     """From the errors' log odds and stated confidence to the confidence: intercept and slopes."""
     blind: tuple[float, float, float]
@@ -115,7 +117,7 @@ class NumberModel:
         estimates = self._voices(given)
         value = self._merged(estimates)
         scale = scale_of(estimates, self.sources)
-        reach = _quantile(self.ratios, 0.8) * scale
+        reach = self.reach * scale
         within = tolerance if tolerance is not None else self.tolerance
         away = _stated(estimates) - self.centre
         if within is None:
@@ -228,6 +230,7 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
         sources=errors.sources(),
         relative=relative,
         ratios=tuple(sorted(ratios)),
+        reach=_quantile(sorted(ratios), 0.8),
         link=link,
         blind=blind,
         centre=centre,
