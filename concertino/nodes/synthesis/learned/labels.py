@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import Asked, Case, History, history_of, standing_of
 from concertino.nodes.synthesis.learned.confusion import fit_confusions
-from concertino.nodes.synthesis.learned.doubts import Doubts, fit_doubts
 from concertino.nodes.synthesis.learned.pooling import LogOdds, Pooler, formula, spread_of
 from concertino.nodes.synthesis.learned.skills import Skills, fit_skills, settled_answers
 from concertino.nodes.synthesis.learned.stacking import gained, stack
-from concertino.nodes.synthesis.learned.suspects import WATCHED, Suspects, find_changed, find_copies
+from concertino.nodes.synthesis.learned.suspects import Suspects, find_changed, find_copies
 from concertino.nodes.synthesis.learned.tempering import Scored, Tempering, fit_tempering
 from concertino.nodes.synthesis.learned.unsettled import (
     beliefs_of,
@@ -86,23 +84,12 @@ class LabelModel:
 
     history: History
     ways: tuple[Way, ...]
-    bare: LogOdds
-    """Plain log odds: the common measure of voices."""
-    doubts: Doubts
+    skills: Skills
+    spread: float
     suspects: Suspects
     replayed: tuple[Replayed, ...]
     kept_unsettled: bool
     """Whether unsettled answers passed the gate."""
-
-    @property
-    def skills(self) -> Skills:
-        """Return everybody's skill by the settled past."""
-        return self.bare.skills
-
-    @property
-    def spread(self) -> float:
-        """Return the logarithm of how many wrong options errors spread over."""
-        return self.bare.spread
 
     def case(self, asked: Asked) -> tuple[Case, tuple[str, ...]]:
         """Return a question as the ways see it, and its options' texts."""
@@ -129,8 +116,7 @@ class LabelModel:
                 totals[n] += way.weight * p
             temperature += way.weight * way.tempering.temperature(voices)
             echoed += way.weight * (1 + (whole - 1) * way.tempering.echo)
-        weights = known.get((id(self.skills), self.spread)) or self.bare.weights(case)
-        totals = self.doubts.applied(totals, case, weights)
+        weights = known.get((id(self.skills), self.spread)) or LogOdds(self.skills, self.spread).weights(case)
         return Pooled(labels, tuple(totals), tuple(weights), temperature, whole / echoed)
 
 
@@ -177,7 +163,7 @@ def fit_labels(
             poolers["confusions, unsettled"] = confusions_with_unsettled(
                 LogOdds(more, spread, 1.0, is_open), past, rest, options
             )
-    return _believed(poolers, past, history, bare=bare, suspects=suspects)
+    return _believed(poolers, past, history, skills=skills, spread=spread, suspects=suspects)
 
 
 def _suspects(
@@ -203,9 +189,7 @@ def _suspects(
     beliefs = [[float(n == case.truth) for n in range(case.options)] for case in history.settled]
     beliefs += beliefs_of(LogOdds(known, spread, 1.0, not options), half)
     out = frozenset(change.source for change in changed)
-    copies = find_copies([*history.settled, *rest], beliefs, out=out)
-    later = Counter(reply.source for asked in unsettled for reply in asked.replies)
-    return Suspects(changed, copies, heard, frozenset(name for name, answers in later.items() if answers >= WATCHED))
+    return Suspects(changed, find_copies([*history.settled, *rest], beliefs, out=out), heard)
 
 
 def _believed(
@@ -213,7 +197,8 @@ def _believed(
     past: Sequence[Case],
     history: History,
     *,
-    bare: LogOdds,
+    skills: Skills,
+    spread: float,
     suspects: Suspects,
 ) -> LabelModel:
     """Temper every way, foretell the past with it, and weigh the ways by that."""
@@ -237,17 +222,11 @@ def _believed(
             prior[name] = 0.0
     weights = stack(hits, prior, remembered=remembered)
     heard = sum(weight for weight in weights.values() if weight >= LEAST_WEIGHT)
-    mixed = [
-        [sum(weights[name] * foretold[name][n][i] for name in weights) for i in range(case.options)]
-        for n, case in enumerate(past)
-    ]
-    measured = [bare.weights_without(case) for case in past]
-    doubts = fit_doubts(mixed, past, measured, Doubts(bare, temperings["log odds"], suspects.watched))
     replayed: list[Replayed] = []
-    for case, chances, found in zip(past, mixed, measured, strict=True):
-        told = doubts.applied(chances, case, found)
-        best = max(dict.fromkeys(said.option for said in case.said), key=told.__getitem__)
-        replayed.append(Replayed(case.question_id, told[best], best == case.truth, case.weight))
+    for n, case in enumerate(past):
+        mixed = [sum(weights[name] * foretold[name][n][i] for name in weights) for i in range(case.options)]
+        best = max(dict.fromkeys(said.option for said in case.said), key=mixed.__getitem__)
+        replayed.append(Replayed(case.question_id, mixed[best], best == case.truth, case.weight))
     return LabelModel(
         history=history,
         ways=tuple(
@@ -255,8 +234,8 @@ def _believed(
             for name, weight in weights.items()
             if weight >= LEAST_WEIGHT
         ),
-        bare=bare,
-        doubts=doubts,
+        skills=skills,
+        spread=spread,
         suspects=suspects,
         replayed=tuple(replayed),
         kept_unsettled=any(name.endswith(", unsettled") for name in weights),

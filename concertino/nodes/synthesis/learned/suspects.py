@@ -28,8 +28,6 @@ CHANGED_DEVIATIONS = 5.0
 """How many standard errors its agreement must have fallen: one false alarm in a million sources."""
 CHANGED_DROP = 0.15
 """And how far, as a part of the other sources that agree."""
-WATCHED = 60
-"""From so many unsettled answers on a source that changed would have been found out, as measured: see the guide."""
 COPIED_ERRORS = 8
 """Fewest common errors to call two sources copies."""
 COPY_RATIO = 0.1
@@ -70,8 +68,6 @@ class Suspects:
     """Sets of sources that copy each other, each of two or more."""
     heard: frozenset[str] = frozenset()
     """Sources that are known well enough to be judged; the others are strangers, and may all be one."""
-    watched: frozenset[str] = frozenset()
-    """Sources with so many later answers on record that a change would have been noticed."""
 
     @property
     def is_quiet(self) -> bool:

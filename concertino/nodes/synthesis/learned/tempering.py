@@ -41,11 +41,11 @@ class Tempering:
     scale: float = 1.0
     slip: float = 0.02
 
-    def temperature(self, voices: float) -> float:
+    def temperature(self, voices: int) -> float:
         """Return T for so many voices."""
         return self.scale * (1 + (voices - 1) * self.echo) if voices > 1 else self.scale
 
-    def probabilities(self, scores: Sequence[float], voices: float) -> list[float]:
+    def probabilities(self, scores: Sequence[float], voices: int) -> list[float]:
         """Return one probability per option, summing to 1."""
         t, top = self.temperature(voices), max(scores)
         raised = [math.exp((score - top) / t) for score in scores]
