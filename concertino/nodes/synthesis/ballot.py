@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,8 @@ from concertino.contracts.json import dump
 from concertino.nodes.synthesis.result import Claim, Dissent, Method, Support
 
 Kind = Literal["number", "boolean", "string", "list", "object"]
+LABELS: Set[Kind] = frozenset(("string", "boolean", "list"))
+"""Kinds that are elected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Ballot:
     field: str
     voices: tuple[Voice, ...]
     silent: float
-    """Authority, summed, of the specialists that are missing or answered null."""
+    """Authority, summed, of the specialists that are missing, answered null, or whose answer is withheld."""
+    withheld: tuple[Voice, ...] = ()
+    """What may not be answered for want of a consent. It says something about how likely the other answers are, and nothing else."""
 
     def total(self) -> float:
         """Return the weight of all voices, exactly rounded, so that order cannot matter."""

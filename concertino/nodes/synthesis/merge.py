@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -47,10 +47,18 @@ def merge(ballot: Ballot, *, merger: TextMerger | None = None, learning: Learnin
     return vote(ballot)
 
 
-def ballot_of(voices: tuple[Voice, ...], *, question_id: str | None, field: str, silent: float) -> Ballot:
+def ballot_of(
+    voices: tuple[Voice, ...],
+    *,
+    question_id: str | None,
+    field: str,
+    silent: float,
+    withheld: Sequence[Voice] = (),
+) -> Ballot:
     """Return a ballot; a voice that says null becomes silent authority."""
     mute = math.fsum((silent, *(voice.authority for voice in voices if voice.value is None)))
-    return Ballot(question_id, field, tuple(voice for voice in voices if voice.value is not None), mute)
+    heard, kept_back = (tuple(one for one in some if one.value is not None) for some in (voices, withheld))
+    return Ballot(question_id, field, heard, mute, kept_back)
 
 
 def _fields(ballot: Ballot, *, merger: TextMerger | None, learning: Learning | None) -> Decision:
@@ -65,7 +73,10 @@ def _fields(ballot: Ballot, *, merger: TextMerger | None, learning: Learning | N
     decisions: list[Decision] = []
     for key, voices in said.items():
         path = f"{ballot.field}.{key}" if ballot.field else key
-        inner = ballot_of(tuple(voices), question_id=ballot.question_id, field=path, silent=missing)
+        kept_back = [
+            one.says(one.value[key]) for one in ballot.withheld if isinstance(one.value, dict) and key in one.value
+        ]
+        inner = ballot_of(tuple(voices), question_id=ballot.question_id, field=path, silent=missing, withheld=kept_back)
         decision = merge(inner, merger=merger, learning=learning)
         decisions.append(decision)
         answer[key] = decision.answer

@@ -75,7 +75,7 @@ class Worth(_Frozen):
     gain: Gain
     """By how much it would raise the probability of the answer given, in expectation."""
     could_flip: bool | None
-    """Whether its vote for the strongest rival would turn the answer; `None` for numbers, which it would move."""
+    """Whether its vote for the strongest rival, given by anybody or not, would turn the answer; `None` for numbers, which it would move."""
 
 
 class Interval(_Frozen):
@@ -95,11 +95,12 @@ class Learned(_Frozen):
     ways: dict[str, float] = Field(default_factory=dict)
     """How far each way of merging was believed, by what it foretold of the settled questions; sums to 1."""
     options: tuple[Option, ...] = ()
-    """Labels: every answer given with its probability, likeliest first; what is left is the probability of another one."""
+    """Labels: every answer given with its probability, likeliest first, withheld ones too; what is left is the probability of
+    another one."""
     interval: Interval | None = None
     """Numbers: around the answer."""
     voices_worth: float | None = None
-    """How many independent voices the present ones are worth, by the errors they have shared."""
+    """How many independent voices the present ones are worth: copies are one, and the errors that others have shared are taken off."""
     worth: tuple[Worth, ...] = ()
     """Of hearing each missing specialist, and one that nobody knows."""
     warnings: tuple[str, ...] = ()
@@ -163,8 +164,8 @@ class Dissent(_Frozen):
     flips: tuple[Flip, ...] = ()
     """The smallest single changes of confidence that would unseat the winner, easiest first, at most five."""
     switches: tuple[str, ...] = ()
-    """Learned votes: the fewest of the winner's supporters, heaviest first, that make this the answer by coming over; at most
-    three, and only for the strongest rival."""
+    """Learned votes: supporters of the winner, heaviest first, that make this the answer by coming over; at most three, and only for the
+    strongest rival. Among up to five voices the fewest there are; among more nearly always."""
     distance: float | None = None
     """Numbers: how far it lies from the answer, signed, in the answer's unit; `None` when that is too far for a float."""
     answer_without: float | None = None

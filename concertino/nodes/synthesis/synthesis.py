@@ -13,7 +13,8 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.json import clean
 from concertino.contracts.limits import Limits
 from concertino.nodes.synthesis.authority import DEFAULT_AUTHORITY, Authority, fraction, read_authority, resolve
-from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, Voice, canonical
+from concertino.nodes.synthesis.ballot import Ballot, Decision, TextMerger, Voice
+from concertino.nodes.synthesis.learned.cases import domain_of
 from concertino.nodes.synthesis.learned.decide import Lesson
 from concertino.nodes.synthesis.learned.memory import Memory, learn
 from concertino.nodes.synthesis.merge import ballot_of, merge
@@ -80,7 +81,7 @@ def synthesize(
     about. What the record knows nothing of, and prose, is merged as without it.
 
     Args:
-        findings: The order decides full ties and which result is the first successful one.
+        findings: The order decides full ties, but none of learned claims, and which result is the first successful one.
         authority: 0-1 by specialist name, or a `TrackRecord`.
         calibrate: Merge by what the track record teaches, with `confidence` measured on its settled questions.
         missing: Specialists that should have answered; a bare name is enough. They lower `confidence`, nothing else.
@@ -120,7 +121,7 @@ def synthesize(
         ballot = ballot_of(tuple(voices), question_id=question_id, field="", silent=silent)
         lesson = None
         if memory is not None:
-            domain = next((d for voice in voices if (d := findings[voice.finding].domain) is not None), None)
+            domain = domain_of(findings[voice.finding].domain for voice in voices)
             away = tuple(
                 (entry.specialist, resolve(entry.specialist, own=entry.authority, given=None, default=default))
                 for entry in absent
@@ -194,35 +195,14 @@ def _decide(
 ) -> _Question:
     held = find_veto(voices, vetoes=rules) if rules else None
     if held is None:
-        withheld: tuple[Withheld, ...] = ()
-        whole = ballot
+        answers: tuple[Withheld, ...] = ()
         if consents:
-            voices, withheld = withhold(voices, consents=consents, question_id=ballot.question_id)
-            ballot = ballot_of(voices, question_id=ballot.question_id, field="", silent=silent)
-        decision = merge(ballot, merger=merger, learning=lesson)
-        if withheld and lesson is not None:
-            decision = _as_likely_as(decision, merge(whole, merger=merger, learning=lesson))
-        return _Question(ballot, voices, decision, None, withheld)
+            voices, withheld, answers = withhold(voices, consents=consents, question_id=ballot.question_id)
+            ballot = ballot_of(voices, question_id=ballot.question_id, field="", silent=silent, withheld=withheld)
+        return _Question(ballot, voices, merge(ballot, merger=merger, learning=lesson), None, answers)
     veto, voice = held
     decision, vetoed = decide_by_veto(ballot, veto=veto, voice=voice)
     return _Question(ballot, voices, decision, vetoed)
-
-
-def _as_likely_as(decision: Decision, whole: Decision) -> Decision:
-    """Return a decision with the probabilities that all voices give its answers: what was withheld was said nevertheless."""
-    chances = {
-        (claim.field, canonical(option.answer)): option.probability
-        for claim in whole.claims
-        if claim.learned is not None
-        for option in claim.learned.options
-    }
-    claims = tuple(
-        claim.model_copy(update={"confidence": chances.get((claim.field, canonical(claim.answer)), 0.0)})
-        if claim.learned is not None and claim.learned.options
-        else claim
-        for claim in decision.claims
-    )
-    return decision._replace(claims=claims)
 
 
 def _answer(questions: Sequence[_Question]) -> JsonValue:

@@ -24,6 +24,9 @@ from concertino.nodes.synthesis.outcomes import Answer, Truth, is_number
 PRIOR_ANSWERS = 4.0
 """How many settled answers the prior authority is worth (the strength of the Beta prior). Chosen by hand."""
 
+FAINTEST = 1e-9
+"""What is remembered of the oldest settled question at least: a field that only such questions know is still merged by them."""
+
 OUTPUT_NESTING = Limits().nesting
 FILE_LIMITS = Limits(bytes=64_000_000, nesting=OUTPUT_NESTING + 3)
 """A file wraps each output in an object, a list and an object."""
@@ -159,7 +162,7 @@ class TrackRecord:
             found: list[tuple[Truth | None, tuple[Answer, ...], float]] = []
             count = len(self._truths)
             for n, (question_id, truth) in enumerate(self._truths.items(), 1):
-                weight = 1.0 if self.half_life is None else 0.5 ** ((count - n) / self.half_life)
+                weight = 1.0 if self.half_life is None else max(FAINTEST, 0.5 ** ((count - n) / self.half_life))
                 found.append((truth, tuple(self._answers[question_id].values()), weight))
             rest = (answers for question_id, answers in self._answers.items() if question_id not in self._truths)
             found += ((None, tuple(answers.values()), 1.0) for answers in islice(rest, unsettled))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -33,17 +34,24 @@ class Consent:
     reason: str = "consent is required"
 
 
-def withhold(
-    voices: Sequence[Voice], *, consents: Sequence[Consent], question_id: str | None
-) -> tuple[tuple[Voice, ...], tuple[Withheld, ...]]:
-    """Return the voices that count, and what was withheld: answers whose consenting specialist does not say the same.
+class Ruled(NamedTuple):
+    """The voices on a question after all consents were asked for."""
 
-    A withheld voice becomes silent: its authority still counts against the confidence.
-    """
+    voices: tuple[Voice, ...]
+    """Everyone's; a withheld voice is silent, so that its authority still counts against the confidence."""
+    withheld: tuple[Voice, ...]
+    """What the withheld voices said."""
+    answers: tuple[Withheld, ...]
+    """Which answers were withheld for want of whose word."""
+
+
+def withhold(voices: Sequence[Voice], *, consents: Sequence[Consent], question_id: str | None) -> Ruled:
+    """Keep back the answers whose consenting specialist does not say the same."""
     said: dict[str, set[str]] = {}
     for voice in voices:
         said.setdefault(voice.specialist, set()).add(canonical(voice.value))
     kept: list[Voice] = []
+    silenced: list[Voice] = []
     withheld: dict[tuple[str, str], Withheld] = {}
     for voice in voices:
         lacking = [
@@ -59,7 +67,9 @@ def withhold(
                 question_id=question_id, answer=voice.value, specialist=consent.specialist, reason=consent.reason
             )
         kept.append(voice.says(None) if lacking else voice)
-    return tuple(kept), tuple(withheld.values())
+        if lacking:
+            silenced.append(voice)
+    return Ruled(tuple(kept), tuple(silenced), tuple(withheld.values()))
 
 
 def find_veto(voices: Sequence[Voice], *, vetoes: Sequence[Veto]) -> tuple[Veto, Voice] | None:

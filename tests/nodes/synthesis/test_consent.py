@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import JsonValue
 
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis import Consent, TrackRecord, Veto, synthesize
@@ -85,3 +86,31 @@ def test_a_withheld_answer_still_speaks_for_how_likely_the_other_is() -> None:
     assert (free.answer, held.answer) == ("sign", "wait")
     assert held.confidence == chances["wait"] < 0.5
     assert held.abstain
+    [claim] = held.provenance
+    assert claim.learned is not None
+    assert {option.answer: option.probability for option in claim.learned.options} == chances
+    assert [(one.specialist, one.weight) for one in held.weights if one.weight] == [("legal", 1.0)]
+
+
+def test_what_is_withheld_speaks_field_by_field() -> None:
+    """An object that may not be answered still counts for and against the values of its fields."""
+    book = TrackRecord()
+    for number in range(40):
+        truth: dict[str, JsonValue] = {"act": "sign" if number % 2 else "wait", "pay": "late" if number % 3 else "now"}
+        for name, wrong in (("sales", number % 20 == 3), ("finance", number % 20 == 7), ("legal", number % 10 == 5)):
+            said: JsonValue = {"act": "wait" if number % 2 else "sign", "pay": "never"} if wrong else truth
+            book.record(Finding(output=said, confidence=0.9, specialist=name, question_id=f"q{number}"))
+        book.settle(f"q{number}", truth)
+    findings = [
+        Finding(output={"act": "sign", "pay": "now"}, specialist="sales"),
+        Finding(output={"act": "sign", "pay": "now"}, specialist="finance"),
+        Finding(output={"act": "wait", "pay": "now"}, specialist="legal"),
+    ]
+    consent = Consent("legal", when=lambda answer: isinstance(answer, dict) and answer["act"] == "sign")
+    free = synthesize(findings, authority=book, calibrate=True)
+    held = synthesize(findings, authority=book, calibrate=True, consents=[consent])
+    assert held.answer == {"act": "wait", "pay": "now"}
+    act, pay = held.provenance
+    assert act.learned is not None
+    assert act.confidence == next(one.probability for one in act.learned.options if one.answer == "wait") < 0.5
+    assert pay.confidence == next(claim.confidence for claim in free.provenance if claim.field == "pay") > 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -120,9 +121,15 @@ def history_of(settled: Sequence[Asked], unsettled: Sequence[Asked]) -> History:
     )
 
 
-def standing_of(cases: Iterable[Case]) -> dict[str, float]:
-    """Return the authority of each source as it stood in its latest answer."""
-    return {said.source: said.authority for case in cases for said in case.said}
+def standing_of(questions: Iterable[Asked]) -> dict[str, float]:
+    """Return the authority of each source as it stood in its latest answer; questions oldest first."""
+    return {reply.source: reply.authority for asked in questions for reply in asked.replies}
+
+
+def domain_of(named: Iterable[str | None]) -> str | None:
+    """Return the domain that most answers name; of several the first by name."""
+    counts = Counter(domain for domain in named if domain is not None)
+    return min(counts, key=lambda domain: (-counts[domain], domain), default=None)
 
 
 def _case(asked: Asked, labels: Mapping[str, int]) -> tuple[Case, tuple[str, ...]]:

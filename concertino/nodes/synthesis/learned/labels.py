@@ -11,7 +11,7 @@ from concertino.nodes.synthesis.learned.cases import Asked, Case, History, histo
 from concertino.nodes.synthesis.learned.confusion import fit_confusions
 from concertino.nodes.synthesis.learned.pooling import LogOdds, Pooler, formula, spread_of
 from concertino.nodes.synthesis.learned.skills import Skills, fit_skills, settled_answers
-from concertino.nodes.synthesis.learned.stacking import stack
+from concertino.nodes.synthesis.learned.stacking import gained, stack
 from concertino.nodes.synthesis.learned.suspects import Suspects, find_changed, find_copies
 from concertino.nodes.synthesis.learned.tempering import Scored, Tempering, fit_tempering
 from concertino.nodes.synthesis.learned.unsettled import (
@@ -60,6 +60,8 @@ class Replayed(NamedTuple):
     question_id: str
     confidence: float
     right: bool
+    weight: float = 1.0
+    """How much of it is remembered, 0-1."""
 
 
 class Pooled(NamedTuple):
@@ -71,9 +73,9 @@ class Pooled(NamedTuple):
     weights: tuple[float, ...]
     """Of each voice, in nats, by the skills of its source; negative where it is wrong more often than chance."""
     temperature: float
-    """How much less a voice more is worth in this company than alone."""
-    voices: int
-    """That were heard."""
+    """How much less a voice more is worth in this company than alone, above 0."""
+    voices_worth: float
+    """How many independent voices these are worth: copies share one, and what the rest err together is taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class LabelModel:
         voices = max(1, sum(said.part > 0 for said in case.said))
         totals = [0.0] * case.options
         known: dict[tuple[int, float], list[float]] = {}
-        temperature = 0.0
+        whole = max(1.0, math.fsum(said.part for said in case.said))
+        echoed = temperature = 0.0
         for way in self.ways:
             if isinstance(way.pooler, LogOdds):
                 key = (id(way.pooler.skills), way.pooler.spread)
@@ -112,8 +115,9 @@ class LabelModel:
             for n, p in enumerate(way.tempering.probabilities(scores, voices)):
                 totals[n] += way.weight * p
             temperature += way.weight * way.tempering.temperature(voices)
+            echoed += way.weight * (1 + (whole - 1) * way.tempering.echo)
         weights = known.get((id(self.skills), self.spread)) or LogOdds(self.skills, self.spread).weights(case)
-        return Pooled(labels, tuple(totals), tuple(weights), temperature, voices)
+        return Pooled(labels, tuple(totals), tuple(weights), temperature, whole / echoed)
 
 
 def fit_labels(
@@ -127,8 +131,10 @@ def fit_labels(
         unsettled: The others, oldest first.
     """
     unsettled = unsettled[-UNSETTLED:]
+    standing = standing_of((*unsettled, *settled))
+    # Sums in one and the same order, whatever order answers came in.
+    settled, unsettled = (sorted(some, key=lambda asked: asked.question_id) for some in (settled, unsettled))
     history = history_of(settled, unsettled)
-    standing = standing_of((*history.unsettled, *history.settled))
     suspects = _suspects(settled, unsettled, history, standing)
     past = [_parted(case, asked, suspects) for case, asked in zip(history.settled, settled, strict=True)]
     rest = [_parted(case, asked, suspects) for case, asked in zip(history.unsettled, unsettled, strict=True)]
@@ -206,20 +212,21 @@ def _believed(
         ]
         temperings[name] = fit_tempering(scored)
         foretold[name] = [temperings[name].probabilities(one.scores, one.voices) for one in scored]
+    remembered = [case.weight for case in past]
     hits = {name: [row[case.truth] for row, case in zip(rows, past, strict=True)] for name, rows in foretold.items()}
     prior = {name: PRIOR[name] for name in poolers}
-    prior["formula"] += FORMULA_PRIOR * FORMULA_QUESTIONS / (FORMULA_QUESTIONS + len(past))
+    prior["formula"] += FORMULA_PRIOR * FORMULA_QUESTIONS / (FORMULA_QUESTIONS + math.fsum(remembered))
     for name in [name for name in poolers if name.endswith(", unsettled")]:
         twin = name.removesuffix(", unsettled")
-        if math.fsum(map(math.log, hits[name])) < math.fsum(map(math.log, hits[twin])):
+        if gained(hits[name], remembered) < gained(hits[twin], remembered):
             prior[name] = 0.0
-    weights = stack(hits, prior)
+    weights = stack(hits, prior, remembered=remembered)
     heard = sum(weight for weight in weights.values() if weight >= LEAST_WEIGHT)
     replayed: list[Replayed] = []
     for n, case in enumerate(past):
         mixed = [sum(weights[name] * foretold[name][n][i] for name in weights) for i in range(case.options)]
         best = max(dict.fromkeys(said.option for said in case.said), key=mixed.__getitem__)
-        replayed.append(Replayed(case.question_id, mixed[best], best == case.truth))
+        replayed.append(Replayed(case.question_id, mixed[best], best == case.truth, case.weight))
     return LabelModel(
         history=history,
         ways=tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -13,8 +13,8 @@ from typing_extensions import TypeIs
 
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis.authority import resolve
-from concertino.nodes.synthesis.ballot import canonical, kind
-from concertino.nodes.synthesis.learned.cases import Asked, Reply, stated
+from concertino.nodes.synthesis.ballot import LABELS, canonical, kind
+from concertino.nodes.synthesis.learned.cases import Asked, Reply, domain_of, stated
 from concertino.nodes.synthesis.learned.labels import UNSETTLED, LabelModel, Replayed, fit_labels
 from concertino.nodes.synthesis.learned.numeric import NumberModel, fit_numbers
 from concertino.nodes.synthesis.learned.quantities import LARGEST, Estimate, Sum, is_relative
@@ -25,13 +25,12 @@ from concertino.nodes.synthesis.learned.rankings import (
     are_rankings,
     fit_rankings,
 )
-from concertino.nodes.synthesis.learned.selective import CurvePoint, calibration, curve
+from concertino.nodes.synthesis.learned.selective import CurvePoint, Foretold, calibration, curve
 from concertino.nodes.synthesis.result import Calibration
 from concertino.nodes.synthesis.track_record import TrackRecord
 
 REFIT_QUESTIONS = 8
 """From so many different questions in one call on, its own answers are learned from, too: they are unsettled history."""
-LABELS = frozenset({"string", "boolean", "list"})
 BLOCK = 1.15
 """Chosen by hand."""
 ANY = "*"
@@ -62,7 +61,7 @@ class Memory:
     """What a record teaches. Its models are fitted when first asked for and do not change afterwards."""
 
     leaves: Mapping[str, Sequence[_Leaf]]
-    """By field, in the order of the record."""
+    """By field, sorted; each in the order of the record, its answers by name."""
     default: float
     _labels: dict[str, LabelModel | None] = field(default_factory=dict)
     _numbers: dict[str, NumberModel | None] = field(default_factory=dict)
@@ -101,28 +100,31 @@ class Memory:
             labels, numbers = self.own_labels(path), self.numbers(path)
             found += labels.replayed if labels is not None else ()
             found += (
-                (Replayed(one.question_id, one.confidence, one.right) for one in numbers.replayed) if numbers else ()
+                (Replayed(one.question_id, one.confidence, one.right, one.weight) for one in numbers.replayed)
+                if numbers
+                else ()
             )
         return found
 
     def calibration(self) -> Calibration | None:
         """Return how far confidence was from the truth on the settled past; an object counts with its weakest field."""
         if self._calibration is None:
-            self._calibration = calibration((one.confidence, one.right) for one in self._weakest())
+            self._calibration = calibration(self._foretold())
         return self._calibration
 
     def curve(self) -> tuple[CurvePoint, ...]:
         """Return coverage and accuracy by least confidence."""
-        return curve([(one.confidence, one.right) for one in self._weakest()])
+        return curve(self._foretold())
 
-    def _weakest(self) -> Iterable[Replayed]:
+    def _foretold(self) -> list[Foretold]:
+        """Return each settled question by its weakest field."""
         whole: dict[str, Replayed] = {}
         for one in self.replayed():
             known = whole.get(one.question_id, one)
             whole[one.question_id] = Replayed(
-                one.question_id, min(known.confidence, one.confidence), known.right and one.right
+                one.question_id, min(known.confidence, one.confidence), known.right and one.right, one.weight
             )
-        return whole.values()
+        return [Foretold(one.confidence, one.right, one.weight) for one in whole.values()]
 
     def own_labels(self, path: str) -> LabelModel | None:
         """Return the model for labels in this field, else `None`."""
@@ -177,7 +179,7 @@ class Memory:
 
     def _fit_rankings(self, leaves: Sequence[_Leaf]) -> RankingModel | None:
         settled: list[SettledRanking] = []
-        for leaf in leaves:
+        for leaf in sorted(leaves, key=lambda leaf: leaf.question_id):
             truth = items_of(leaf.truth)
             if truth is not None:
                 rankings = tuple(
@@ -210,9 +212,9 @@ def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = 
     questions = {finding.question_id for finding in findings if finding.question_id is not None}
     if len(questions) >= REFIT_QUESTIONS:
         more = record.copy()
-        for finding in findings:
-            if finding.question_id is not None and finding.specialist is not None:
-                more.record(finding)
+        named = [one for one in findings if one.question_id is not None and one.specialist is not None]
+        for finding in sorted(named, key=lambda one: (one.question_id, one.specialist, canonical(one.output))):
+            more.record(finding)
         return Memory(_leaves(more, default, unsettled=more.unsettled), default)
     known = _learned.setdefault(record, {})
     unsettled = _block(record.unsettled)
@@ -253,13 +255,13 @@ def _leaves(record: TrackRecord, default: float, *, unsettled: int) -> dict[str,
     found: dict[str, list[_Leaf]] = {}
     for truth, answers, weight in record.remembered(unsettled=unsettled):
         leaves: dict[str, _Leaf] = {}
-        domain = next((answer.domain for answer in answers if answer.domain is not None), None)
+        domain = domain_of(answer.domain for answer in answers)
         question_id = answers[0].question_id
 
         def leaf(path: str) -> _Leaf:
             return leaves.setdefault(path, _Leaf(question_id, domain, weight=weight))  # noqa: B023  # called in this round only
 
-        for answer in answers:
+        for answer in sorted(answers, key=lambda answer: answer.specialist):
             authority = resolve(answer.specialist, own=answer.authority, given=None, default=default)
             for path, value in _flat(answer.output, ""):
                 leaf(path).said.append(_Said(answer.specialist, value, answer.confidence, authority))
@@ -269,7 +271,7 @@ def _leaves(record: TrackRecord, default: float, *, unsettled: int) -> dict[str,
                     leaves[path].truth, leaves[path].tolerance = value, truth.tolerance
         for path, one in leaves.items():
             found.setdefault(path, []).append(one)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _flat(value: JsonValue, path: str) -> Iterator[tuple[str, JsonValue]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from concertino.nodes.synthesis.learned.cases import log_odds, sigmoid
-from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum
+from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum, bound_of
 from concertino.nodes.synthesis.learned.rules import RULES, Sources, expected_error, heard, scale_of, source_of
 from concertino.nodes.synthesis.learned.suspects import Change, Number, find_strayed
 
@@ -31,6 +31,8 @@ PRIOR: Mapping[str, float] = {
 }
 SMOOTH = 0.35
 """Width, in logarithms, of the kernel over past errors."""
+FURTHEST = 1e100
+"""Beyond so many times the tolerance an error is as far as any; its power would overflow."""
 PRIOR_ERRORS = 2.0
 """How many past errors a Laplace distribution of the same mean is worth. All chosen by hand."""
 PRECISIONS = (1.0, 10.0, 4.0)
@@ -46,6 +48,17 @@ class Replay(NamedTuple):
     error: float
     """Merged value minus truth, transformed unit."""
     scale: float
+    weight: float
+    """How much of it is remembered, 0-1."""
+
+
+class Ratio(NamedTuple):
+    """One past error of the merged value."""
+
+    size: float
+    """Over the scale of its question."""
+    weight: float
+    """How much of the question is remembered, 0-1."""
 
 
 class Fused(NamedTuple):
@@ -68,8 +81,10 @@ class NumberModel:
     rules: Mapping[str, float]
     sources: Sources
     relative: bool
-    ratios: tuple[float, ...]
-    """Past errors over their scale, ascending."""
+    ratios: tuple[Ratio, ...]
+    """Ascending."""
+    reach: float
+    """Half of the interval, in scales."""
     link: tuple[float, float, float]
     """From the errors' log odds and stated confidence to the confidence: intercept and slopes."""
     blind: tuple[float, float, float]
@@ -102,7 +117,7 @@ class NumberModel:
         estimates = self._voices(given)
         value = self._merged(estimates)
         scale = scale_of(estimates, self.sources)
-        reach = _quantile(self.ratios, 0.8) * scale
+        reach = self.reach * scale
         within = tolerance if tolerance is not None else self.tolerance
         away = _stated(estimates) - self.centre
         if within is None:
@@ -150,6 +165,8 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
 
     Unsettled questions only show who changed; a source that did is left out, here and when its number is merged.
     """
+    # Sums in one and the same order, whatever order answers came in.
+    settled, unsettled = (sorted(some, key=lambda one: one.question_id) for some in (settled, unsettled))
     changed = find_strayed([_numbers(one) for one in settled], [_numbers(one) for one in unsettled])
     out = {change.source for change in changed}
     if out:
@@ -167,10 +184,13 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
     }
     shares = [one.weight / len(errors.groups[one.truth]) for one in settled]
     whole = sum(shares)
+    strays = {
+        name: [value - one.truth for value, one in zip(values, settled, strict=True)] for name, values in tries.items()
+    }
+    bound = bound_of([stray for some in strays.values() for stray in some])
     misses = {
-        name: sum(share * abs(value - one.truth) for share, value, one in zip(shares, values, settled, strict=True))
-        / whole
-        for name, values in tries.items()
+        name: sum(share * min(bound, abs(stray)) for share, stray in zip(shares, some, strict=True)) / whole
+        for name, some in strays.items()
     }
     least = max(min(misses.values()), 1e-12)
     raw = {
@@ -180,10 +200,12 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
     rules = {name: weight / sum(raw.values()) for name, weight in raw.items()}
     merged = [sum(rules[name] * tries[name][n] for name in rules) for n in range(len(settled))]
     scales = [scale_of(estimates, without[one.truth]) for one, estimates in zip(settled, given, strict=True)]
-    ratios = sorted(
-        max(abs(value - one.truth) / scale, 1e-6) for value, one, scale in zip(merged, settled, scales, strict=True)
-    )
-    centre = sum(_stated(one.estimates) for one in settled) / len(settled)
+    ratios = [
+        Ratio(max(abs(value - one.truth) / scale, 1e-6), one.weight)
+        for value, one, scale in zip(merged, settled, scales, strict=True)
+    ]
+    known = sum(one.weight for one in settled)
+    centre = sum(one.weight * _stated(one.estimates) for one in settled) / known
     tolerances = {one.tolerance for one in settled}
     rows: list[tuple[float, float, float, bool]] = []
     bounds = [one.tolerance if one.tolerance is not None else 0.05 * abs(one.raw_truth) for one in settled]
@@ -191,27 +213,24 @@ def fit_numbers(settled: Sequence[Sum], unsettled: Sequence[Sum] = (), *, relati
         abs((raised(value) if relative else value) - one.raw_truth) <= bound
         for value, one, bound in zip(merged, settled, bounds, strict=True)
     ]
-    base = log_odds((sum(hits) + 1) / (len(hits) + 2))
+    base = log_odds((sum(one.weight for one, hit in zip(settled, hits, strict=True) if hit) + 1) / (known + 2))
     same = next(iter(tolerances)) if len(tolerances) == 1 else None
     for n, one in enumerate(settled):
-        others = sorted(
-            max(abs(merged[m] - other.truth) / scales[m], 1e-6)
-            for m, other in enumerate(settled)
-            if other.truth != one.truth
-        ) or list(ratios)
-        chance = _chance(tuple(others), _reach(merged[n], bounds[n], relative=relative) / scales[n])
+        others = [ratio for ratio, other in zip(ratios, settled, strict=True) if other.truth != one.truth] or ratios
+        chance = _chance(others, _reach(merged[n], bounds[n], relative=relative) / scales[n])
         rows.append((chance, _stated(one.estimates) - centre, shares[n], hits[n]))
     link = _fit_link(rows)
     blind = _fit_link([(base, away, share, hit) for _, away, share, hit in rows])
     replayed = tuple(
-        Replay(one.question_id, sigmoid(_linked(link, row[0], row[1])), hit, value - one.truth, scale)
+        Replay(one.question_id, sigmoid(_linked(link, row[0], row[1])), hit, value - one.truth, scale, one.weight)
         for one, row, hit, value, scale in zip(settled, rows, hits, merged, scales, strict=True)
     )
     return NumberModel(
         rules=rules,
         sources=errors.sources(),
         relative=relative,
-        ratios=tuple(ratios),
+        ratios=tuple(sorted(ratios)),
+        reach=_quantile(sorted(ratios), 0.8),
         link=link,
         blind=blind,
         centre=centre,
@@ -240,19 +259,30 @@ def _reach(value: float, tolerance: float, *, relative: bool) -> float:
     return math.log1p(tolerance / max(raised(value), 1e-300)) if relative else tolerance
 
 
-def _chance(ratios: Sequence[float], ratio: float) -> float:
+def _chance(ratios: Sequence[Ratio], ratio: float) -> float:
     """Return the log odds that an error is at most `ratio` scales: a smoothed count of past errors."""
     ratio = max(ratio, 1e-9)
-    usual = sum(ratios) / len(ratios)
-    hits = sum(sigmoid(math.log(ratio / one) / SMOOTH) for one in ratios)
-    p = (hits + PRIOR_ERRORS * (1 - math.exp(-ratio / usual))) / (len(ratios) + PRIOR_ERRORS)
+    known = usual = hits = 0.0
+    for size, weight in ratios:
+        known += weight
+        usual += weight * size
+        hits += weight / (1 + min(size / ratio, FURTHEST) ** (1 / SMOOTH))  # sigmoid(log(ratio / size) / SMOOTH)
+    p = (hits + PRIOR_ERRORS * (1 - math.exp(-ratio * known / usual))) / (known + PRIOR_ERRORS)
     return log_odds(min(0.999, max(0.001, p)))
 
 
-def _quantile(ratios: Sequence[float], level: float) -> float:
-    """Return the conformal quantile: the ⌈level · (n + 1)⌉-th smallest, or 1.5 times the largest beyond the past."""
-    rank = math.ceil(level * (len(ratios) + 1))
-    return ratios[rank - 1] if rank <= len(ratios) else 1.5 * ratios[-1]
+def _quantile(ratios: Sequence[Ratio], level: float) -> float:
+    """Return the conformal quantile: the ⌈level · (n + 1)⌉-th smallest, or 1.5 times the largest beyond the past.
+
+    Each error counts as far as it is remembered (Tibshirani et al. 2019, "Conformal prediction under covariate shift").
+    """
+    wanted = level * (sum(weight for _, weight in ratios) + 1)
+    below = 0.0
+    for size, weight in ratios:
+        below += weight
+        if below >= wanted:
+            return size
+    return 1.5 * ratios[-1].size
 
 
 def _linked(link: tuple[float, float, float], chance: float, away: float) -> float:

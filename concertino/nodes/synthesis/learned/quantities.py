@@ -2,6 +2,8 @@
 
 Where values span orders of magnitude their logarithms are taken, so that errors are relative. Settled questions with one and the
 same truth are one question asked again: together they count once, and they are left out together.
+
+One slip of the pen must not decide: errors are winsorised (Tukey 1962, "The future of data analysis"), see `bound_of`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import NamedTuple
 
 LARGEST = 1e100
@@ -22,6 +25,12 @@ STRANGER = 2.0
 """How much larger than usual a stranger's errors are taken to be. Chosen by hand."""
 PANEL_QUESTIONS = 2.0
 """How many questions the absence of a common bias is worth."""
+USUAL, WIDEST = 0.9, 3.0
+"""An error counts at most WIDEST times the USUAL quantile of all errors. Chosen by hand."""
+OWN_BOUND = 10
+"""From so many answers on a source's own errors set its bound, too."""
+ZEROS = 2
+"""So many exact answers stand beside a source's own when its usual error is looked for: one answer makes no habit. By hand."""
 
 
 class Estimate(NamedTuple):
@@ -82,6 +91,19 @@ class Errors:
                 for estimate in one.estimates:
                     entry = (truth, estimate.value - truth, one.weight / len(some))
                     self._seen[estimate.source].append(entry)
+        # What a source always does is its habit, however far off; only what strays from the habit is cut.
+        habits = {
+            name: median([0.0] * ZEROS + [error for _, error, _ in entries]) for name, entries in self._seen.items()
+        }
+        strays = {name: [error - habits[name] for _, error, _ in entries] for name, entries in self._seen.items()}
+        panels = bound_of([stray for some in strays.values() for stray in some])
+        for name, entries in self._seen.items():
+            habit = habits[name]
+            # A quantile of fewer is their largest, the slip itself.
+            bound = min(panels, bound_of(strays[name])) if len(entries) >= OWN_BOUND else panels
+            entries[:] = [
+                (truth, habit + min(bound, max(-bound, error - habit)), weight) for truth, error, weight in entries
+            ]
 
     def sources(self, *, without: float | None = None) -> dict[str | None, Source]:
         """Return every source's errors without one truth's questions; `None` is a stranger."""
@@ -115,6 +137,12 @@ class Errors:
         }
         found[None] = Source(common, STRANGER * usual)
         return found
+
+
+def bound_of(errors: Sequence[float]) -> float:
+    """Return the size at which these errors are cut; infinite where most of them are 0, or there are none."""
+    sizes = sorted(map(abs, errors))
+    return WIDEST * sizes[math.ceil(USUAL * len(sizes)) - 1] or math.inf if sizes else math.inf
 
 
 def is_relative(truths: Sequence[float], values: Sequence[float]) -> bool:

@@ -5,7 +5,9 @@ Source: El-Yaniv and Wiener 2010, "On the foundations of noise-free selective cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,27 +31,40 @@ class CurvePoint(BaseModel):
     """Part of these that would be right."""
 
 
-def curve(pairs: Sequence[tuple[float, bool]]) -> tuple[CurvePoint, ...]:
-    """Return the curve, from the surest answers to all, at most 50 points; `pairs` are confidence and whether right."""
-    ranked = sorted(pairs, key=lambda pair: -pair[0])
+class Foretold(NamedTuple):
+    """One settled question that was answered without its truth."""
+
+    confidence: float
+    right: bool
+    weight: float = 1.0
+    """How much of it is remembered, 0-1."""
+
+
+def curve(past: Iterable[Foretold]) -> tuple[CurvePoint, ...]:
+    """Return the curve, from the surest answers to all, at most 50 points."""
+    ranked = sorted(past, key=lambda one: -one.confidence)
+    whole = math.fsum(one.weight for one in ranked)
     points: list[CurvePoint] = []
-    right = 0
-    for n, (confidence, hit) in enumerate(ranked, 1):
-        right += hit
-        if n == len(ranked) or ranked[n][0] < confidence:
-            points.append(CurvePoint(confidence=confidence, coverage=n / len(ranked), accuracy=right / n))
+    right = heard = 0.0
+    for n, (confidence, hit, weight) in enumerate(ranked, 1):
+        heard += weight
+        right += weight * hit
+        if n == len(ranked) or ranked[n].confidence < confidence:
+            coverage = 1.0 if n == len(ranked) else min(1.0, heard / whole)
+            points.append(CurvePoint(confidence=confidence, coverage=coverage, accuracy=right / heard))
     if len(points) <= MOST_POINTS:
         return tuple(points)
     kept = {round(i * (len(points) - 1) / (MOST_POINTS - 1)) for i in range(MOST_POINTS)}
     return tuple(point for n, point in enumerate(points) if n in kept)
 
 
-def calibration(pairs: Iterable[tuple[float, bool]]) -> Calibration | None:
-    """Return the expected calibration error; `None` without any pair."""
+def calibration(past: Iterable[Foretold]) -> Calibration | None:
+    """Return the expected calibration error; `None` without any question."""
     bins = [0.0] * BINS
-    count = 0
-    for confidence, right in pairs:
+    count, whole = 0, 0.0
+    for confidence, right, weight in past:
         count += 1
-        bins[min(BINS - 1, int(confidence * BINS))] += confidence - right
+        whole += weight
+        bins[min(BINS - 1, int(confidence * BINS))] += weight * (confidence - right)
     # A bin's share times its distance between confidence and accuracy is |Σ(confidence - right)| / n.
-    return Calibration(n=count, ece=min(1.0, sum(map(abs, bins)) / count)) if count else None
+    return Calibration(n=count, ece=min(1.0, sum(map(abs, bins)) / whole)) if count else None

@@ -1,4 +1,4 @@
-"""What would turn an answer, and what one more specialist would be worth."""
+"""What one more specialist would be worth."""
 
 from __future__ import annotations
 

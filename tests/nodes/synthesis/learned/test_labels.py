@@ -169,6 +169,37 @@ def test_an_unsure_answer_is_not_to_be_acted_on() -> None:
     assert not synthesize(findings, authority=record, calibrate=True, abstain_below=0.0).abstain
 
 
+def test_what_a_half_life_has_made_faint_hardly_decides() -> None:
+    """Two that changed places thirty questions ago: remembering all believes the old one, forgetting the new one, and says how surely."""
+
+    def book(half_life: float | None) -> TrackRecord:
+        record = TrackRecord(half_life=half_life)
+        for n in range(100):
+            truth, lie = ("a", "b") if n % 2 else ("b", "a")
+            for name, output in (("old", truth if n < 70 else lie), ("new", lie if n < 70 else truth)):
+                record.record(said(name, output, f"q{n}"))
+            record.settle(f"q{n}", truth)
+        return record
+
+    findings = votes({"old": "a", "new": "b"})
+    assert synthesize(findings, authority=book(None), calibrate=True).answer == "a"
+    result = synthesize(findings, authority=book(10), calibrate=True)
+    assert result.answer == "b"
+    assert result.confidence > 0.8
+    assert result.calibration is not None
+    assert (result.calibration.n, result.calibration.ece < 0.1) == (100, True)
+
+
+def test_a_field_that_only_faint_questions_know_is_merged_by_them() -> None:
+    """However short the half-life, the last that is known of a field is what it is merged by."""
+    record = TrackRecord(half_life=0.001)
+    for n in range(50):
+        record.record(said("a", {"size": 10.0} if n < 5 else {"colour": "red"}, f"q{n}"))
+        record.settle(f"q{n}", {"size": 12.0} if n < 5 else {"colour": "red"})
+    result = synthesize([said("a", {"size": 20.0, "colour": "blue"})], authority=record, calibrate=True)
+    assert [claim.learned is not None for claim in result.provenance] == [True, True]
+
+
 def test_unknown_answers_and_open_questions_are_merged_too() -> None:
     """A label that history has not seen can win; where every question has its own names, history still tells who knows."""
     record = labelled(FIVE, settled=40)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis import Synthesis, TrackRecord, synthesize
+from concertino.nodes.synthesis.learned.quantities import Errors, Estimate, Sum
 from tests.nodes.synthesis.learned.panel import measured, said, votes
 
 PANEL = {"exact": (0.0, 0.3), "high": (5.0, 0.5), "wild1": (0.0, 6.0), "wild2": (0.0, 6.0)}
@@ -64,6 +66,63 @@ def test_one_far_away_does_not_move_the_answer() -> None:
     assert isinstance(wild.answer, float)
     assert abs(calm.answer - wild.answer) < 1
     assert wild.confidence < calm.confidence + 0.05
+
+
+def test_faint_errors_hardly_widen_the_interval() -> None:
+    """A panel that was wild long ago and is exact since: with a half-life interval and confidence are the latter's."""
+    widths, sure = [], []
+    for half_life in (None, 8):
+        record, draw = TrackRecord(half_life=half_life), random.Random(8)
+        for n in range(80):
+            for name in ("a", "b", "c"):
+                record.record(said(name, 50 + n + draw.gauss(0, 9 if n < 50 else 1), f"q{n}"))
+            record.settle(f"q{n}", 50.0 + n, tolerance=2.0)
+        result = merged(votes({"a": 70.0, "b": 70.5, "c": 69.5}), record)
+        learned = result.provenance[0].learned
+        assert learned is not None
+        assert learned.interval is not None
+        widths.append(learned.interval.high - learned.interval.low)
+        sure.append(result.confidence)
+    assert widths[1] < 0.7 * widths[0]
+    assert sure[1] > 0.9 > sure[0]
+
+
+@pytest.mark.parametrize("who", [*PANEL, "truth"])
+@pytest.mark.parametrize("factor", [100.0, 0.01, -1.0])
+def test_one_slip_in_the_past_does_not_ruin_the_merge(who: str, factor: float) -> None:
+    """One number a hundred times too large in twenty settled questions, a source's or the truth: the merge stays as good."""
+    record, draw = TrackRecord(), random.Random(3)
+    for n in range(20):
+        truth = draw.uniform(50, 90)
+        slips = {name: factor if n == 4 and name == who else 1.0 for name in (*PANEL, "truth")}
+        for name, (bias, noise) in PANEL.items():
+            record.record(said(name, slips[name] * (truth + bias + draw.gauss(0, noise)), f"q{n}"))
+        record.settle(f"q{n}", slips["truth"] * truth, tolerance=2.0)
+    right, sure = 0, 0.0
+    for _ in range(50):
+        truth = draw.uniform(50, 90)
+        found = merged(
+            votes({name: truth + bias + draw.gauss(0, noise) for name, (bias, noise) in PANEL.items()}), record
+        )
+        assert isinstance(found.answer, float)
+        right += abs(found.answer - truth) <= 2
+        sure += found.confidence / 50
+    assert right >= 46
+    assert abs(sure - right / 50) < 0.15
+
+
+def test_what_a_source_always_does_is_no_slip() -> None:
+    """Whoever is a thousand too high each time keeps that bias, however exact the others are; only a stray error is cut."""
+    draw = random.Random(4)
+    settled = []
+    for n in range(20):
+        errors = {f"s{k}": draw.gauss(0, 1) for k in range(9)} | {"high": 1000 + draw.gauss(0, 1)}
+        errors["s0"] += 1000 * (n == 7)
+        estimates = tuple(Estimate(name, n + error, 0.0, 1.0) for name, error in errors.items())
+        settled.append(Sum(f"q{n}", estimates, float(n)))
+    sources = Errors(settled).sources()
+    assert sources["high"].bias > 850  # three questions' worth of the panel's bias is mixed in
+    assert abs(sources["s0"].bias) < 20
 
 
 def test_a_source_that_strayed_is_left_out_and_named() -> None:

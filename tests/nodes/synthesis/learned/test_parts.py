@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from concertino.nodes.synthesis import worth_of_one_more
 from concertino.nodes.synthesis.learned.cases import Asked, Reply
 from concertino.nodes.synthesis.learned.labels import fit_labels
-from concertino.nodes.synthesis.learned.selective import calibration, curve
+from concertino.nodes.synthesis.learned.selective import Foretold, calibration, curve
 from concertino.nodes.synthesis.learned.skills import Seen, fit_skills
 from concertino.nodes.synthesis.learned.stacking import stack
 from concertino.nodes.synthesis.learned.tempering import Scored, Tempering, fit_tempering
@@ -38,11 +38,11 @@ def test_scores_that_promise_too_much_are_tempered() -> None:
 def test_stacking_gives_weights_and_more_to_the_better(rows: list[tuple[float, float]]) -> None:
     """Weights sum to 1; of two with equal priors the one with the higher likelihood does not get less by much."""
     foretold = {"a": [row[0] for row in rows], "b": [row[1] for row in rows]}
-    weights = stack(foretold, {"a": 1.0, "b": 1.0})
+    weights = stack(foretold, {"a": 1.0, "b": 1.0}, remembered=[1.0] * len(rows))
     assert math.isclose(sum(weights.values()), 1, rel_tol=1e-9)
     if all(a > b for a, b in rows):
         assert weights["a"] >= 0.5
-    assert stack(foretold, {"a": 1.0, "b": 0.0}) == {"a": 1.0}
+    assert stack(foretold, {"a": 1.0, "b": 0.0}, remembered=[1.0] * len(rows)) == {"a": 1.0}
 
 
 def test_short_histories_are_shrunk_to_the_panel() -> None:
@@ -82,12 +82,13 @@ def test_one_more_is_worth_most_where_nothing_is_known() -> None:
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=120))
 def test_the_curve_goes_from_the_surest_to_all(pairs: list[tuple[float, bool]]) -> None:
     """Coverage grows, confidence falls, the last point is everybody, and there are at most fifty."""
-    points = curve(pairs)
+    past = [Foretold(confidence, right) for confidence, right in pairs]
+    points = curve(past)
     assert len(points) <= 50
     assert points[-1].coverage == 1
     assert math.isclose(points[-1].accuracy, sum(right for _, right in pairs) / len(pairs))
     assert all(a.coverage < b.coverage and a.confidence > b.confidence for a, b in pairwise(points))
-    measured = calibration(pairs)
+    measured = calibration(past)
     assert measured is not None
     assert measured.n == len(pairs)
 
