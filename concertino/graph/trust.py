@@ -101,7 +101,7 @@ class Trust:
             book = self._book.unknowing({finding.question_id or task_id for finding in findings})
             if not book.settled:
                 return plainly(), None
-            merged = synthesize(findings, authority=book, calibrate=True, **more)
+            merged = synthesize(findings, authority=book, calibrate=True, remember=False, **more)
             memory = learn(book, default=DEFAULT_AUTHORITY)
             points = memory.curve() if memory is not None else ()
             curve = [[one.confidence, one.coverage, one.accuracy] for one in points]
@@ -119,7 +119,7 @@ class Trust:
             )
             if not book.settled or not findings:
                 return None
-            merged = synthesize(findings, authority=book, calibrate=True, missing=[missing])
+            merged = synthesize(findings, authority=book, calibrate=True, remember=False, missing=[missing])
         told = [
             one.gain
             for claim in merged.provenance

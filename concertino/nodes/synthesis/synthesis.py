@@ -58,6 +58,7 @@ def synthesize(
     *,
     authority: Authority | None = None,
     calibrate: bool = False,
+    remember: bool = True,
     missing: Sequence[Missing | str] = (),
     default_authority: float = DEFAULT_AUTHORITY,
     vetoes: Sequence[Veto] = (),
@@ -84,6 +85,8 @@ def synthesize(
         findings: The order decides full ties, but none of learned claims, and which result is the first successful one.
         authority: 0-1 by specialist name, or a `TrackRecord`.
         calibrate: Merge by what the track record teaches, with `confidence` measured on its settled questions.
+        remember: Whether these answers count, unsettled, when more is merged with the same record object: so sources are found out
+            that have changed, or copy each other. The record itself stays as it is.
         missing: Specialists that should have answered; a bare name is enough. They lower `confidence`, nothing else.
         default_authority: Authority of whoever nobody has ranked, 0-1.
         vetoes: Rules applied before any weight: whoever may decide alone.
@@ -112,7 +115,7 @@ def synthesize(
 
     memory: Memory | None = None
     if calibrate and isinstance(given, TrackRecord):
-        memory = learn(given, default=default, findings=findings)
+        memory = learn(given, default=default, findings=findings, remember=remember)
     questions: list[_Question] = []
     for question_id, voices in groups.items():
         silent = math.fsum(

@@ -15,6 +15,7 @@ from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis.authority import resolve
 from concertino.nodes.synthesis.ballot import LABELS, canonical, kind
 from concertino.nodes.synthesis.learned.cases import Asked, Reply, domain_of, stated
+from concertino.nodes.synthesis.learned.heard import heard_with
 from concertino.nodes.synthesis.learned.labels import UNSETTLED, LabelModel, Replayed, fit_labels
 from concertino.nodes.synthesis.learned.numeric import NumberModel, fit_numbers
 from concertino.nodes.synthesis.learned.quantities import LARGEST, Estimate, Sum, is_relative
@@ -26,6 +27,7 @@ from concertino.nodes.synthesis.learned.rankings import (
     fit_rankings,
 )
 from concertino.nodes.synthesis.learned.selective import CurvePoint, Foretold, calibration, curve
+from concertino.nodes.synthesis.outcomes import Answer
 from concertino.nodes.synthesis.result import Calibration
 from concertino.nodes.synthesis.track_record import TrackRecord
 
@@ -195,17 +197,21 @@ class Memory:
         return {one.source: one.authority for leaf in leaves for one in leaf.said}
 
 
-def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = ()) -> Memory | None:
+def learn(
+    record: TrackRecord, *, default: float, findings: Sequence[Finding] = (), remember: bool = False
+) -> Memory | None:
     """Return what a record teaches; `None` where nothing in it is settled.
 
     Every revision of a record is learned from once. Unsettled answers come in without a new revision and are learned from in
-    blocks, each `BLOCK` larger than the last, so that a record that grows with every run is not learned anew with every run. Where `findings` answer `REFIT_QUESTIONS` or more different questions, they
-    count as further unsettled answers, and the models are this call's own.
+    blocks, each `BLOCK` larger than the last, so that a record that grows with every run is not learned anew with every run.
+    What was remembered from earlier calls counts with them, in blocks that grow by `HEARD_BLOCK`. Where `findings` answer
+    `REFIT_QUESTIONS` or more different questions, they count as further unsettled answers, and the models are this call's own.
 
     Args:
         record: Settled and unsettled answers.
         default: Authority of whoever nobody has ranked, 0-1.
         findings: What is about to be merged.
+        remember: Whether it counts in later calls with this record.
     """
     if not record.settled:
         return None
@@ -216,18 +222,22 @@ def learn(record: TrackRecord, *, default: float, findings: Sequence[Finding] = 
         for finding in sorted(named, key=lambda one: (one.question_id, one.specialist, canonical(one.output))):
             more.record(finding)
         return Memory(_leaves(more, default, unsettled=more.unsettled), default)
+    heard = heard_with(record)
+    if remember:
+        heard.hear(findings)
     known = _learned.setdefault(record, {})
     unsettled = _block(record.unsettled)
-    key = (record.revision, unsettled, default)
+    beside = heard.block()
+    key = (record.revision, unsettled, beside, default)
     memory = known.get(key)
     if memory is None:
-        memory = Memory(_leaves(record, default, unsettled=unsettled), default)
+        memory = Memory(_leaves(record, default, unsettled=unsettled, beside=heard.questions(beside, record)), default)
         known.clear()  # what an earlier revision taught; another thread may have done the same meanwhile
         known[key] = memory
     return memory
 
 
-_learned: WeakKeyDictionary[TrackRecord, dict[tuple[int, int, float], Memory]] = WeakKeyDictionary()
+_learned: WeakKeyDictionary[TrackRecord, dict[tuple[int, int, int, float], Memory]] = WeakKeyDictionary()
 
 
 def estimate(source: str, value: float, confidence: float, authority: float, *, relative: bool) -> Estimate:
@@ -251,9 +261,11 @@ def _block(questions: int) -> int:
     return size
 
 
-def _leaves(record: TrackRecord, default: float, *, unsettled: int) -> dict[str, list[_Leaf]]:
+def _leaves(
+    record: TrackRecord, default: float, *, unsettled: int, beside: Sequence[tuple[Answer, ...]] = ()
+) -> dict[str, list[_Leaf]]:
     found: dict[str, list[_Leaf]] = {}
-    for truth, answers, weight in record.remembered(unsettled=unsettled):
+    for truth, answers, weight in (*record.remembered(unsettled=unsettled), *((None, one, 1.0) for one in beside)):
         leaves: dict[str, _Leaf] = {}
         domain = domain_of(answer.domain for answer in answers)
         question_id = answers[0].question_id
