@@ -166,6 +166,7 @@ def _started_forgotten(fold: Any) -> Any:
     def wrong(events: Any, **given: Any) -> Any:
         history = fold(events, **given)
         history.started.clear()
+        history.begun.clear()
         return history
 
     return wrong

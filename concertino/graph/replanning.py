@@ -12,13 +12,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from concertino.contracts.errors import JournalError, PlanInvalid, StaleLease
+from concertino.contracts.errors import JournalError, StaleLease
 from concertino.contracts.event import EventType
 from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.dispatch import plan_of, standings
+from concertino.graph.runs.binding import binding
 from concertino.graph.runs.edits import input_schemas
 from concertino.graph.runs.gates import PLAN_GATE, check_names
 from concertino.graph.runs.run import Run
@@ -27,9 +28,7 @@ from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots,
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting import draft_cone
 from concertino.nodes.planning.drafting.cone import Redrafted
-from concertino.nodes.planning.first_draft import under
 from concertino.nodes.planning.requirements import with_criteria
-from concertino.nodes.planning.rules import plan_by_rules
 from concertino.tools.models.roster import PLAN
 
 TIME_SHARE = 0.5
@@ -95,8 +94,8 @@ def _is_settled(run: Run, subtask_id: str) -> bool:
     if run.questions.book.answer_of(f"{subtask_id}.review") is not None:
         return True
     record = cast("Any", run.records[subtask_id])
-    known = run.options.specialists.get(str(record.get("specialist")))
-    is_once = known is not None and known.card.delivery == "at_most_once"
+    tried = [run.options.specialists.get(str(name)) for name in record.get("tried") or [record.get("specialist")]]
+    is_once = any(known is not None and known.card.delivery == "at_most_once" for known in tried)
     return is_once and bool(record.get("attempts") or run.history.started.get(subtask_id))
 
 
@@ -104,14 +103,16 @@ async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
     known = standings(run.options, await wait(run.options.journal.record()), {})
     made = Replanned(plan, [], [], [])
     try:
-        bound_by = _bound_by(run, plan)
+        bound_by = binding(run, plan)
     except Refused as error:
         made.refusals.append(str(error))
         return made
     for root in roots:
         record = cast("Any", run.records[root])
         tried: list[str] = record.get("tried") or [record.get("specialist")]
-        other = replaced_by_rule(made.plan, root, tried=tried, means=_means(run, made.plan, known, bound_by))
+        refused: list[str] = record.get("refused") or []
+        means = _means(run, made.plan, known, bound_by)
+        other = replaced_by_rule(made.plan, root, tried=tried, refused=refused, means=means)
         if other is not None and _is_sound(other, made.refusals):
             made.plan, made.by = other, ["rule"]
             made.replaced.append(root)
@@ -172,28 +173,6 @@ def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | Non
         now=lambda sid: run.edited(mine[sid]),
         bound_by=bound_by,
     )
-
-
-def _bound_by(run: Run, plan: Plan) -> Draft:
-    """Return what binds every plan of the task: the planner's own constraints and gates, and those of the plan's workflow.
-
-    Raises:
-        Refused: the workflow is not what it was.
-    """
-    if plan.workflow is None or plan.origin == "caller":  # a caller may call his plan what he likes
-        return _under_own(run, Draft({}, plan.origin))
-    found = [one for one in run.options.workflows if one.name == plan.workflow]
-    try:
-        ruled = plan_by_rules(run.task, found, limits=run.options.limits)
-    except PlanInvalid as error:
-        raise Refused(f"workflow {plan.workflow} does not fit its task any more: {error}") from error
-    if ruled is None:
-        raise Refused(f"workflow {plan.workflow}, which binds the plan, is not here or does not match any more")
-    return _under_own(run, ruled)
-
-
-def _under_own(run: Run, draft: Draft) -> Draft:
-    return under(draft, constraints=run.options.constraints, gates=run.options.gates)
 
 
 def _is_sound(plan: Plan, refusals: list[str]) -> bool:

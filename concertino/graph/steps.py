@@ -102,10 +102,8 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
         run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
     problem: str | None = None
     while run.cancel_reason is None and (waiting := run.questions.book.open()):
-        run.is_waiting = True
         await run.flush()
         given = interrupt(_question(run, waiting, problem))
-        run.is_waiting = False
         edits = Edits.of(made, run.records, input_schemas(made, run.options.cards), run.options.limits)
         try:
             answers = run.questions.read_all(given, edits)

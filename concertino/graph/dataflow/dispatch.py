@@ -66,7 +66,7 @@ def lay_board(run: Run, dispatch: JsonObject, *, absent: Sequence[str] = ()) -> 
             leaked=run.leaks,
             absent=[*absent, *(sid for sid, suspended in run.history.suspended.items() if suspended == run.dispatch)],
             gate_open=lambda subtask: (
-                not holds_back(run, subtask.id) and run.questions.blocks(subtask, lambda: _details(run, subtask))
+                not holds_back(run, subtask.id) and run.questions.blocks(subtask, lambda: about(run, subtask))
             ),
         )
     )
@@ -79,7 +79,8 @@ def plan_of(run: Run) -> Plan:
     return run.plan
 
 
-def _details(run: Run, subtask: Subtask) -> JsonObject:
+def about(run: Run, subtask: Subtask) -> JsonObject:
+    """Return what a person needs to decide whether a subtask may be done."""
     found = {need: finding.output for need, finding in run.upstream(subtask).items()}
     return {
         "specialist": subtask.specialist,

@@ -9,6 +9,7 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Subtask
 from concertino.graph.runs.board import SubtaskState
+from concertino.graph.runs.handover import Handover
 from concertino.graph.runs.run import Run
 
 
@@ -19,7 +20,11 @@ class Progress:
     specialist: str
     hash: str = ""
     attempts: int = 0
+    before: int = 0
+    """Of these attempts, those of an earlier dispatch or process."""
     tried: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Who might have taken over, but people said no."""
     started_at: float | None = None
     active_s: float = 0.0
     finding: Finding | None = None
@@ -31,6 +36,18 @@ class Progress:
     """Why its path ended here, if it did."""
     note: str | None = None
     """Which condition could not be decided."""
+
+    def take_up(self, handed: Handover) -> None:
+        """Begin where the specialists so far have failed."""
+        self.tried, self.specialist = list(handed.tried), handed.tried[-1]
+        self.attempts = self.before = handed.attempts
+        self.error = handed.error
+        self.reason = str(handed.error["message"]) if handed.error else None
+
+    def refuse(self, specialist: str, why: str) -> None:
+        """Note that a person does not let a specialist take over."""
+        self.refused.append(specialist)
+        self.reason = f"{self.reason}; {why}" if self.reason else why
 
     def record(self, run: Run, subtask: Subtask, state: SubtaskState, usage: Usage) -> JsonObject:
         """Return the record of the subtask, which is over."""
@@ -58,6 +75,8 @@ class Progress:
             record |= {"ended_early": self.early, "is_lost": self.early == "budget"}
         if run.plan is not None and run.plan.answer is not None and subtask.id not in run.plan.answer:
             record["answers"] = False  # a track record leaves it out
+        if self.refused:
+            record["refused"] = list(self.refused)
         if self.note is not None:
             record["note"] = self.note
         return record

@@ -31,14 +31,14 @@ from concertino.graph.dataflow.asking import Replies
 from concertino.graph.dataflow.attempt import Order, Stopped, attempt
 from concertino.graph.dataflow.nested import Asked
 from concertino.graph.dataflow.progress import Progress
-from concertino.graph.runs.board import Board, SubtaskState
+from concertino.graph.dataflow.takeover import Takeover
+from concertino.graph.runs.board import Board, SubtaskState, Turn
 from concertino.graph.runs.failure import as_data
 from concertino.graph.runs.money import WORK
 from concertino.graph.runs.refining import judge
 from concertino.graph.runs.reuse import fingerprint
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
-from concertino.nodes.planning.routing import alternatives
 from concertino.nodes.specialists.declare import Specialist
 
 NOT_RETRIED = (BudgetExceeded, DeadlineExceeded, BreakerOpen, TapeMiss, Declined)
@@ -80,8 +80,10 @@ class SubtaskWork:
         run, subtask_id = self._run, self._subtask.id
         run.check()
         known = run.records.get(subtask_id)
-        if known is not None and known.get("dispatch") == run.dispatch and known.get("hash") in ("", self._hash()):
-            return known
+        if known is not None and known.get("dispatch") == run.dispatch:
+            done = run.subtask(subtask_id, by=str(known.get("specialist")))
+            if known.get("hash") in ("", fingerprint(done, run)):
+                return known
         board = self._board
         try:
             turn = await board.arrive(subtask_id)
@@ -97,10 +99,10 @@ class SubtaskWork:
             board.leave(subtask_id)
             raise
         except Deferred as deferred:
+            run.history.suspend(subtask_id, run.dispatch, attempts=self._progress.attempts - self._progress.before)
             await run.commit("TASK_SUSPENDED", subtask_id=subtask_id, payload={"dispatch": run.dispatch})
             if deferred.bubble is None:
                 return None
-            run.is_waiting = True
             raise deferred.bubble from None
 
     def _ends_here(self) -> bool:
@@ -110,50 +112,54 @@ class SubtaskWork:
             self._progress.early, self._progress.reason = early
         return early is not None
 
-    def _hash(self) -> str:
-        return fingerprint(self._subtask, self._run)
-
     async def _work(self) -> SubtaskState:
         run, progress = self._run, self._progress
-        self._subtask = subtask = run.subtask(self._subtask.id)  # a gate's edit may have come while it waited
-        progress.started_at = run.clock.now()
-        progress.hash = self._hash()
-        try:
-            return await self._try_all(run.resolve_inputs(subtask))
-        except InputError as error:
-            self._note(error)
-            return "failed"
-
-    async def _try_all(self, inputs: JsonObject) -> SubtaskState:
-        """Try the specialist, then its alternatives."""
-        run, progress = self._run, self._progress
-        others: list[str] | None = None
-        name = progress.specialist
-        while True:
-            progress.specialist = name
-            progress.tried.append(name)
-            path = (WORK, name, self._subtask.id)
+        progress.started_at, progress.hash = run.clock.now(), fingerprint(run.subtask(self._subtask.id), run)
+        takeover = Takeover(run, self._subtask.id, progress)
+        who = await takeover.first(self._board)
+        while isinstance(who, str):
+            # A gate's edit may have come while it waited; the one of a takeover is for whoever takes over.
+            self._subtask = run.subtask(self._subtask.id, by=who)
+            progress.hash = fingerprint(self._subtask, run)
             try:
-                if self._subtask.budget is not None:
-                    await self._grant(path, self._subtask.budget)
-                state = await self._try_one(run.options.specialists[name], inputs, path)
-            except (BudgetExceeded, DeadlineExceeded) as error:  # while it waited for its own budget
+                state = await self._try(who, run.resolve_inputs(self._subtask))
+            except InputError as error:
                 self._note(error)
-                state = "failed"
-            finally:
-                account = run.money.ledger.find(path)
-                if account is not None:
-                    account.close()
+                return "failed"
             if state is not None:
                 return state
-            if others is None:
-                others = alternatives(self._subtask, run.options.cards, run.standings, run.task_id)
-            others = [other for other in others if other not in progress.tried]
-            if not others or not run.has_time():
-                return "blocked" if progress.error and progress.error["type"] == "BreakerOpen" else "failed"
-            name = others[0]
-            payload: JsonObject = {"dispatch": run.dispatch, "to": name, "reason": progress.reason}
-            run.emit("TASK_REROUTED", subtask_id=self._subtask.id, agent=progress.specialist, payload=payload)
+            who = await takeover.next(self._board)
+        return self._left(who)
+
+    def _left(self, told: Turn | None) -> SubtaskState:
+        """Return how a subtask ends that nobody takes over, or for which the board did not wait until people let somebody."""
+        progress = self._progress
+        if told is not None and told.kind == "defer":
+            raise Deferred
+        if told is not None and (told.kind == "cancel" or told.early is not None):
+            progress.reason, progress.early = told.reason, told.early
+            return "cancelled" if told.kind == "cancel" else "skipped"
+        if told is not None:
+            progress.reason = f"{progress.reason}; {told.reason}"
+        return "blocked" if progress.error and progress.error["type"] == "BreakerOpen" else "failed"
+
+    async def _try(self, name: str, inputs: JsonObject) -> SubtaskState | None:
+        """Try one specialist under its account; `None` means another one may be asked."""
+        run, progress = self._run, self._progress
+        progress.specialist = name
+        progress.tried.append(name)
+        path = (WORK, name, self._subtask.id)
+        try:
+            if self._subtask.budget is not None:
+                await self._grant(path, self._subtask.budget)
+            return await self._try_one(run.options.specialists[name], inputs, path)
+        except (BudgetExceeded, DeadlineExceeded) as error:  # while it waited for its own budget
+            self._note(error)
+            return "failed"
+        finally:
+            account = run.money.ledger.find(path)
+            if account is not None:
+                account.close()
 
     async def _grant(self, path: tuple[str, ...], budget: Budget) -> None:
         """Open the subtask's account and take a budget of its own out of the run's, so that nobody else spends it."""
@@ -177,7 +183,7 @@ class SubtaskWork:
         allowed = min(subtask.max_attempts, card.max_attempts)
         if card.delivery == "at_most_once":
             allowed = 1
-            if run.history.started.get(subtask.id, 0) and subtask.id not in run.history.suspended:
+            if card.name in run.history.begun.get(subtask.id, ()) and subtask.id not in run.history.suspended:
                 progress.reason = (
                     "its outcome is unknown: it was under way when its process ended, delivery at_most_once"
                 )
@@ -189,7 +195,7 @@ class SubtaskWork:
             await self._announce(specialist, number)
             order = Order(
                 run=run, subtask=subtask, specialist=specialist, inputs=inputs, path=path,
-                hash=progress.hash, number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts}", config=self._config,
+                hash=progress.hash, number=number, label=f"{run.history.started.get(subtask.id, 0) + progress.attempts - progress.before}", config=self._config,
                 is_sync=self._is_sync, deadline=deadline,
                 answer=lambda details: run.questions.nested_answer(subtask.id, details), replies=Replies(card.name),
             )  # fmt: skip
@@ -302,6 +308,7 @@ class SubtaskWork:
             payload={key: value for key, value in record.items() if key != "subtask_id"},
         )
         run.record(record, finding)
+        run.history.handed.pop(subtask.id, None)
         run.money.reallocation.ended(subtask)
         self._board.finish(subtask.id, state, keeps_slot=progress.keeps_slot, is_early=progress.early is not None)
         return record

@@ -15,10 +15,13 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.task import Task, input_error
 from concertino.graph.door.requests import prepared
 from concertino.graph.options import Options
+from concertino.graph.runs.binding import bound_by
 from concertino.graph.runs.edits import input_schemas
 from concertino.graph.runs.gates import GateBook
 from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
+from concertino.nodes.planning.cone import Refused
+from concertino.nodes.planning.gate_policy import place_gates
 from concertino.nodes.planning.validate import validate
 
 FORK = "fork:"
@@ -32,7 +35,8 @@ START = "__start__"
 def marked(supersteps: Any, before: Mapping[str, Any], options: Options) -> list[list[StateUpdate]]:
     """Return hand-made updates, marked as the beginning of a new run.
 
-    A changed task starts over at intake, a changed plan at its approval; neither keeps a finding of the old run.
+    A changed task starts over at intake, a changed plan at its approval, with the gates that policies ask for; neither keeps a
+    finding of the old run.
 
     Raises:
         InputError: the changed task or plan is faulty.
@@ -66,10 +70,15 @@ def _valid(made: Mapping[str, Any], before: Mapping[str, Any], options: Options)
     except ValidationError as error:
         raise input_error(error, field="plan") from error
     budget = Policy.model_validate(before.get("policy") or {}).budget
-    return validate(
+    valid = validate(
         plan, task=task, cards=options.cards, limits=options.limits, budget=budget, origin=plan.origin,
         workflow=plan.workflow, notes=plan.notes,
     )  # fmt: skip
+    try:
+        gates = bound_by(options, task, plan).gates
+    except Refused:  # it is of a workflow that was not asked for this task; the planner's own hold for every plan
+        gates = options.gates
+    return place_gates(valid, gates, task=task, cards=options.cards)
 
 
 def origin_of(at: CheckpointTuple, known: RunRow | None, task_id: str, thread_id: str) -> str | None:

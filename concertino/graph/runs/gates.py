@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,8 +12,32 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Fault, Plan
 
 PLAN_GATE = "plan"
-"""Name of the gate on a whole plan. A subtask's gate has the subtask's id, a question that its graph asks `id.q1`, and
-one about its failure `id.review`."""
+"""Name of the gate on a whole plan. A subtask's gate has the subtask's id, a question that its graph asks `id.q1`, one
+about its failure `id.review`, and one whether another specialist may take it over `id.by.specialist`. Ids and names have no
+dot (`contracts/ids.py`)."""
+
+_NESTED = re.compile(r"[^.]+\.q[0-9]+")
+
+
+def gate_by(subtask_id: str, specialist: str) -> str:
+    """Return the name of the gate that asks whether a specialist may take a subtask over."""
+    return f"{subtask_id}.by.{specialist}"
+
+
+def taker_of(gate: str) -> str | None:
+    """Return who would take a subtask over if a gate is accepted; `None` for gates that do not ask that."""
+    _, by, specialist = gate.partition(".by.")
+    return specialist if by else None
+
+
+def subtask_of(gate: str) -> str:
+    """Return the subtask that a gate other than the plan's is about."""
+    return gate.partition(".")[0]
+
+
+def is_nested(gate: str) -> bool:
+    """Say whether a gate is a question that a specialist asked from inside."""
+    return _NESTED.fullmatch(gate) is not None
 
 
 def check_names(plan: Plan) -> None:
@@ -38,6 +63,8 @@ class Question:
     details: JsonObject | None = None
     """What a person needs to decide: objective, inputs, upstream findings, or a nested graph's own question."""
     answer: Answer | None = None
+    number: int = 0
+    """Which of the run's answers it is, from 1; of two that say different things, the later one holds."""
     asked: bool = False
 
     def as_json(self) -> JsonObject:
@@ -56,6 +83,7 @@ class GateBook:
 
     def __init__(self) -> None:
         self._questions: dict[str, Question] = {}
+        self._answers = 0
 
     def __iter__(self) -> Iterator[Question]:
         return iter(self._questions.values())
@@ -79,7 +107,8 @@ class GateBook:
         """Record an answer; the first one holds."""
         known = self._questions.setdefault(gate, Question(gate=gate, question=""))
         if known.answer is None:
-            known.answer = answer
+            self._answers += 1
+            known.answer, known.number = answer, self._answers
 
     def answer_of(self, gate: str) -> Answer | None:
         """Return the answer to a gate, if there is one."""
@@ -92,7 +121,7 @@ class GateBook:
 
     def take(self, other: GateBook, *, only_rejects: bool) -> None:
         """Take over another run's answers: a restart takes all, a fork the rejections alone."""
-        for question in other:
+        for question in sorted(other, key=lambda known: known.number):
             answer = question.answer
             if answer is not None and (not only_rejects or answer.decision == "reject"):
                 self.answer(question.gate, answer)

@@ -11,7 +11,7 @@ from concertino.contracts.json import JsonObject, clean, dump
 from concertino.contracts.plan import Subtask
 from concertino.graph.runs.board import Board
 from concertino.graph.runs.edits import Edits
-from concertino.graph.runs.gates import PLAN_GATE, GateBook, Question
+from concertino.graph.runs.gates import PLAN_GATE, GateBook, Question, gate_by, is_nested, subtask_of, taker_of
 
 NESTING = 32
 """Deepest answer that the record takes."""
@@ -58,8 +58,11 @@ class Questions:
                 return False
         return any(question.subtask_id == subtask.id for question in self.book.open())
 
-    def edited_inputs(self, subtask_id: str) -> JsonObject:
-        """Return what people changed in a subtask's inputs: on the plan's gate, on its own, on its review."""
+    def edited_inputs(self, subtask_id: str, *, by: str | None = None) -> JsonObject:
+        """Return what people changed in a subtask's inputs: on the plan's gate, then on its own and its review.
+
+        With `by` also what they changed when they let that specialist take the subtask over: nobody else gets it.
+        """
         edited: JsonObject = {}
         plan = self.book.answer_of(PLAN_GATE)
         if (
@@ -68,10 +71,11 @@ class Questions:
             and isinstance(given := (plan.inputs or {}).get(subtask_id), dict)
         ):
             edited.update(given)
-        for gate in (subtask_id, f"{subtask_id}.review"):
-            answer = self.book.answer_of(gate)
-            if answer is not None and answer.decision == "edit":
-                edited.update(answer.inputs or {})
+        gates = (subtask_id, f"{subtask_id}.review", *((gate_by(subtask_id, by),) if by else ()))
+        known = [question for gate in gates if (question := self.book.get(gate)) is not None]
+        for question in sorted(known, key=lambda one: one.number):
+            if question.answer is not None and question.answer.decision == "edit":
+                edited.update(question.answer.inputs or {})
         return edited
 
     # Questions that a compiled graph asks from inside.
@@ -125,12 +129,14 @@ class Questions:
         Raises:
             InputError: an unknown gate, a malformed answer, or inputs that the plan's subtasks could not run with.
         """
-        nested = self.book.get(gate) is not None and ".q" in gate
+        nested = self.book.get(gate) is not None and is_nested(gate)
         if nested and not is_answer(given) and given not in ("accept", "reject"):
             return _bounded(Answer(decision="accept", value=clean(given, field="answer", nesting=NESTING)), edits)
         known = {PLAN_GATE, *edits.subtasks, *(question.gate for question in self.book)}
-        if gate not in known:
-            raise InputError(field="gate", value=gate, rule=f"must be one of: {', '.join(sorted(known))}")
+        if gate not in known and not edits.may_take_over(subtask_of(gate), taker_of(gate)):
+            raise InputError(
+                field="gate", value=gate, rule=f"must be one of: {', '.join(sorted(known))}{edits.takers()}"
+            )
         if isinstance(given, Answer):
             given = given.model_dump(exclude_none=True)
         answer = _bounded(read_answer(given, nesting=min(NESTING, edits.limits.nesting)), edits)
@@ -138,7 +144,7 @@ class Questions:
             return answer
         changed = answer.inputs or {}
         if gate != PLAN_GATE:
-            self._check(gate.removesuffix(".review"), changed, edits, field="answer.inputs")
+            self._check(subtask_of(gate), changed, edits, field="answer.inputs", by=taker_of(gate))
             return answer
         for subtask_id, inputs in changed.items():
             if subtask_id not in edits.subtasks or not isinstance(inputs, dict):
@@ -147,8 +153,8 @@ class Questions:
             self._check(subtask_id, inputs, edits, field=f"answer.inputs.{subtask_id}")
         return answer
 
-    def _check(self, subtask_id: str, changed: JsonObject, edits: Edits, *, field: str) -> None:
-        edits.check(subtask_id, changed, before=self.edited_inputs(subtask_id), field=field)
+    def _check(self, subtask_id: str, changed: JsonObject, edits: Edits, *, field: str, by: str | None = None) -> None:
+        edits.check(subtask_id, changed, before=self.edited_inputs(subtask_id), field=field, by=by)
 
     def read_all(self, given: object, edits: Edits) -> dict[str, Answer]:
         """Read what `Command(resume=...)` brought: answers by gate name, or one answer for every open gate."""

@@ -17,7 +17,8 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import Cards
 from concertino.graph.runs.discoveries import KEPT
 from concertino.graph.runs.edits import Edits, input_schemas
-from concertino.graph.runs.gates import GateBook, Question
+from concertino.graph.runs.gates import GateBook, Question, taker_of
+from concertino.graph.runs.handover import Handover
 
 
 @dataclass(slots=True)
@@ -44,6 +45,10 @@ class History:
     """Finished subtasks."""
     started: dict[str, int] = field(default_factory=dict)
     """Attempts that were started, per subtask."""
+    begun: dict[str, set[str]] = field(default_factory=dict)
+    """Which specialists these attempts were, per subtask."""
+    handed: dict[str, Handover] = field(default_factory=dict)
+    """Subtasks that are not over and whose specialist has failed."""
     suspended: dict[str, str] = field(default_factory=dict)
     """Subtasks that deferred, with the dispatch in which they did."""
     dispatch: JsonObject = field(default_factory=dict)
@@ -61,6 +66,11 @@ class History:
     result: JsonObject | None = None
     schemas: JsonObject = field(default_factory=dict)
     """Input schemas of the plan's specialists, by name."""
+
+    def suspend(self, subtask_id: str, dispatch: str, *, attempts: int) -> None:
+        """Note that a live run's subtask defers, after so many attempts in its dispatch."""
+        self.started[subtask_id] = self.started.get(subtask_id, 0) + attempts
+        self.suspended[subtask_id] = dispatch
 
     def edits(self, cards: Cards, limits: Limits) -> Edits:
         """Return what an answer is held to; whoever reads it may not know the run's specialists."""
@@ -102,17 +112,24 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.worth.update({one["subtask_id"]: one for one in payload.get("worth", ())})
             case "TASK_STARTED" | "TASK_RETRIED" if event.subtask_id:
                 history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
+                history.begun.setdefault(event.subtask_id, set()).add(event.agent_id)
                 history.suspended.pop(event.subtask_id, None)
             case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" if event.subtask_id:
                 history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
+                history.handed.pop(event.subtask_id, None)
             case "AGENT_FAILED" if event.subtask_id and payload.get("final"):
                 history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
+                history.handed.pop(event.subtask_id, None)
+            case "TASK_REROUTED" if event.subtask_id:
+                _hand(history, event.subtask_id, payload)
             case "TASK_SUSPENDED" if event.subtask_id:
                 history.suspended[event.subtask_id] = payload["dispatch"]
             case "GATE_OPENED":
                 history.gates.ask(
                     Question(payload["gate"], payload["question"], payload.get("subtask_id"), payload.get("details"))
                 )
+                if event.subtask_id and taker_of(payload["gate"]):
+                    _hand(history, event.subtask_id, payload["details"])
             case "GATE_ANSWERED":
                 given = {key: value for key, value in payload.items() if key != "gate"}
                 history.gates.answer(payload["gate"], read_answer(given))
@@ -136,6 +153,11 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
     if opened is not None:
         history.active_s += max(0.0, max(last, alive_at) - opened)
     return history
+
+
+def _hand(history: History, subtask_id: str, told: dict[str, Any]) -> None:
+    if (handed := Handover.of(told)) is not None:
+        history.handed[subtask_id] = handed
 
 
 def _settle(history: History, payload: dict[str, Any]) -> None:

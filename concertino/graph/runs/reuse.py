@@ -38,7 +38,7 @@ def outdated(run: Run, plan: Plan) -> list[str]:
         holds = record["state"] != "completed" or (
             all(need in run.records for need in subtask.needs)  # one may have ended early, for want of budget
             and record.get("version") in (None, card.version if card is not None else None)
-            and record.get("hash") in ("", fingerprint(run.edited(subtask), run))
+            and record.get("hash") in ("", fingerprint(run.edited(subtask, by=str(record.get("specialist"))), run))
         )
         if not holds or not again.isdisjoint(subtask.needs):
             again.add(subtask.id)

@@ -27,6 +27,7 @@ from concertino.graph.runs.record import Record
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.voice import Voice
 from concertino.graph.state import Policy
+from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.references import Unresolved, resolve
 from concertino.nodes.refinement import Refinement, without
 from concertino.nodes.specialists.brief import Upstream
@@ -62,6 +63,8 @@ class Run:
         self.task_json: JsonObject = task.model_dump(mode="json", exclude={"plan"})
         self.records: dict[str, JsonObject] = dict(history.records)
         self.plan: Plan | None = None
+        self.bound_by: Draft | None = None
+        """What binds every plan of the task, once somebody wanted to know."""
         self.refinement: Refinement | None = None
         self.replans = list(history.replans)
         self.board: Board | None = None
@@ -78,7 +81,6 @@ class Run:
         self.leaks: Counter[str] = Counter()
         """Work given up that still runs, by the specialist whose slot it keeps, in this dispatch and later ones."""
         self.cancel_reason: str | None = history.cancel_reason
-        self.is_waiting = False
         self.is_over = False
         self.is_delivered = False
         self._lost: StaleLease | None = None
@@ -126,13 +128,16 @@ class Run:
         """Return a subtask as it was planned."""
         return self._subtasks[subtask_id]
 
-    def subtask(self, subtask_id: str) -> Subtask:
-        """Return a subtask of the plan, with the inputs a person's edit gave it."""
-        return self.edited(self._subtasks[subtask_id])
+    def subtask(self, subtask_id: str, *, by: str | None = None) -> Subtask:
+        """Return a subtask of the plan, with the inputs a person's edit gave it; see `edited`."""
+        return self.edited(self._subtasks[subtask_id], by=by)
 
-    def edited(self, subtask: Subtask) -> Subtask:
-        """Return a subtask of any plan with the inputs that people's edits gave it, without paths that ended early."""
-        edited = self.questions.edited_inputs(subtask.id)
+    def edited(self, subtask: Subtask, *, by: str | None = None) -> Subtask:
+        """Return a subtask of any plan with the inputs that people's edits gave it, without paths that ended early.
+
+        With `by` as that specialist gets it, who may not be the planned one.
+        """
+        edited = self.questions.edited_inputs(subtask.id, by=by)
         made = subtask.model_copy(update={"inputs": {**subtask.inputs, **edited}}) if edited else subtask
         return without(made, [need for need in made.needs if self.records.get(need, {}).get("ended_early")])
 

@@ -104,14 +104,17 @@ def rights(plan: Plan, cards: Cards, standings: Standings) -> frozenset[str]:
     return frozenset(found)
 
 
-def replaced_by_rule(plan: Plan, root: str, *, tried: Collection[str], means: Means) -> Plan | None:
+def replaced_by_rule(
+    plan: Plan, root: str, *, tried: Collection[str], means: Means, refused: Collection[str] = ()
+) -> Plan | None:
     """Return the plan with the cone of one failed subtask replaced by rule; `None` where there is none.
 
     The first rule that gives a valid plan is taken: the subtask's own `on_failure`; else specialists that were not
-    tried and have some of the capabilities that are asked for, most of them first.
+    tried and have some of the capabilities that are asked for, most of them first. Whom a person has refused is not taken.
     """
     gone, is_planned = cone(plan, (root,)), means.now(root).on_failure is not None
-    for stand_in in _stand_ins(plan, root, tried, means)[:CANDIDATES]:
+    able = [one for one in _stand_ins(plan, root, tried, means) if one.specialist not in refused]
+    for stand_in in able[:CANDIDATES]:
         names = _names(gone, {root: stand_in}, plan, means)
         new = [_renamed(stand_in if sid == root else means.now(sid), names) for sid in gone]
         answer = plan.answer and tuple(names.get(sid, sid) for sid in plan.answer)
@@ -120,7 +123,8 @@ def replaced_by_rule(plan: Plan, root: str, *, tried: Collection[str], means: Me
         except Refused:
             continue
         chosen = next(subtask.specialist for subtask in made.subtasks if subtask.id == names[root])
-        if is_planned or chosen not in tried:  # the validator may have taken another variant
+        # The validator may have taken another variant.
+        if chosen not in refused and (is_planned or chosen not in tried):
             return made
     return None
 

@@ -28,7 +28,7 @@ class GatePolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     when: Annotated[str, StringConstraints(min_length=1, max_length=conditions.EXPRESSION_CHARS)]
-    """`true` asks always, which need not be said of a plan as a whole. CEL over `task`, `payload` and, on a subtask, `subtask` (as in the plan) and `card` (who does it: `name`, `capabilities`,
+    """`true` asks always, which need not be said of a plan as a whole. CEL over `task`, `payload` and, on a subtask, `subtask` (as in the plan, `specialist` being who would do it) and `card` (who does it: `name`, `capabilities`,
     `domain`, `authority`, `delivery`, `isolation`, `version`, `variant_of`); on a plan, `plan`."""
     question: Annotated[str, StringConstraints(min_length=1, max_length=QUESTION_CHARS)] = "Approve?"
     """Placeholders allowed, such as `${subtask.objective}`."""
@@ -120,6 +120,8 @@ def _about(
     notes: list[str],
 ) -> str | None:
     own: JsonObject = {"subtask": subtask.model_dump(mode="json"), "card": _described(card)}
+    if card is not None:  # who would do it, also where the plan names another
+        cast("JsonObject", own["subtask"])["specialist"] = card.name
     for name, value in own.items():
         scope.bind(name, value)
     return _first(policies, scope, {**data, **own}, subtask.name or subtask.id, notes)

@@ -96,6 +96,29 @@ def alternatives(subtask: Subtask, cards: Cards, standings: Standings, task_id: 
     return _sorted(found, cards, standings, task_id, {})
 
 
+def takers(subtasks: Sequence[Subtask], cards: Cards) -> list[str]:
+    """Return everybody who is among the `alternatives` of some of `subtasks`, in the order of `cards`."""
+    families: dict[str, set[str]] = {}
+    skilled: dict[str, set[str]] = {}
+    for name, card in cards.items():
+        families.setdefault(_family(card), set()).add(name)
+        for skill in capabilities(name, cards):
+            skilled.setdefault(skill, set()).add(name)
+    planned: dict[tuple[frozenset[str], str | None], set[str]] = {}
+    for subtask in subtasks:
+        own = cards.get(subtask.specialist or "")
+        wanted = (
+            frozenset({subtask.capability}) if subtask.capability else own.capabilities if own else frozenset[str]()
+        )
+        planned.setdefault((wanted, _family(own) if own else None), set()).add(subtask.specialist or "")
+    found: set[str] = set()
+    for (wanted, family), names in planned.items():
+        able = set.intersection(*(skilled.get(skill, set()) for skill in wanted)) if wanted else set[str]()
+        able |= families.get(family or "", set())
+        found |= able if len(names) > 1 else able - names
+    return [name for name in cards if name in found]
+
+
 def capabilities(name: str, cards: Cards) -> frozenset[str]:
     """Return what a specialist can do; a variant that declares nothing can do what its base can."""
     card = cards[name]

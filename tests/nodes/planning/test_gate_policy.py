@@ -82,6 +82,14 @@ def test_a_subtask_is_asked_about_when_its_stand_in_would_be() -> None:
     assert question_about(free, CARDS["payer"], gates, task=task()) is not None
 
 
+def test_a_policy_may_name_who_does_it_by_the_subtask_too() -> None:
+    """For another taker, `subtask.specialist` is the taker and not whom the plan names."""
+    gates = policies({"when": "subtask.specialist == 'payer'", "question": "${subtask.specialist}?"})
+    plan = planned({"id": "b", "specialist": "reader", "on_failure": "payer"}, gates=gates)
+    assert questions(plan) == {"b": "payer?"}
+    assert question_about(plan.subtasks[0], CARDS["reader"], gates, task=task()) is None
+
+
 def test_a_policy_on_the_plan_looks_at_it_as_a_whole() -> None:
     """One question for all of it."""
     gates = policies({"about": "plan", "when": "size(plan.subtasks) > 1", "question": "All of ${task.title}?"})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from concertino.contracts.plan import Subtask
 from concertino.contracts.specialist import SpecialistCard, Standing
-from concertino.nodes.planning.routing import alternatives, one_per_family, rank
+from concertino.nodes.planning.routing import alternatives, one_per_family, rank, takers
 
 SEARCH = frozenset({"search"})
 
@@ -65,3 +68,22 @@ def test_alternatives_are_variants_and_those_who_can_do_the_same() -> None:
     by_capability = alternatives(Subtask(id="s", specialist="a", capability="search"), known, {}, "t")
     assert set(by_capability) == {"b", "c", "d"}
     assert alternatives(Subtask(id="s", specialist="e"), known, {}, "t") == []
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
+SKILLS = st.sampled_from(["read", "pay", "sum"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(NAMES, st.tuples(st.frozensets(SKILLS), st.none() | NAMES), min_size=1),
+    st.lists(st.tuples(NAMES, st.none() | SKILLS), min_size=1, max_size=4),
+)
+def test_takers_are_all_alternatives(
+    known: dict[str, tuple[frozenset[str], str | None]], planned: list[tuple[str, str | None]]
+) -> None:
+    """Of all subtasks together, found without asking for each."""
+    all_cards = cards(*[SpecialistCard(name, capabilities=can, variant_of=of) for name, (can, of) in known.items()])
+    subtasks = [Subtask(id=f"s{at}", specialist=name, capability=skill) for at, (name, skill) in enumerate(planned)]
+    one_by_one = {name for subtask in subtasks for name in alternatives(subtask, all_cards, {}, "t")}
+    assert takers(subtasks, all_cards) == [name for name in all_cards if name in one_by_one]
