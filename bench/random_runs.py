@@ -281,7 +281,7 @@ def run_seeds(seeds: range) -> list[Outcome]:
                 case = case_of(seed)
                 place = places.setdefault(case.setup, Place(SETUPS[case.setup]))
                 try:
-                    found.append(await asyncio.wait_for(place.carry_out(case), timeout=60))
+                    found.append(await asyncio.wait_for(place.carry_out(case), timeout=300))
                 except TimeoutError:
                     found.append(Outcome(seed, wrong=["hung"]))
                 except Exception as error:
