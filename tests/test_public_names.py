@@ -82,7 +82,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 LIGHT_MODELS = {"__init__", "prices", "roster", "sources", "tokens"}
 """What is needed of models before one is called."""
-TAPED_MODELS = {"messages", "played_model", "recorded_model", "traits"}
+TAPED_MODELS = {"foreign_model", "messages", "played_model", "recorded_model", "traits"}
 """What of tapes is of LangChain's kind."""
 
 

@@ -23,6 +23,8 @@ KINDS = {"code": "code", "models": "model", "prompts": "prompt", "tools": "tool"
 OWN_NODES = ("plan", "synthesize", "judge")
 """Whose prompts are Concertino's own."""
 
+FRAMEWORKS = ("langchain", "langchain_core", "langgraph")
+
 
 @dataclass(slots=True)
 class Seen:
@@ -65,10 +67,11 @@ def node_of(scope: str) -> str:
 def specialist_print(specialist: Specialist) -> str:
     """Return the hash of the file that a specialist is written in, of what it imports from its neighbours, and of its version.
 
-    Neighbours are the modules of the suite's folder, of the same package, or of the same pack.
+    Neighbours are the modules of the suite's folder, of the same package, or of the same pack. An agent or a chain is no
+    file of its own: its framework's code says nothing of it, and its prompts, tools and model are in what it asks.
     """
     body = innermost(specialist.body)
-    file = file_of(body)
+    file = None if body.__module__.partition(".")[0] in FRAMEWORKS else file_of(body)
     files = [] if file is None else with_neighbours(file, home_of(body))
     return digest_of_text(
         "\n".join([specialist.card.version, *([_file(str(one)) for one in files] or [body.__qualname__])])

@@ -1,4 +1,4 @@
-"""No way out: while a replay runs, this process opens no connection and imports nothing that talks to a provider."""
+"""No way out: while a replay runs, this process opens no connection, and of itself imports nothing that talks to a provider."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 from concertino.contracts.errors import Offline
+from concertino.contracts.scope import SCOPE
 
 PROVIDERS = frozenset({
     "openai", "anthropic", "mistralai", "groq", "cohere", "ollama", "boto3", "botocore", "vertexai", "litellm", "google.genai",
@@ -38,13 +40,32 @@ class _Refusal(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname in PROVIDERS:
+        if fullname in PROVIDERS and not _is_own():
             rule = "a replay imports no provider; give models by name, and import what wraps them where they are made"
             raise Offline(what=f"import of {fullname}", rule=rule)
         return None
 
 
 _refusal = _Refusal()
+
+
+_own: ContextVar[bool] = ContextVar("concertino_own_imports", default=False)
+
+
+@contextmanager
+def own_imports() -> Iterator[None]:
+    """Let the block import providers: code of the suite's own, which brings models that are played all the same."""
+    token = _own.set(True)
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+def _is_own() -> bool:
+    """Say whether it is the suite's own code that imports: while it is loaded, and inside an attempt at a subtask."""
+    scope = SCOPE.get()
+    return _own.get() or (scope is not None and scope.subtask_id is not None)
 
 
 @contextmanager

@@ -60,9 +60,11 @@ def _check_owner(tape: Tape, case: Case, *, shown: str) -> None:
 @contextmanager
 def replaying() -> Iterator[None]:
     """Take models as names, count by bytes, and allow no way out meanwhile. Targets that are loaded in it sleep virtually."""
+    from concertino.tools.models.foreign_doubles import doubling
+
     held: list[tuple[ContextVar[bool], Any]] = [(one, one.set(True)) for one in (unbuilt, by_bytes)]
     try:
-        with offline(), waiting_virtually():
+        with offline(), waiting_virtually(), doubling():
             yield
     finally:
         for variable, token in held:
@@ -135,6 +137,7 @@ def boundary_of(
 ) -> Boundary:
     """Return the boundary at which a run is played; without a tape of them, tools are called as they are."""
     # Imported here: LangChain takes a second, which those who only read tapes need not wait for.
+    from concertino.tools.tape import foreign_model
     from concertino.tools.tape.played_model import PlayedSource
 
     def model(source: ModelSource) -> ModelSource:
@@ -148,7 +151,7 @@ def boundary_of(
     transports = {line.name for line in player.deck.lines if line.kind == "transport"}
     return Boundary(
         clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, readings=player.reading,
-        models=model, tools=tool,
+        models=model, tools=tool, doubles=foreign_model.playing(player, seen.models),
         specialists=lambda one: played_specialist(seen.specialist(one), player) if one.name in transports else seen.specialist(one),
     )  # fmt: skip
 

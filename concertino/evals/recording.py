@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -98,9 +98,11 @@ def _check_ids(suite: Suite, cases: Collection[str] | None) -> None:
 
 @contextmanager
 def _world(*, live: bool) -> Iterator[None]:
+    from concertino.tools.models.foreign_doubles import doubling
+
     token = by_bytes.set(True)
     try:
-        with nullcontext() if live else replaying():
+        with doubling() if live else replaying():
             yield
     finally:
         by_bytes.reset(token)
@@ -225,14 +227,16 @@ async def _recorded(
     seed = seed_of(case.id)
     seeded = Seeded(seed, run=number)
     start, began = clock.now(), clock.monotonic()
-    boundary = _boundary(target, case, clock, journal, seeded, recorder, seen, stand_in, player)
+    boundary = _boundary(target, case, clock, journal, seeded, recorder, seen, stand_in, player, is_live=not stands_in)
     staged = await stage(target, case, boundary, journal, clock)
     makespan_s = clock.monotonic() - began
     await ask_judge(target, case, staged.result, boundary)
     lines = (*(known.lines if known else ()), *recorder.lines())
+    stands_in = stands_in or (known is not None and known.head.stand_in)
+    models = (*recorder.models.values(), *recorder.foreign)
     head = Head(
         case=case.id,
-        stand_in=bool(lines) and (stands_in or any(_is_loopback(traits) for traits in recorder.models.values())),
+        stand_in=bool(lines) and (stands_in or any(_is_loopback(traits) for traits in models)),
         recorded=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         made_by=f"concertino {__version__}",
         start=round(start, 6) if known is None else known.head.start,
@@ -257,7 +261,10 @@ def _boundary(
     seen: Seen,
     stand_in: Make | None,
     player: Player | None,
+    *,
+    is_live: bool,
 ) -> Boundary:
+    from concertino.tools.tape import foreign_model
     from concertino.tools.tape.played_model import PlayedSource
     from concertino.tools.tape.recorded_model import RecordedSource
 
@@ -282,9 +289,12 @@ def _boundary(
         taken = recorder.reading(now)
         return taken if player is None else player.reading(taken)
 
+    doubles = foreign_model.recording(recorder, seen.models) if is_live else foreign_model.refusing(recorder)
+    if player is not None:
+        doubles = foreign_model.playing(player, seen.models, onward=doubles)
     return Boundary(
         clock=clock, journal=journal, ids=seeded.new_id, random=seeded.random, readings=reading,
-        models=model, tools=tool,
+        models=model, doubles=doubles, tools=tool,
         specialists=seen.specialist,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any
 from concertino.contracts.errors import Offline, SetupError
 from concertino.contracts.json import canonical
 from concertino.evals.cases import Case
+from concertino.evals.offline import own_imports
 from concertino.evals.suites import Suite
 from concertino.graph.compiled import PlannerGraph
 
@@ -41,7 +42,8 @@ class Target:
         else:
             from concertino.packs.registry import installed
 
-            installed().agent(suite.target)
+            with own_imports():
+                installed().agent(suite.target)
             self.agent = suite.target
 
     def graph(self, case: Case) -> PlannerGraph:
@@ -54,7 +56,8 @@ class Target:
         options = self.options(case)
         key = canonical(options)
         if key not in self._graphs:
-            made = self.function(**options)
+            with own_imports():
+                made = self.function(**options)
             if not isinstance(made, PlannerGraph):
                 raise SetupError(field="suite.target", value=made, rule="must return what create_planner does")
             self._graphs[key] = made
@@ -79,7 +82,8 @@ def load(reference: str, folder: Path, *, field: str) -> Callable[..., Any]:
     module, _, name = reference.partition(":")
     path = folder.joinpath(*module.split(".")).with_suffix(".py")
     try:
-        home = _own(path, folder, module) if path.is_file() else import_module(module)
+        with own_imports():
+            home = _own(path, folder, module) if path.is_file() else import_module(module)
     except Offline:
         raise
     except (Exception, SystemExit) as error:  # a suite's own code may raise anything

@@ -36,6 +36,8 @@ class Boundary:
     """Given the wall clock that specialists look at: what they read there may be part of what they say."""
     models: Callable[[ModelSource], ModelSource] | None = None
     """Given every model of the planner and its specialists, and one that an invocation's context names."""
+    doubles: Callable[[Any], Any] | None = None
+    """Given every model of LangChain's that code inside a specialist calls by itself, within `foreign_doubles.doubling`."""
     tools: Callable[[Tool], Tool] | None = None
     """Given every tool of the planner and its specialists; must keep the name."""
     specialists: Callable[[Specialist], Specialist] | None = None
@@ -65,6 +67,7 @@ def options_at(boundary: Boundary, options: Options) -> Options:
         trust=None if options.trust is None else options.trust.at(journal),
         ids=boundary.ids or options.ids,
         random=boundary.random or options.random,
+        double=boundary.doubles or options.double,
         now=None if boundary.readings is None else boundary.readings(clock.now),
         models=options.models if boundary.models is None else options.models.changed(boundary.models),
         tools=tools,

@@ -86,6 +86,8 @@ class Options:
     """Makes the ids of tasks, runs, threads, dispatches and calls."""
     random: Callable[[], float] = random.random
     """Where the jitter of waits comes from, 0-1."""
+    double: Callable[[Any], Any] | None = None
+    """Given a model of LangChain's that code inside a specialist calls, returns the one that is called instead."""
 
     now: Callable[[], float] | None = None
     """What specialists read as the time, in seconds since 1970-01-01 UTC; `None` is the clock's."""

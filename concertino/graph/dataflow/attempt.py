@@ -208,7 +208,7 @@ class Watch:
 
 def _held(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig, watch: Watch) -> Work:
     """Start a body with whatever models of its own it calls held by the guard of foreign ones."""
-    if order.specialist.kind == "process":  # LangChain code in a child is out of reach
+    if order.specialist.kind == "process" and host() is None:  # LangChain code in a child is out of reach
         return _start(order, facts, desk, config, watch)
     with binding(desk.foreign):
         return _start(order, facts, desk, config, watch)

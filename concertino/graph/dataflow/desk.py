@@ -76,7 +76,8 @@ class AttemptDesk:
         self.foreign = Standby(
             partial(
                 run.models.guard_foreign, path, key=f"{subtask.id}#{attempt}", deadline=deadline, caller="/".join(path)
-            )
+            ),
+            double=run.options.double,
         )
         """Holds what models of its own the specialist calls; closed with the attempt."""
 

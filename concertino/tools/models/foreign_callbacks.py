@@ -24,6 +24,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
+from concertino.contracts.scope import SCOPE
 from concertino.tools.models import foreign_threads, wire
 from concertino.tools.models.foreign_request import Asked
 from concertino.tools.models.own import GOVERNED
@@ -59,7 +60,7 @@ class _OfModels(BaseCallbackHandler):
     raise_error = True
 
     def __init__(self, admission: Admission) -> None:
-        self._admission = admission
+        self.admission = admission
 
     @property
     def ignore_agent(self) -> bool:
@@ -90,12 +91,12 @@ class _Holding(_OfModels):
         if asked is None:
             wire.let_go()
         else:
-            await self._admission.start(run_id, asked)
+            await self.admission.start(run_id, asked)
 
     async def _start_text(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
-        await self._admission.start(run_id, _asked_of_text(serialized, prompts, kwargs))
+        await self.admission.start(run_id, _asked_of_text(serialized, prompts, kwargs))
         # Of a model of texts nobody is told beside the inline handlers, where there are any.
-        self._admission.check(run_id)
+        self.admission.check(run_id)
 
     def _start_blocking(
         self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
@@ -104,18 +105,18 @@ class _Holding(_OfModels):
         if asked is None:
             wire.let_go()
         else:
-            self._admission.start_blocking(run_id, asked)
+            self.admission.start_blocking(run_id, asked)
 
     def _start_text_blocking(
         self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        self._admission.start_blocking(run_id, _asked_of_text(serialized, prompts, kwargs))
+        self.admission.start_blocking(run_id, _asked_of_text(serialized, prompts, kwargs))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        self._admission.ended(run_id, _usage(response))
+        self.admission.ended(run_id, _usage(response))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._admission.failed(run_id, error)
+        self.admission.failed(run_id, error)
 
 
 class _Refusing(_OfModels):
@@ -153,7 +154,7 @@ class _Refusing(_OfModels):
         return True
 
     async def on_chat_model_start(self, *told: Any, run_id: UUID, **kwargs: Any) -> None:
-        self._admission.check(run_id)
+        self.admission.check(run_id)
 
 
 MANAGER = "langchain_core.callbacks.manager"
@@ -227,9 +228,16 @@ def is_of_ours(handler: object) -> bool:
 
 def install(admission: Admission) -> Tokens:
     """Put an admission among those who are told, wherever callbacks are configured in this context."""
-    foreign_threads.carry(_bound)
+    # The scope goes along, so that what such a thread calls is known as its attempt's.
+    foreign_threads.carry((*_bound, SCOPE))
     handlers = _Holding(admission), _Refusing(admission)
     return tuple(var.set(handler) for var, handler in zip(_bound, handlers, strict=True))
+
+
+def admission_here() -> Admission | None:
+    """Return the admission that is installed in this context."""
+    handler: Any = _bound[0].get()
+    return None if handler is None else cast("_OfModels", handler).admission
 
 
 def remove(tokens: Tokens) -> None:

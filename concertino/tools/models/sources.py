@@ -66,7 +66,7 @@ class ModelSource:
         """What shares a circuit breaker: the server and the model."""
         if self._endpoint:
             return self._endpoint
-        named = f"{_server(self._built)}/{self.model}"
+        named = f"{server_of(self._built)}/{self.model}"
         if self._built is not None:
             self._endpoint = named
         return named
@@ -98,7 +98,7 @@ class ModelSource:
                 except Exception as error:
                     raise SetupError(field=self._field, value=self.name, rule=f"cannot be built: {error}") from error
                 self._blocking = _outlet(_unretried(made))
-                self._endpoint = self._endpoint or f"{_server(made)}/{self.model}"
+                self._endpoint = self._endpoint or f"{server_of(made)}/{self.model}"
                 self._built = made
             return self._built
 
@@ -196,7 +196,7 @@ def _given(given: Any) -> ModelSource:
     return made
 
 
-def _server(model: Any) -> str:
+def server_of(model: Any) -> str:
     """Return the host that a model's client talks to, its class where that cannot be seen."""
     client = getattr(model, "root_client", None) or getattr(model, "root_async_client", None)
     netloc = getattr(getattr(client, "base_url", None), "netloc", None)

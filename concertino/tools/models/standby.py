@@ -14,8 +14,9 @@ from concertino.tools.models.foreign_request import Asked
 class Standby:
     """Stands for the guard of one attempt. Safe in threads."""
 
-    def __init__(self, make: Callable[[], ForeignGuard]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], ForeignGuard], *, double: Callable[[Any], Any] | None = None) -> None:
+        """Make it; `double` is given every model of LangChain's that the attempt calls, and returns who is called instead."""
+        self._make, self.double = make, double
         self._made: ForeignGuard | None = None
         self._is_closed = False
         self._lock = threading.Lock()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from types import new_class
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -14,12 +14,27 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
 from concertino.contracts.json import JsonObject, digest
+from concertino.tools.models.foreign_doubles import IS_DOUBLE
 from concertino.tools.models.outlet import Outlet
 from concertino.tools.models.request import cap_of
 from concertino.tools.models.sources import ModelSource
 from concertino.tools.tape.messages import NEUTRAL, neutral_tool, piece_of, request_of, result_of, usage_of
 from concertino.tools.tape.recorder import PRINT_CHARS, Recorder, Taking
 from concertino.tools.tape.traits import Traits
+
+EVENTS = ("_stream_chat_model_events", "_astream_chat_model_events")
+"""By these a class may stream in a form of its own, where it is asked for; without them LangChain makes it of pieces."""
+
+
+class Told(NamedTuple):
+    """What a tape is told of a model."""
+
+    name: str
+    traits: JsonObject
+
+
+Telling = Callable[[Any, list[str] | None, Mapping[str, Any]], Told]
+"""Tells of a model by what one call of it is given."""
 
 
 class RecordedSource(ModelSource):
@@ -60,24 +75,31 @@ class RecordedSource(ModelSource):
     def _overheard(self, model: BaseChatModel) -> Any:
         kind = type(model)
         if kind not in self._kinds:
-            self._kinds[kind] = _overhearing(kind, self.name, self._recorder)
-        return _as(model, self._kinds[kind])
+            self._kinds[kind] = overhearing(kind, self._told, self._recorder)
+        return as_one_of(model, self._kinds[kind])
+
+    def _told(self, *call: object) -> Told:
+        return Told(self.name, self._recorder.models.get(self.name, {}))
 
 
-def _as(model: BaseChatModel, kind: type[BaseChatModel]) -> Any:
+def as_one_of(model: BaseChatModel, kind: type[BaseChatModel]) -> Any:
     """Return a copy of a model as one of another class of the same fields."""
     copy = model.model_copy()
     object.__setattr__(copy, "__class__", kind)
     return copy
 
 
-def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel]:
-    """Return a subclass whose outermost calls are taken down; what it does inside is done by a plain copy."""
+def overhearing(kind: Any, telling: Telling, recorder: Recorder, *, title: str | None = None) -> type[BaseChatModel]:
+    """Return a subclass whose outermost calls are taken down; what it does inside is done by a plain copy.
+
+    `title` is its name, where LangChain tells others of it.
+    """
 
     def begin(model: Any, messages: list[BaseMessage], stop: list[str] | None, given: Mapping[str, Any]) -> Taking:
+        name, traits = telling(model, stop, given)
         return recorder.begin(
             "model", name, (request := request_of(messages, stop, given)), cap=cap_of(model, given),
-            prints=prints_of(request, recorder.models.get(name, {})),
+            prints=prints_of(request, traits),
         )  # fmt: skip
 
     async def agenerate(
@@ -85,7 +107,7 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
     ) -> ChatResult:
         taking = begin(self, messages, stop, kwargs)
         try:
-            made: ChatResult = await _as(self, kind)._agenerate(
+            made: ChatResult = await as_one_of(self, kind)._agenerate(
                 messages, stop=stop, run_manager=run_manager, **_sent(kwargs)
             )
         except BaseException as error:
@@ -99,7 +121,9 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
     ) -> ChatResult:
         taking = begin(self, messages, stop, kwargs)
         try:
-            made: ChatResult = _as(self, kind)._generate(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
+            made: ChatResult = as_one_of(self, kind)._generate(
+                messages, stop=stop, run_manager=run_manager, **_sent(kwargs)
+            )
         except BaseException as error:
             taking.failed(error)
             raise
@@ -111,7 +135,7 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
     ) -> AsyncIterator[ChatGenerationChunk]:
         taking = begin(self, messages, stop, kwargs)
         try:
-            made: Any = _as(self, kind)._astream(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
+            made: Any = as_one_of(self, kind)._astream(messages, stop=stop, run_manager=run_manager, **_sent(kwargs))
             async with aclosing(made) as chunks:
                 async for chunk in chunks:
                     taking.piece(piece_of(chunk, call=taking.call))
@@ -129,7 +153,7 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
     ) -> Iterator[ChatGenerationChunk]:
         taking = begin(self, messages, stop, kwargs)
         try:
-            for chunk in _as(self, kind)._stream(messages, stop=stop, run_manager=run_manager, **_sent(kwargs)):
+            for chunk in as_one_of(self, kind)._stream(messages, stop=stop, run_manager=run_manager, **_sent(kwargs)):
                 taking.piece(piece_of(chunk, call=taking.call))
                 yield chunk
         except GeneratorExit:
@@ -144,7 +168,9 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
         bound: Any = kind.bind_tools(self, tools, **kwargs)
         return bound.bind(**{NEUTRAL: [neutral_tool(one) for one in tools]})  # type: ignore[no-any-return]
 
-    methods: dict[str, Any] = {"_agenerate": agenerate, "_generate": generate, "__module__": kind.__module__}
+    methods: dict[str, Any] = {
+        "_agenerate": agenerate, "_generate": generate, "__module__": kind.__module__, **marked(kind),
+    }  # fmt: skip
     base: Any = BaseChatModel
     if kind._astream is not base._astream or kind._stream is not base._stream:
         methods |= {"_astream": astream}
@@ -153,7 +179,13 @@ def _overhearing(kind: Any, name: str, recorder: Recorder) -> type[BaseChatModel
     if kind.bind_tools is not base.bind_tools:
         methods |= {"bind_tools": bind_tools}
     # Through `new_class`, which finds the metaclass that the model's own class has.
-    return new_class(f"Overheard{kind.__name__}", (kind,), exec_body=lambda held: held.update(methods))
+    return new_class(title or f"Overheard{kind.__name__}", (kind,), exec_body=lambda held: held.update(methods))
+
+
+def marked(kind: type) -> dict[str, Any]:
+    """Return what a class of doubles holds beside its methods: its mark, and none of the ways around these."""
+    held: dict[str, Any] = {IS_DOUBLE: True, "__annotations__": {IS_DOUBLE: ClassVar[bool]}}
+    return held | {name: None for name in EVENTS if hasattr(kind, name)}
 
 
 def _sent(settings: dict[str, Any]) -> dict[str, Any]:

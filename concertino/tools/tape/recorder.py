@@ -94,6 +94,8 @@ class Recorder:
         self._refused: InputError | None = None
         self.models: dict[str, JsonObject] = {}
         """What was seen of the models, by name."""
+        self.foreign: list[JsonObject] = []
+        """The same of models that specialists brought, call by call; several of one name may be set differently."""
         self.tool_prints: dict[str, str] = {}
 
     def seconds(self) -> float:

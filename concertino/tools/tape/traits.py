@@ -36,16 +36,20 @@ class Traits:
     @classmethod
     def of(cls, source: ModelSource) -> Traits:
         """Read them off a source that has been built."""
+        return cls.seen(source.built, provider=source.provider, name=source.model, endpoint=source.endpoint)
+
+    @classmethod
+    def seen(cls, model: Any, *, provider: str, name: str, endpoint: str) -> Traits:
+        """Read them off a model."""
         from langchain_core.language_models import BaseChatModel
 
-        model = source.built
         kind: Any = type(model)
         base: Any = BaseChatModel
         return cls(
-            provider=source.provider,
-            model=source.model,
+            provider=provider,
+            model=name,
             kind=kind.__name__,
-            endpoint=_portless(source.endpoint),
+            endpoint=_portless(endpoint),
             cap=cap_of(model),
             choices=_of(model, "n", int),
             service_tier=_of(model, "service_tier", str),
