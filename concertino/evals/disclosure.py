@@ -13,7 +13,7 @@ from concertino.contracts.errors import FileInvalid
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
 from concertino.tools.tape.files import read_tape
-from concertino.tools.tape.secrecy import Sight, redacted
+from concertino.tools.tape.secrecy import Sight, redacted, secrets_now
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NEAR_S = 5.0
@@ -27,24 +27,30 @@ PLAIN = frozenset({int, float, bool, type(None)})
 Told = TypeVar("Told")
 
 
-def without_secrets(told: Told, *, allowed: Collection[str] = ()) -> Told:
+def without_secrets(told: Told, *, allowed: Collection[str] = (), also: Collection[str] = ()) -> Told:
     """Return JSON of results, events, calls or reports with every secret taken out; the same object where it holds none.
 
     The record's own digests, of inputs and prompts, look like keys and open nothing: they stay.
+
+    Args:
+        told: What is told.
+        allowed: What looks like a secret and is none.
+        also: Secrets beside those of this process's environment.
     """
-    look = _Look()
+    own = tuple(dict.fromkeys((*secrets_now(), *also)))
+    look = _Look(own)
     look.at(told, is_ours=True)
     if look.suspects <= look.digests:
         return told
-    clean: Any = redacted(cast("JsonValue", told), allowed=(*allowed, *look.digests))
+    clean: Any = redacted(cast("JsonValue", told), allowed=(*allowed, *look.digests), own=own)
     return clean  # type: ignore[no-any-return]  # JSON of the same shape
 
 
 class _Look:
     """What is suspect in JSON, and the digests where the record has them: `hash` of an event, and prompts of `models`."""
 
-    def __init__(self) -> None:
-        self._sight = Sight()
+    def __init__(self, own: Collection[str]) -> None:
+        self._sight = Sight(own)
         self.suspects: set[str] = set()
         self.digests: set[str] = set()
 
@@ -66,7 +72,7 @@ class _Look:
             self.suspects.update(names)
         for name, one in value.items():
             kind = type(one)
-            if kind is str:
+            if kind is str or (kind not in PLAIN and isinstance(one, str)):
                 if one not in clean and not sight.is_clean(one):
                     self.suspects.add(one)
                 if name in telling and sight.is_opened(name, one):

@@ -19,7 +19,7 @@ from concertino.evals.offline import offline
 from concertino.evals.outcomes import Outcome, TapeState
 from concertino.evals.staging import KeptJournal, ask_judge, folder_of, seed_of, stage, task_id_of
 from concertino.evals.targets import Target
-from concertino.evals.transcripts import sealed
+from concertino.evals.transcripts import sealed, wherever
 from concertino.evals.transports import played_specialist
 from concertino.evals.virtual import VirtualClock, VirtualLoop, run_virtually
 from concertino.evals.virtual.waits import waiting_virtually
@@ -111,14 +111,14 @@ async def _played(target: Target, case: Case, tape: Tape, number: int, seed: int
         await ask_judge(target, case, staged.result, boundary)
     state, notes = _state(player, seen, case, number, has_tape=has_tape)
     wrong = misses[0] if misses else staged.error
+    allowed, folder = target.suite.file.allow, folder_of(target, case)
     transcript = sealed(
-        None if misses else staged.result, journal, task_id_of(case), player.calls(),
-        allowed=target.suite.file.allow, folder=folder_of(target, case),
-    )  # fmt: skip
+        None if misses else staged.result, journal, task_id_of(case), player.calls(), allowed=allowed, folder=folder
+    )
     return Outcome(
         case=case, number=number, tape=state, stand_in=head.stand_in, transcript=transcript, started=head.start,
         makespan_s=round(makespan_s, 6), error=None if wrong is None else told(wrong),
-        notes=without_secrets(notes, allowed=target.suite.file.allow) if notes else notes,
+        notes=without_secrets(wherever(notes, folder), allowed=allowed) if notes else notes,
     )  # fmt: skip
 
 

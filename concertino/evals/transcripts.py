@@ -12,6 +12,7 @@ from concertino.contracts.json import JsonObject, dump
 from concertino.evals.disclosure import without_secrets
 from concertino.journal.memory import MemoryJournal
 from concertino.journal.memory_rows import PAYLOAD, TYPE, json_of
+from concertino.tools.tape.secrecy import secrets_now
 
 SUITE = "${suite}"
 """Stands in cases, outcomes and reports for the suite's own folder."""
@@ -54,6 +55,8 @@ class Sealed:
     """What looks like a secret and is none, as the suite says."""
     folder: str | None
     """The suite's, where the case speaks of it."""
+    secrets: tuple[str, ...]
+    """What the environment held of secrets when the run was over: whoever opens it may live in another."""
 
     def __repr__(self) -> str:
         return f"Sealed({len(self.rows)} events)"
@@ -65,12 +68,16 @@ class Sealed:
             "calls": from_json(self.calls),
             "result": from_json(self.result) if self.result else None,
         }
-        if self.folder is not None:
-            made = json.loads(dump(made).replace(self.folder, SUITE))
-        made = without_secrets(made, allowed=self.allowed)
+        made = wherever(made, self.folder)
+        made = without_secrets(made, allowed=self.allowed, also=self.secrets)
         if self.result == RECORDED:
             made["result"] = _recorded(made["events"])
         return Transcript(**made)
+
+
+def wherever(told: Any, folder: str | None) -> Any:
+    """Return JSON with `SUITE` for a folder, the same on every machine."""
+    return told if folder is None else json.loads(dump(told).replace(folder, SUITE))
 
 
 def sealed(
@@ -87,7 +94,7 @@ def sealed(
     text = None if result is None else to_json(result)
     if text is not None and any(row[TYPE] in ENDS and b'"result":' + text in row[PAYLOAD] for row in rows):
         text = RECORDED
-    return Sealed(rows, text, to_json(calls), allowed, folder)
+    return Sealed(rows, text, to_json(calls), allowed, folder, (*secrets_now(),))
 
 
 def _recorded(events: list[JsonObject]) -> JsonObject:

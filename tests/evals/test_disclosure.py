@@ -46,6 +46,21 @@ def test_a_replay_tells_no_secret(tmp_path: Path, channel: str) -> None:
         assert "[removed: a secret]" in told or (outcomes[0].error or {})["type"] == "SecretFound"
 
 
+@pytest.mark.parametrize("side_by_side", [1, 2])
+def test_a_secret_of_the_runs_own_environment_is_in_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side_by_side: int
+) -> None:
+    """Though whoever reads the outcome has no such variable any more, or never had it."""
+    secret = "tr0ub4dor&3 horse"
+    lines = f'import os\n\nos.environ["SESSION_TOKEN"] = "{secret}"\n'
+    suite = make_suite(tmp_path, planner=lines + PLANNER.replace('output="done"', f'output="it is {secret}"'))
+    monkeypatch.setenv("SESSION_TOKEN", "none yet")
+    outcomes = run_suite(suite, side_by_side=side_by_side)
+    monkeypatch.delenv("SESSION_TOKEN", raising=False)
+    assert secret not in json.dumps([one.result for one in outcomes]) + json.dumps(report(suite, outcomes))
+    assert any("removed: a secret" in json.dumps(one.result) for one in outcomes)
+
+
 @pytest.mark.parametrize("action", ["run", "record"])
 def test_what_a_case_expects_is_in_no_report(tmp_path: Path, action: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Though verdicts quote it; pages hold the same report."""

@@ -191,6 +191,18 @@ def test_another_question_that_was_accepted_lets_nobody_take_over() -> None:
     assert (gates(out), till.calls) == (["a.by.payer"], ["reader", "reader"])
 
 
+@pytest.mark.parametrize("first", ["teller", "reader"])
+def test_the_same_words_about_somebody_else_are_no_leave(first: str) -> None:
+    """Whether a policy or the plan itself asked them: whoever accepts sees one name."""
+    till = Till(first, takers=("payer",) if first == "reader" else ("payer", first))
+    graph, where = planner(*till.specialists, gates=[{"when": ONCE["when"]}], checkpointer=InMemorySaver()), on("t")
+    own = {"gate": {"question": "Approve?"}} if first == "reader" else {}
+    graph.invoke(task("t", {**subtask("a", first, inputs={"amount": 1}), **own}), where)
+    out = graph.invoke(Command(resume="accept"), where)
+    assert gates(out) == ["a.by.payer"]
+    assert "payer" not in till.calls
+
+
 def test_what_a_specialist_asks_in_the_policys_words_is_no_leave() -> None:
     """Only gates of the plan count as asked by policy."""
     till = Till()

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
+from concertino.contracts.errors import ConcertinoError
 from concertino.evals.virtual.loop import VirtualLoop
 from concertino.evals.virtual.workers import current_worker
+
+
+class Stranger(ConcertinoError, RuntimeError):
+    """A thread waits in virtual time that is no thread of its loop."""
+
+    def __init__(self, *, thread: str) -> None:
+        self.thread = thread
+        super().__init__(
+            f"thread {thread} was started by code of the run itself, and a replay cannot tell when it goes on: "
+            "let coroutines wait together instead, as by `asyncio.gather` or `abatch`"
+        )
 
 
 class VirtualClock:
@@ -32,11 +45,17 @@ class VirtualClock:
 
         In a thread of the loop's the others go on meanwhile. On the loop itself nobody does, as with a real clock: the
         time is simply gone.
+
+        Raises:
+            Stranger: in a thread that code of the run has started itself, beside threads that wait: nobody knows which would go on
+                first. Where a coroutine waits for it everything stands still, and time passes.
         """
         worker = current_worker()
         if worker is not None and worker.crew is self._loop.workers:
             worker.listen()
             worker.park(max(0.0, seconds))
+        elif self._loop.workers.parked and not self._loop.is_here():
+            raise Stranger(thread=threading.current_thread().name)
         else:
             self._loop.skip(max(0.0, seconds))
 

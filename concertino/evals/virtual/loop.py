@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import threading
 from asyncio import BaseEventLoop, Handle, TimerHandle
 from collections import deque
 from collections.abc import Callable
@@ -62,6 +63,10 @@ class VirtualLoop(BaseEventLoop):
     def submit(self, job: Callable[[], None]) -> None:
         """Do `job` in a thread of this loop's; see `Workers.submit`."""
         self.workers.submit(job)
+
+    def is_here(self) -> bool:
+        """Say whether this thread may let time pass: the loop's own, or any while it does not run."""
+        return getattr(self, "_thread_id", None) in (None, threading.get_ident())
 
     def skip(self, seconds: float) -> None:
         """Let time pass at once, as a callback does that blocks the loop."""

@@ -83,7 +83,10 @@ class Takeover:
         return turn
 
     def _question(self, name: str) -> str | None:
-        """Return what people must be asked before `name` works on the subtask, unless they accepted that very question."""
+        """Return what people must be asked before `name` works on the subtask, unless they accepted that very question.
+
+        They did where the subtask's own gate asked about its stand-in, by name. The same words about somebody else are no leave.
+        """
         run = self._run
         planned, subtask = run.planned(self._id), run.subtask(self._id)
         try:
@@ -91,9 +94,14 @@ class Takeover:
         except Refused as error:  # what cannot be decided is asked
             return f"Let {name} do {_called(subtask)}? Whether this has to be asked cannot be said: {error}"
         question = question_about(subtask, run.options.cards[name], policies, task=run.task)
-        own = run.questions.book.answer_of(self._id)
+        own, stand_in = run.questions.book.answer_of(self._id), planned.on_failure
+        if own is None or own.decision != "accept" or stand_in is None or stand_in.specialist != name:
+            return question
         is_foreseen = planned.gate is not None and planned.gate.question == question
-        return None if is_foreseen and own is not None and own.decision != "reject" else question
+        is_about_him = (
+            question_about(planned, run.options.cards.get(planned.specialist or ""), policies, task=run.task) is None
+        )
+        return None if is_foreseen and is_about_him else question
 
     def _hand(self, name: str) -> Handover:
         """Return where the subtask stands, and remember it as the record does."""

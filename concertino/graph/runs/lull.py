@@ -9,10 +9,11 @@ after at most `LONGEST_S`.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import time
 from collections.abc import Callable
+
+from concertino.tools.collector import Slower
 
 MANY = 100
 """Subtasks in a dispatch from which it is worth it: below, no full pass falls due."""
@@ -27,38 +28,37 @@ _lock = threading.Lock()
 _holders = 0
 _began = _rests_until = 0.0
 """When this quiet began, and until when there is none, on the system's monotonic clock: the collector knows no other."""
-_before: tuple[int, int, int] = gc.get_threshold()
 
 
 class Lull:
-    """One dispatch's wish for quiet. The host's own setting comes back with the last of them.
+    """One dispatch's wish for quiet.
 
     Where dispatches follow each other without a gap, full passes are allowed for as long as they were put off.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._is_over = not _hold(now())
+        self._pace = Slower(young=YOUNG, full=RARELY) if _hold(now()) else None
         self._timer = loop.call_later(LONGEST_S, self.end)
 
     def end(self) -> None:
         """Allow full passes again. Idempotent; on the loop's thread."""
         self._timer.cancel()
-        if not self._is_over:
-            self._is_over = True
+        if self._pace is not None:
+            self._pace.end()
+            self._pace = None
             _release(self._now())
 
 
 def _hold(now: float) -> bool:
-    """Put passes off, and say whether they are."""
-    global _holders, _began, _before  # the collector is one for the whole process
+    """Say whether passes may be put off, and count who does it."""
+    global _holders, _began  # the collector is one for the whole process
     with _lock:
         if now < _rests_until or (_holders and now - _began >= LONGEST_S):
             return False
         _holders += 1
         if _holders == 1:
-            _began, _before = now, gc.get_threshold()
-            gc.set_threshold(*_quiet())
+            _began = now
         return True
 
 
@@ -66,15 +66,5 @@ def _release(now: float) -> None:
     global _holders, _rests_until  # as above
     with _lock:
         _holders -= 1
-        if _holders:
-            return
-        if now - _began >= LONGEST_S:
+        if not _holders and now - _began >= LONGEST_S:
             _rests_until = now + now - _began
-        # Somebody else's setting in the meantime stands.
-        if gc.get_threshold() == _quiet():
-            gc.set_threshold(*_before)
-
-
-def _quiet() -> tuple[int, int, int]:
-    # A host that has switched the collector off, by 0, keeps it so.
-    return max(_before[0], YOUNG) if _before[0] else 0, _before[1], RARELY

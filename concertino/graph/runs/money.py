@@ -124,6 +124,7 @@ class Money:
 
     def close(self) -> None:
         """Settle in full, on the record too, whatever nobody settled; what is heard of it later does not count."""
+        self._entries.close()
         self._entries.leaked(self.ledger.close())
 
 
@@ -158,9 +159,12 @@ class Entries:
         # Not waited for: a settlement lost in a crash leaves the reservation open, and that is charged in full.
         self._emit("SETTLED", payload={"key": key, "path": path, "used": counted(used)})
 
-    def leaked(self, leaks: Iterable[Leak]) -> None:
-        """What nobody settled was charged in full; what is heard of it later does not count."""
+    def close(self) -> None:
+        """What is heard of settlements from now on does not count."""
         self._is_closed = True
+
+    def leaked(self, leaks: Iterable[Leak]) -> None:
+        """What nobody settled was charged in full."""
         for leak in leaks:
             self._emit("SETTLED", payload={"key": leak.key, "path": leak.path, "used": dict(leak.amounts._asdict())})
 

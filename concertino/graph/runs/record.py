@@ -168,9 +168,9 @@ class Record:
     def _tell(self, appended: Future[list[int]], written: Future[list[int]]) -> None:
         error = appended.exception()
         if isinstance(error, StaleLease):
-            self.lost = error
-            if self._on_lost is not None:
-                self._on_lost(error)
+            self.lost, told = error, self._on_lost
+            if told is not None:  # read once: another thread may close meanwhile
+                told(error)
         elif isinstance(error, JournalError) and self.hole is None:
             self.hole = error
         if error is None:

@@ -134,11 +134,16 @@ def _is_opened_by(name: str, value: object) -> bool:
 
 
 def _of_this_process() -> list[str]:
-    return [
+    return [*secrets_now()]
+
+
+def secrets_now() -> Iterator[str]:
+    """Yield what this process's environment holds of secrets at this moment."""
+    yield from (
         value
         for name, value in os.environ.items()
         if NAMED.search(name) and len(value) >= LEAST_CHARS and not value.isalpha() and "/" not in value
-    ]
+    )
 
 
 def _is_random(word: str) -> bool:
@@ -167,8 +172,9 @@ def _bits(word: str) -> float:
 class Sight:
     """A quick look at much JSON that mostly holds no secret: what was clean once is not looked at again."""
 
-    def __init__(self) -> None:
-        own = tuple(_of_this_process())
+    def __init__(self, own: Collection[str]) -> None:
+        """Look for these texts, too."""
+        own = (*own,)
         if own not in _clean or len(_clean[own]) > MOST_CLEAN:
             _clean.clear()  # another environment, or too much to keep
             _clean[own] = set()
@@ -252,9 +258,9 @@ def _cleaned(text: str, allowed: Collection[str], own: Collection[str]) -> str:
     return "".join((*parts, text[at:])) if parts else text
 
 
-def redacted(value: JsonValue, *, allowed: Collection[str] = ()) -> JsonValue:
-    """Return JSON with every secret taken out of its texts and keys."""
-    return _redacted(value, allowed, _of_this_process())
+def redacted(value: JsonValue, *, allowed: Collection[str] = (), own: Collection[str] | None = None) -> JsonValue:
+    """Return JSON with every secret taken out of its texts and keys; `own` is looked for instead of this environment's."""
+    return _redacted(value, allowed, _of_this_process() if own is None else own)
 
 
 def _redacted(value: JsonValue, allowed: Collection[str], own: Collection[str]) -> JsonValue:

@@ -22,7 +22,9 @@ MOST = 2_000
 """Questions that are remembered, the latest ones; chosen by hand."""
 FIRST, GROWTH = 24, 1.5
 """How many questions there must be before they are learned from, and by how much more again; chosen by hand: a dozen lessons
-over a thousand questions."""
+over a thousand questions. No step is larger than a quarter of `MOST`, so that most of what is kept is always learned from."""
+MOST_CHARS = 20_000
+"""Of all answers to a question together; longer ones are not remembered. Chosen by hand."""
 
 
 class Heard:
@@ -41,7 +43,7 @@ class Heard:
             by_question.setdefault(answer.question_id, []).append(answer)
         with self._lock:
             for question_id, answers in by_question.items():
-                if question_id in self._known:
+                if question_id in self._known or sum(len(canonical(one.output)) for one in answers) > MOST_CHARS:
                     continue
                 self._known.add(question_id)
                 self._kept.append((self._count, question_id, tuple(answers)))
@@ -52,7 +54,7 @@ class Heard:
     def block(self) -> int:
         """Return the largest block of questions that is complete."""
         size, count = 0, self._count
-        while (larger := max(FIRST, int(size * GROWTH))) <= count:
+        while (larger := max(FIRST, size + min(int(size * (GROWTH - 1)), MOST // 4))) <= count:
             size = larger
         return size
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis import TrackRecord, synthesize
 from concertino.nodes.synthesis.learned import heard
-from concertino.nodes.synthesis.learned.heard import FIRST, MOST, Heard, heard_with
+from concertino.nodes.synthesis.learned.heard import FIRST, MOST, MOST_CHARS, Heard, heard_with
 from tests.nodes.synthesis.learned.panel import labelled, votes
 
 HONEST = {f"h{n}": 0.75 for n in range(6)}
@@ -98,6 +98,23 @@ def test_blocks_are_whole_and_grow(count: int) -> None:
     assert block <= count
     assert block == 0 or block >= FIRST
     assert count < max(FIRST, int(block * heard.GROWTH))
+
+
+def test_most_of_what_is_kept_is_learned_from_however_long_it_goes_on() -> None:
+    """Blocks end near what was heard last, and the latest questions are kept."""
+    record, one = TrackRecord(), Heard()
+    for n in range(6 * MOST):
+        one.hear(votes({"a": "x"}, f"q{n}"))
+        if n > MOST and n % 211 == 0:
+            assert len(one.questions(one.block(), record)) >= MOST * 3 // 4 - 1
+
+
+def test_what_is_too_long_is_not_remembered() -> None:
+    """By all answers to the question together."""
+    one = Heard()
+    one.hear(votes({"a": "x" * (MOST_CHARS // 2), "b": "y" * (MOST_CHARS // 2)}, "long"))
+    one.hear(votes({"a": "x"}, "short"))
+    assert [answers[0].question_id for answers in one.questions(FIRST, TrackRecord())] == ["short"]
 
 
 def test_what_is_remembered_is_bounded_and_goes_with_the_record() -> None:
