@@ -177,10 +177,10 @@ def main() -> None:
     found = list(rows(table))
     same, count = no_history()
     found.append(("no history: the default formula to the last bit", f"{same} of {count}", "all", same == count))
-    slowest = max(synthesis_speed.measure().items(), key=lambda pair: pair[1])
-    found.append(
-        ("one question, 15 sources, median", f"{slowest[1]:.3f} ms ({slowest[0]})", "<= 1 ms", slowest[1] <= 1)
-    )
+    times = synthesis_speed.measure()
+    slowest = max(times["learned_label_ms"], times["learned_number_ms"])
+    shown = f"{slowest:.3f} ms (an object of three fields {times['learned_object_ms']:.3f} ms)"
+    found.append(("one question, 15 sources, median", shown, "<= 1 ms", slowest <= 1))
     fits = max(outcomes, key=lambda one: one.fit_s)
     found.append(("learning a record, slowest", f"{fits.fit_s:.2f} s ({fits.task.name})", "no promise", None))
     if asked.json:
