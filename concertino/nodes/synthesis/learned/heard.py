@@ -20,7 +20,7 @@ from concertino.nodes.synthesis.track_record import TrackRecord
 
 MOST = 2_000
 """Questions that are remembered, the latest ones; chosen by hand."""
-FIRST, GROWTH = 24, 1.5
+FIRST, GROWTH = 16, 1.5
 """How many questions there must be before they are learned from, and by how much more again; chosen by hand: a dozen lessons
 over a thousand questions. No step is larger than a quarter of `MOST`, so that most of what is kept is always learned from."""
 MOST_CHARS = 20_000
