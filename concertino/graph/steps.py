@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite, Send, interrupt
+from pydantic import JsonValue
 
 from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.gate import Answer
@@ -93,7 +94,7 @@ async def _unplanned(run: Run, error: PlanInvalid) -> None:
 
 
 async def approve(state: PlannerState, config: RunnableConfig) -> Update:
-    """Ask people what is open. Alone in its superstep; it parks the run when an answer is missing."""
+    """Ask people what is open. Alone in its superstep; it parks the run when nothing else can go on without an answer."""
     run = live_run(config)
     run.check()
     made = plan_of(run)
@@ -101,7 +102,7 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
         details: JsonObject = {"subtasks": [f"{s.id}: {s.specialist}, {s.objective}"[:200] for s in made.subtasks]}
         run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
     problem: str | None = None
-    while run.cancel_reason is None and (waiting := run.questions.book.open()):
+    while run.cancel_reason is None and (waiting := run.questions.book.open()) and not _goes_on(run, waiting):
         await run.flush()
         given = interrupt(_question(run, waiting, problem))
         edits = Edits.of(made, run.records, input_schemas(made, run.options.cards), run.options.limits)
@@ -120,6 +121,16 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
 def after_approve(state: PlannerState) -> Literal["approved", "rejected"]:
     """Say whether the plan may be carried out."""
     return "rejected" if cast("JsonObject", state.get("verdict") or {}).get("rejected") else "approved"
+
+
+def _goes_on(run: Run, waiting: list[Question]) -> bool:
+    """Say whether something can be done before the questions that wait are answered, as others have been."""
+    asked = {question.gate if question.gate == PLAN_GATE else question.subtask_id for question in waiting}
+    if PLAN_GATE in asked:
+        return False
+    over = {sid for sid, record in run.records.items() if record["state"] == "completed" or record.get("ended_early")}
+    left = next_stage(plan_of(run), _states(run))
+    return bool(reopened(run)) or any(one.id not in asked and over.issuperset(one.needs) for one in left)
 
 
 async def record_answer(run: Run, gate: str, answer: Answer) -> None:
@@ -147,7 +158,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     run = live_run(config)
     run.check()
     made = plan_of(run)
-    states = {sid: str(record["state"]) for sid, record in run.records.items()}
+    states = _states(run)
     for subtask_id in reopened(run):
         states.pop(subtask_id, None)
         run.records.pop(subtask_id, None)
@@ -200,9 +211,10 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     if not before.get("rejected"):
         given_up = await replan(run, given_up=given_up)
     made = plan_of(run)
-    states = {sid: str(record["state"]) for sid, record in run.records.items()}
-    ended = len(run.records)
-    idle = before.get("idle", 0) + 1 if before.get("ended") == ended else 0
+    states = _states(run)
+    # A conversation may go on for many dispatches before its subtask ends.
+    stand: list[JsonValue] = [len(run.records), *run.questions.book.tally()]
+    idle = before.get("idle", 0) + 1 if before.get("stand") == stand else 0
     failed = [s.id for s in made.subtasks if s.required and states.get(s.id) in ("failed", "blocked")]
     asks = run.options.escalate == "ask"
     unreviewed = [sid for sid in failed if asks and run.questions.book.answer_of(f"{sid}.review") is None]
@@ -227,7 +239,7 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     dropped = {sid: await _drop(run, sid, verdict.drop_reason, verdict.drop_is_failure) for sid in verdict.drop}
     step = "dispatch" if reopened(run) and verdict.next == "synthesize" and not verdict.drop else verdict.next
     run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})
-    decided: JsonObject = {"next": step, "reason": verdict.reason, "ended": ended, "idle": idle}
+    decided: JsonObject = {"next": step, "reason": verdict.reason, "stand": stand, "idle": idle}
     decided["given_up"] = cast("Any", given_up)
     changed = {"plan": made.model_dump(mode="json")} if run.replans else {}
     return {"verdict": {**before, **decided}, "records": dropped, **changed, **_own(state, run)}
@@ -242,6 +254,10 @@ def after_review(state: PlannerState) -> Literal["a person is asked", "next stag
             return "next stage or retry"
         case _:
             return "all done"
+
+
+def _states(run: Run) -> dict[str, str]:
+    return {sid: str(record["state"]) for sid, record in run.records.items()}
 
 
 def _stops(run: Run, stage: str) -> bool:

@@ -119,6 +119,10 @@ class GateBook:
         """Return the questions that were asked and wait for an answer."""
         return [question for question in self._questions.values() if question.asked and question.answer is None]
 
+    def tally(self) -> tuple[int, int]:
+        """Return how many questions were asked and how many answers came."""
+        return sum(question.asked for question in self._questions.values()), self._answers
+
     def take(self, other: GateBook, *, only_rejects: bool) -> None:
         """Take over another run's answers: a restart takes all, a fork the rejections alone."""
         for question in sorted(other, key=lambda known: known.number):

@@ -164,6 +164,10 @@ class Questions:
         if isinstance(given, Mapping) and named and all(gate in asked for gate in named):
             # One that was answered already is no fault: this may be read again after a crash.
             return {gate: self.read(gate, given[named[gate]], edits) for gate in gates if gate in named}
+        strange = [gate for gate in named if gate not in asked]
+        if not is_answer(given) and 0 < len(strange) < len(named):
+            rule = f"must be one of the gates that were asked: {', '.join(sorted(asked))}"
+            raise InputError(field="gate", value=strange[0], rule=rule)
         return {gate: self.read(gate, given, edits) for gate in gates}
 
 
