@@ -143,7 +143,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "models": run.models.described(),
         "budget": cast("Any", books),
         "breakers": cast("Any", run.options.breakers.snapshot()),
-        "leaked": run.leaks.total(),
+        "leaked": run.leaks.total() + run.strays,
         "needs_review": cast("Any", flagged),
         "replans": cast("Any", run.replans),
         "ended_early": cast("Any", ended_early(plan, run.records)),
