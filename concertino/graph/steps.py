@@ -101,6 +101,7 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
     if (made.gate is not None or run.policy.require_approval) and not state.get("dispatch"):
         details: JsonObject = {"subtasks": [f"{s.id}: {s.specialist}, {s.objective}"[:200] for s in made.subtasks]}
         run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
+    run.questions.withdraw(run.options.specialists)
     problem: str | None = None
     while run.cancel_reason is None and (waiting := run.questions.book.open()) and not _goes_on(run, waiting):
         await run.flush()

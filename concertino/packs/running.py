@@ -120,7 +120,7 @@ def open_gates(events: Sequence[Event]) -> list[JsonObject]:
         gate = str(event.payload.get("gate"))
         if event.type == "GATE_OPENED":
             waiting[gate] = {"gate": gate, "question": str(event.payload.get("question", ""))}
-        elif event.type == "GATE_ANSWERED":
+        elif event.type in {"GATE_ANSWERED", "GATE_WITHDRAWN"}:
             waiting.pop(gate, None)
     return list(waiting.values())
 

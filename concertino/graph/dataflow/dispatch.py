@@ -56,6 +56,7 @@ def lay_board(run: Run, dispatch: JsonObject, *, absent: Sequence[str] = ()) -> 
     cards = run.options.cards
     is_taken_up = run.dispatch == run.history.dispatch.get("id")
     run.money.reallocation.begin(plan, settled, quietly=is_taken_up)
+    run.questions.withdraw(cards)
     run.lay_board(
         Board(
             [run.edited(subtask) for subtask in plan.subtasks if subtask.id in going or subtask.id in settled],

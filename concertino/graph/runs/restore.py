@@ -133,6 +133,8 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
             case "GATE_ANSWERED":
                 given = {key: value for key, value in payload.items() if key != "gate"}
                 history.gates.answer(payload["gate"], read_answer(given))
+            case "GATE_WITHDRAWN":
+                history.gates.withdraw(payload["gate"])
             case "RESERVED":
                 history.charges[payload["key"]] = Charge(payload["path"], payload["amounts"])
             case "SETTLED":

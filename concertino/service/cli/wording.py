@@ -33,6 +33,7 @@ _WORDS = {
     "SLA_MISSED": "late",
     "GATE_OPENED": "asks",
     "GATE_ANSWERED": "answered",
+    "GATE_WITHDRAWN": "asks no more",
     "CANCEL_REQUESTED": "is to be cancelled",
     "BUDGET_ALERT": "budget",
     "BUDGET_BREACH": "budget overrun",
