@@ -63,6 +63,11 @@ class Crew:
         self._remains: Remains | None = None
         """What counts those who go on, once the attempt was given up."""
 
+    @property
+    def strays(self) -> int:
+        """How many calls were given up and go on."""
+        return len(self._strays)
+
     def hired(self, pool: futures.ThreadPoolExecutor, call: Callable[..., Any]) -> Callable[..., Any]:
         """Return what a pool is to call for the attempt.
 

@@ -148,10 +148,11 @@ async def _run_body(order: Order) -> Outcome:
             if late_s > LATE_S and not isinstance(work.outcome, Raised | Asked):
                 reason = f"answered {late_s:.3g} s after its {'SLA' if kind == 'sla' else 'deadline'}"
                 return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=False)
-            strays = Remains(run.stray_ended)
-            desk.crew.count_strays(strays)
-            if strays.any():
-                run.stray_began(subtask.id, card.name)
+            if desk.crew.strays:
+                strays = Remains(run.stray_ended)
+                desk.crew.count_strays(strays)
+                if strays.any():
+                    run.stray_began(subtask.id, card.name)
             return _read(work.outcome, order)
         # The slot is counted under the specialist that the plan names, also where an alternative works.
         slot_of = subtask.specialist or card.name
