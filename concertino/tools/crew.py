@@ -128,6 +128,8 @@ class Crew:
             tell()
 
 
+_BEGINNINGS = ("_initializer", "_initargs", "_create_worker_context", "_resolve_work_item_task")
+"""What a pool's threads begin with, up to Python 3.13 and from then on."""
 _own: WeakKeyDictionary[futures.ThreadPoolExecutor, futures.ThreadPoolExecutor] = WeakKeyDictionary()
 
 
@@ -141,9 +143,8 @@ def pool_for(pool: futures.ThreadPoolExecutor) -> futures.ThreadPoolExecutor:
     found = _own.get(pool)
     if found is None:
         known: Any = pool
-        made = futures.ThreadPoolExecutor(
-            known._max_workers, known._thread_name_prefix, known._initializer, known._initargs
-        )
+        made = futures.ThreadPoolExecutor(known._max_workers, known._thread_name_prefix)
+        vars(made).update({name: value for name, value in vars(known).items() if name in _BEGINNINGS})
         found = _own.setdefault(pool, made)
     return found
 

@@ -7,12 +7,13 @@ import json
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from concertino import Brief, Budget, Planner, ToolFailed, specialist, tool
-from tests.graph.plans import alpha, planner, states, subtask, task
+from tests.graph.plans import alpha, outputs, planner, states, subtask, task
 
 PATIENCE_S = 30.0
 """Seconds after which a process that does not end counts as hung."""
@@ -103,3 +104,29 @@ async def test_a_cancelled_caller_is_not_kept_by_its_specialists_threads() -> No
         await running
     await asyncio.wait_for(loop.shutdown_default_executor(), PATIENCE_S)
     go.set()
+
+
+async def test_a_loops_own_pool_is_stood_in_for_by_one_like_it() -> None:
+    """As many threads at once, begun in the same way: somebody may count on either."""
+    begun = threading.local()
+
+    def begin(name: str) -> None:
+        begun.name = name
+
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1, initializer=begin, initargs=("mine",)))
+    at_work, most = 0, 0
+
+    def count() -> str:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        at_work -= 1
+        return str(begun.name)
+
+    @specialist("user")
+    async def user(brief: Brief) -> Any:
+        return await asyncio.gather(*(asyncio.to_thread(count) for _ in range(5)))
+
+    result = (await planner(user).ainvoke(task("t", subtask("a", "user"))))["result"]
+    assert (outputs(result)["a"], most) == (["mine"] * 5, 1)
