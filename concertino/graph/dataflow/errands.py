@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import NAMESPACE_OID, uuid5
@@ -30,7 +30,7 @@ from langgraph.types import PregelExecutableTask, Send
 
 from concertino.contracts.json import JsonObject
 from concertino.graph.dataflow.subtask import SubtaskWork
-from concertino.graph.runs.entry import configurable, entry_of, live_run
+from concertino.graph.runs.entry import configurable, entry_of, live_run, with_configurable
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ async def side_by_side(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def _apart(config: RunnableConfig, subtask_id: str) -> RunnableConfig:
-    """Return a node's config for one of its subtasks, whose questions, nested graphs and calls of LangGraph's `@task` are its own."""
+    """Return a node's config for one of its subtasks, whose nested graphs, questions and calls of LangGraph's `@task` are its own."""
     conf = dict(configurable(config))
     namespace = str(conf.get(CONFIG_KEY_CHECKPOINT_NS, ""))
     own = str(uuid5(NAMESPACE_OID, f"{namespace}/{subtask_id}"))  # the same after a resume
@@ -114,24 +114,23 @@ def _apart(config: RunnableConfig, subtask_id: str) -> RunnableConfig:
     runtime = conf.get(CONFIG_KEY_RUNTIME)
     if isinstance(runtime, Runtime) and runtime.execution_info is not None:
         conf[CONFIG_KEY_RUNTIME] = runtime.patch_execution_info(task_id=own, checkpoint_ns=place)
-    pad, call = conf.get(CONFIG_KEY_SCRATCHPAD), conf.get(CONFIG_KEY_CALL)
-    if isinstance(pad, PregelScratchpad):
-        conf[CONFIG_KEY_SCRATCHPAD] = pad = dataclasses.replace(pad, call_counter=itertools.count().__next__)
-        if isinstance(call, partial) and call.args:
-            of = _Caller(call.args[0], subtask_id, {CONFIG_KEY_SCRATCHPAD: pad})
-            conf[CONFIG_KEY_CALL] = partial(call.func, of, *call.args[1:], **call.keywords)
+    call = conf.get(CONFIG_KEY_CALL)
+    if isinstance(call, partial) and call.args:
+        conf[CONFIG_KEY_CALL] = partial(call.func, _Caller(call.args[0], subtask_id), *call.args[1:], **call.keywords)
     return cast("RunnableConfig", {**config, "configurable": conf})
 
 
 class _Caller:
     """The LangGraph task that calls a `@task`: one of its own for each subtask, since results are kept by the order of calls."""
 
-    def __init__(self, node: Any, subtask_id: str, own: Mapping[str, Any]) -> None:
-        self._node, self._id, self._own = node, subtask_id, own
+    def __init__(self, node: Callable[[], PregelExecutableTask | None], subtask_id: str) -> None:
+        self._node, self._id, self._counter = node, subtask_id, itertools.count().__next__
 
     def __call__(self) -> PregelExecutableTask | None:
-        task: PregelExecutableTask | None = self._node()
+        task = self._node()
         if task is None:
             return None
-        config = cast("RunnableConfig", {**task.config, "configurable": {**configurable(task.config), **self._own}})
+        pad: PregelScratchpad = configurable(task.config)[CONFIG_KEY_SCRATCHPAD]
+        own = {CONFIG_KEY_SCRATCHPAD: dataclasses.replace(pad, call_counter=self._counter)}
+        config = with_configurable(task.config, **own)
         return dataclasses.replace(task, path=(*task.path, self._id), config=config)

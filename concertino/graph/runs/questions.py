@@ -64,6 +64,8 @@ class Questions:
         With `by` also what they changed when they let that specialist take the subtask over: nobody else gets it.
         """
         edited: JsonObject = {}
+        if not self.book.has_edits:
+            return edited
         plan = self.book.answer_of(PLAN_GATE)
         if (
             plan is not None
