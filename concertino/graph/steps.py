@@ -16,12 +16,12 @@ from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.scope import Scope, scoped
-from concertino.graph.dataflow.dispatch import Errand, lay_board, plan_of, standings
-from concertino.graph.dataflow.subtask import SubtaskWork
+from concertino.graph.dataflow.dispatch import lay_board, plan_of, standings
+from concertino.graph.dataflow.errands import carry_out, errands
 from concertino.graph.planning import plan_by_model
 from concertino.graph.replanning import replan
 from concertino.graph.runs.edits import Edits, input_schemas
-from concertino.graph.runs.entry import entry_of, live_run
+from concertino.graph.runs.entry import entry_of, is_followed, live_run
 from concertino.graph.runs.gates import PLAN_GATE, Question
 from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.run import Run
@@ -175,32 +175,18 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     return {"dispatch": out, **_own(state, run)}
 
 
-def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
-    """Send each subtask to its specialist's node, in topological order, all in one superstep."""
-    out, made = cast("Any", state.get("dispatch")), cast("Any", state.get("plan"))
-    going = set(out["subtasks"])
-    sends: list[Send] = [
-        Errand(
-            subtask["specialist"],
-            {
-                "subtask_id": subtask["id"],
-                "specialist": subtask["specialist"],
-                "objective": subtask["objective"],
-                "dispatch": out["id"],
-            },
-        )
-        for subtask in made["subtasks"]
-        if subtask["id"] in going
-    ]
-    return sends or "nothing left"
+def after_dispatch(state: PlannerState, config: RunnableConfig) -> list[Send] | Literal["nothing left"]:
+    """Send the subtasks to their specialists' nodes, in topological order, all in one superstep."""
+    return (
+        errands(cast("Any", state.get("dispatch")), cast("Any", state.get("plan")), each=is_followed(config))
+        or "nothing left"
+    )
 
 
 async def work(state: Any, config: RunnableConfig) -> Update:
-    """Bring one subtask to its end; the specialists' nodes."""
-    run = live_run(config)
-    is_sync = entry_of(config).is_blocking
-    record = await SubtaskWork(run, state["subtask_id"], config=config, is_sync=is_sync).perform()
-    return {} if record is None else {"records": {state["subtask_id"]: run.in_state(record)}}
+    """Bring what was sent to its end; the specialists' nodes."""
+    records = await carry_out(list(state["subtasks"]), config)
+    return {"records": records} if records else {}
 
 
 async def review_step(state: PlannerState, config: RunnableConfig) -> Update:

@@ -84,6 +84,8 @@ class GateBook:
     def __init__(self) -> None:
         self._questions: dict[str, Question] = {}
         self._answers = 0
+        self.has_edits = False
+        """Whether any answer changes inputs."""
 
     def __iter__(self) -> Iterator[Question]:
         return iter(self._questions.values())
@@ -109,6 +111,7 @@ class GateBook:
         if known.answer is None:
             self._answers += 1
             known.answer, known.number = answer, self._answers
+            self.has_edits |= answer.decision == "edit"
 
     def answer_of(self, gate: str) -> Answer | None:
         """Return the answer to a gate, if there is one."""

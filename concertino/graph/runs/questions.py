@@ -65,6 +65,8 @@ class Questions:
         With `by` also what they changed when they let that specialist take the subtask over: nobody else gets it.
         """
         edited: JsonObject = {}
+        if not self.book.has_edits:
+            return edited
         known = [*self._edits(subtask_id), *(self.book.asks_of(subtask_id, by) if by else ())]
         for question in sorted(known, key=lambda one: (one.gate != PLAN_GATE, one.number)):
             if question.answer is not None and question.answer.decision == "edit":
