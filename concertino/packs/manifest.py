@@ -155,7 +155,9 @@ class Skill:
     listing agents loads no domain code."""
 
 
-RunStatus = Literal["success", "partial_success", "failed", "cancelled", "waiting"]
+RunStatus = Literal["success", "partial_success", "failed", "cancelled", "waiting", "running"]
+"""How a run stands. `running` is only what a second submission of its task hears, of a run that another process works on, or
+that was killed."""
 
 EXIT_CODES: Mapping[RunStatus, int] = {
     "success": 0,
@@ -163,6 +165,7 @@ EXIT_CODES: Mapping[RunStatus, int] = {
     "failed": 4,
     "cancelled": 4,
     "waiting": 5,
+    "running": 4,
 }
 """Exit code of a process whose only work was this run. Source: DESIGN §10."""
 

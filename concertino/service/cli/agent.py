@@ -94,12 +94,18 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
 
             done = _started(start, listen, journal, interruptible, database, options)
         waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
+        owner = _owner(journal, done.run_id, now=clock.now()) if done.status == "running" else None
     finally:
         journal.close()
     emit(done.output)
     for line in account(done.result):
         say(line)
-    say(f"{done.status}: task {done.run_id}" + (f", artifacts in {done.artifacts}" if done.artifacts else ""))
+    left = f", artifacts in {done.artifacts}" if done.artifacts and done.status != "running" else ""
+    say(f"{done.status}: task {done.run_id}{left}")
+    if owner is not None:
+        say(f"{owner} works on it")
+    elif done.status == "running" or (done.status == "waiting" and not waiting):
+        say(f"no process works on it; carry on with: {_resume(done.run_id, database, options)}")
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
         say(
@@ -127,11 +133,24 @@ def _started(
         task_id = interruptible.task_id
         row = _row(journal, task_id) if task_id is not None else None
         if row is not None:
-            where = "" if database == DEFAULT else f" --database {database}"
             say(
-                f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}{where}{options}"
+                f"task {task_id} is {row.state} on the record; carry on with: {_resume(row.task_id, database, options)}"
             )
         raise
+
+
+def _resume(task_id: str, database: str, options: str) -> str:
+    """Return the command that carries on with a task."""
+    where = "" if database == DEFAULT else f" --database {database}"
+    return f"concertino resume {task_id}{where}{options}"
+
+
+def _owner(journal: Journal, task_id: str, *, now: float) -> str | None:
+    """Return which process works on a task, as far as can be told from here."""
+    from concertino.service.cli.control import is_live
+
+    row = _row(journal, task_id)
+    return row.owner if row is not None and is_live(row, now=now) else None
 
 
 def _row(journal: Journal, task_id: str) -> RunRow | None:
