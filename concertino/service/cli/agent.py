@@ -79,7 +79,7 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
     from concertino.journal import open_journal, views
     from concertino.service.cli.account import account
     from concertino.service.cli.exits import ExitCode, of_state
-    from concertino.service.cli.interrupt import Interruptible
+    from concertino.service.cli.interrupt import Interruptible, Terminated
     from concertino.service.cli.progress import progress_on_stderr
     from concertino.service.cli.wording import plain
 
@@ -95,6 +95,8 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
             done = _started(start, listen, journal, interruptible, database, options)
         waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
         owner = _owner(journal, done.run_id, now=clock.now()) if done.status == "running" else None
+    except Terminated:
+        raise typer.Exit(ExitCode.TERMINATED) from None
     finally:
         journal.close()
     emit(done.output)
@@ -129,7 +131,7 @@ def _started(
 
     try:
         return start(listen)
-    except ConcertinoError:
+    except (ConcertinoError, KeyboardInterrupt):
         task_id = interruptible.task_id
         row = _row(journal, task_id) if task_id is not None else None
         if row is not None:

@@ -61,8 +61,10 @@ def status(
         return
     row = newest(journal, task_id)
     now = journal.clock.now()
-    emit(views.status(journal.events(task_id).result(), run_id=row.run_id, now=now))
-    if row.state not in TERMINAL | {"waiting"} and not is_live(row, now=now):
+    events = journal.events(task_id).result()
+    emit(views.status(events, run_id=row.run_id, now=now))
+    asks = row.state == "waiting" and views.open_gates([one for one in events if one.run_id == row.run_id])
+    if row.state not in TERMINAL and not asks and not is_live(row, now=now):
         say(f"no process works on it; carry on with: concertino resume {task_id}")
 
 
@@ -83,7 +85,8 @@ def events(
         is_last = not follow or newest(journal, task_id).state in TERMINAL | {"waiting"}
         batch = journal.events(task_id, after=after).result()
         for event in batch:
-            emit_line(event.model_dump(mode="json"))
+            if not emit_line(event.model_dump(mode="json")):
+                return
             after = event.seq
         if not batch and is_last:
             return
