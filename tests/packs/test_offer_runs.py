@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from concertino.contracts.errors import ConcertinoError, InputError
+from concertino.contracts.errors import ConcertinoError, InputError, SetupError
 from concertino.contracts.json import JsonObject
 from concertino.packs.agents import arun_agent, resume_agent, run_agent, start_agent
 from concertino.packs.manifest import AgentRun, Skill
@@ -383,6 +383,22 @@ async def test_an_agent_runs_inside_an_event_loop(tmp_path: Path) -> None:
     waited: Any = run_agent(SLUG, PLAIN, **options)
     awaited: Any = await arun_agent(SLUG, PLAIN, **options)
     assert waited["offer"] == awaited["offer"]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"policy": [1]}, "policy"),
+        ({"database": 5}, "journal"),
+        ({"runs_dir": 5}, "runs_dir"),
+        ({"runs_dir": None}, "runs_dir"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_named(start: Start, options: dict[str, Any], field: str) -> None:
+    """Field, value and rule, and no directory called 5."""
+    with pytest.raises(SetupError) as caught:
+        start(PLAIN, **options)
+    assert caught.value.field == field
 
 
 def test_an_unknown_option_is_told_of_the_function_that_was_called() -> None:

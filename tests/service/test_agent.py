@@ -222,3 +222,19 @@ def test_a_killed_run_is_told_with_the_command_that_carries_on(concertino: Any) 
     assert "no process works on it; carry on with: concertino resume mag-00000001" in again.err
     assert not Path(".runs/agents/mag-00000001").exists()
     assert concertino("resume", "mag-00000001").json()["offer"]["base_salary"]["amount"] > 100_000
+
+
+@pytest.mark.parametrize("task_id", ["../../x", "", "a" * 65, "a\n"])
+def test_a_task_id_that_is_none_is_refused_under_its_own_name(concertino: Any, task_id: str) -> None:
+    """Before anything is made, and as the option that was given."""
+    told = concertino("agent", "run", SLUG, "--json", CANDIDATE, "--task-id", task_id)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("error: --task-id: ")
+    assert not Path(".runs").exists()
+
+
+def test_commands_that_are_suggested_can_be_pasted(concertino: Any) -> None:
+    """A database with a space in its name is quoted."""
+    told = concertino("agent", "run", SLUG, "--json", DIRECTOR, "--database", "sqlite:///my journal.db")
+    assert told.code == 5
+    assert "--database 'sqlite:///my journal.db'" in told.err

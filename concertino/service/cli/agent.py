@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,9 +46,13 @@ def run(
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
 ) -> None:
     """Run an agent on a payload and print its output; the exit code says how it went."""
+    from concertino.contracts.errors import InputError
+    from concertino.contracts.ids import ID_RULE, is_id
     from concertino.contracts.limits import Limits
     from concertino.service.cli.source import read_object
 
+    if task_id is not None and not is_id(task_id):
+        raise InputError(field="--task-id", value=task_id, rule=f"must match {ID_RULE}")
     payload = read_object(json, field="--json", limits=Limits())
     led = named(model, models)
     from concertino.packs.agents import start_agent
@@ -111,7 +116,7 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
         say(
-            f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {database}{options}"
+            f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {quote(database)}{options}"
         )
     if interruptible.was_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
@@ -143,7 +148,7 @@ def _started(
 
 def _resume(task_id: str, database: str, options: str) -> str:
     """Return the command that carries on with a task."""
-    where = "" if database == DEFAULT else f" --database {database}"
+    where = "" if database == DEFAULT else f" --database {quote(database)}"
     return f"concertino resume {task_id}{where}{options}"
 
 
