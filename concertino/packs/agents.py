@@ -204,7 +204,7 @@ def _options(
         model=models.default,
         models=models.own,
         on_event=on_event,
-        skills=loaded.skills,
+        skills={**loaded.beneath, **loaded.skills},
         check_output=_output_door(loaded, run_id),
     )
 

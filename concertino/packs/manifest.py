@@ -216,7 +216,7 @@ class RunOptions:
     """Models by specialist, where one has its own; as `create_planner` takes them."""
     on_event: EventSink | None = None
     skills: Mapping[str, Skill] = field(default_factory=dict)
-    """The skills that satisfied the agent's dependencies."""
+    """The skills that satisfied the dependencies of the agent and its sub-agents."""
     check_output: Callable[[JsonObject], JsonObject] = lambda output: output
     """Returns an output that satisfies the output contract; raises `ToolFailed` for any other."""
 

@@ -14,16 +14,25 @@ from concertino.packs.artifacts import Artifacts, iso_z, tell
 from concertino.packs.logbook import FALLBACK, Logbook
 from concertino.packs.manifest import AgentManifest, AgentRun, Resumption, RunOptions, Skill
 from concertino.packs.offers.aggregation import first_offer
-from concertino.packs.offers.decomposition import Route, expects_approval, make_task, single_task_plan
+from concertino.packs.offers.decomposition import LookUp, Route, expects_approval, make_task, single_task_plan
 from concertino.packs.offers.outcome import Collected, collect, judge_approval, packet_of
 from concertino.packs.offers.packet import Offer
-from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, EarlyAdvisor, build_specialists
+from concertino.packs.offers.salary import tables
+from concertino.packs.offers.specialists import (
+    ADVISOR,
+    EARLY_ADVISOR,
+    EarlyAdvisor,
+    build_specialists,
+    lookup_by,
+    salary_band_lookup,
+)
 from concertino.packs.offers.stages import Policy, read_policy
 from concertino.packs.running import known_run, observed, open_gates, status_of, take_up
 from concertino.tools.breaker import Breakers
 
 DECOMPOSITION = "skill.task-decomposition"
 AGGREGATION = "skill.result-aggregation"
+BANDS = "skill.salary-band-lookup"
 
 COUNTED = {EARLY_ADVISOR: ADVISOR}
 """The sub-agent that a variant counts as in the log."""
@@ -107,7 +116,7 @@ class _OfferRun:
 
     def _task(self, profile: JsonObject, policy: Policy, *, run_id: str, log: Logbook) -> JsonObject:
         variants = policy.variants or profile.get("second_opinion") is True
-        approval = expects_approval(profile, policy, variants=variants)
+        approval = expects_approval(profile, policy, variants=variants, look_up=self._own_lookup())
         slug, version = self.manifest.slug, self.manifest.version
         skill = self.options.skills.get(DECOMPOSITION)
         if skill is None:
@@ -135,9 +144,17 @@ class _OfferRun:
         except Exception as error:  # noqa: BLE001 - a skill is replaceable and not ours; document 000 wants its fallback
             return None, f"{type(error).__name__}: {error}"[:500]
 
+    def _own_lookup(self) -> LookUp | None:
+        """Return what looks salary bands up in place of the pack's own tables, if anything does."""
+        skill = self.options.skills.get(BANDS)
+        look_up = skill.load() if skill is not None else None
+        return None if look_up == tables().look_up else look_up
+
     def _planner(self) -> Planner:
+        other = self._own_lookup()
+        lookup = salary_band_lookup if other is None else lookup_by(other)
         return Planner(
-            specialists=list(build_specialists(self.agents, early=_early(self.payload))),
+            specialists=list(build_specialists(self.agents, lookup=lookup, early=_early(self.payload))),
             workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
             database=self.options.database,
             budget=self.manifest.budgets,
