@@ -112,7 +112,7 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
     if owner is not None:
         say(f"{owner} works on it")
     elif done.status == "running" or (done.status == "waiting" and not waiting):
-        say(f"no process works on it; carry on with: {_resume(done.run_id, database, options)}")
+        say(f"no process works on it; carry on with: {resuming(done.run_id, database, options)}")
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
         say(
@@ -141,12 +141,12 @@ def _started(
         row = _row(journal, task_id) if task_id is not None else None
         if row is not None:
             say(
-                f"task {task_id} is {row.state} on the record; carry on with: {_resume(row.task_id, database, options)}"
+                f"task {task_id} is {row.state} on the record; carry on with: {resuming(row.task_id, database, options)}"
             )
         raise
 
 
-def _resume(task_id: str, database: str, options: str) -> str:
+def resuming(task_id: str, database: str, options: str = "") -> str:
     """Return the command that carries on with a task."""
     where = "" if database == DEFAULT else f" --database {quote(database)}"
     return f"concertino resume {task_id}{where}{options}"

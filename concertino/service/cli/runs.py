@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from concertino.service.cli.agent import finish
+from concertino.service.cli.agent import finish, resuming
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, existing
 from concertino.service.cli.models import ModelName, ModelNames, Named, lacks_model, named
 from concertino.service.cli.named import PlannerName, carry_on
@@ -65,7 +65,7 @@ def status(
     emit(views.status(events, run_id=row.run_id, now=now))
     asks = row.state == "waiting" and views.open_gates([one for one in events if one.run_id == row.run_id])
     if row.state not in TERMINAL and not asks and not is_live(row, now=now):
-        say(f"no process works on it; carry on with: concertino resume {task_id}")
+        say(f"no process works on it; carry on with: {resuming(task_id, database)}")
 
 
 def events(
