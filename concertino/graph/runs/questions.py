@@ -165,7 +165,8 @@ class Questions:
         """Read an answer and check it against the plan.
 
         Raises:
-            InputError: an unknown gate, a malformed answer, or inputs that the plan's subtasks could not run with.
+            InputError: an unknown gate, a malformed answer, inputs that the plan's subtasks could not run with, or that
+                no edit brings: they would be dropped without a word.
         """
         nested = self.book.get(gate) is not None and is_nested(gate)
         if nested and not is_answer(given) and given not in ("accept", "reject"):
@@ -182,7 +183,12 @@ class Questions:
         if isinstance(given, Answer):
             given = given.model_dump(exclude_none=True)
         answer = _bounded(read_answer(given, nesting=min(NESTING, edits.limits.nesting)), edits)
-        if answer.decision != "edit" or nested:
+        if nested:
+            return answer
+        if answer.decision != "edit":
+            if answer.inputs:
+                rule = f"go with edit alone; {answer.decision} leaves the inputs as they are"
+                raise InputError(field="answer.inputs", value=answer.inputs, rule=rule)
             return answer
         changed = answer.inputs or {}
         if gate != PLAN_GATE:

@@ -53,6 +53,8 @@ def sentence(event: Event) -> str | None:
     words = _WORDS.get(event.type)
     if words is None:
         return None
+    if event.type == "RUN_PARKED" and event.payload.get("gates") == []:
+        words = "is left as it stands, to be carried on"
     subject = event.subtask_id or (event.agent_id if event.agent_id != "orchestrator" else "run")
     return plain(" ".join(part for part in (subject, words) if part)) + _detail(event)
 
