@@ -84,7 +84,7 @@ class Conductor:
             return await self._branch(task, policy, thread_id, token=token, origin=origin, context=context)
         if known is not None:
             if known.content_hash != task.content_hash():
-                if (line := outer_line(config)) is not None and known.thread_id == thread_id:
+                if known.thread_id == thread_id and (line := await outer_line(config)) is not None:
                     return await self._branch(task, policy, known.thread_id, token=f"{FORK}{line}")
                 raise TaskConflict(task_id=task.task_id, known=known.content_hash, given=task.content_hash())
             if not await self._is_adrift(known, config):
