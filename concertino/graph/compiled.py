@@ -21,8 +21,9 @@ from concertino.contracts.task import Task
 from concertino.graph import blocking, driving
 from concertino.graph.boundary import Boundary, ambient, options_at
 from concertino.graph.door.conductor import Conductor
-from concertino.graph.door.forks import FORK, INTAKE, START, marked
+from concertino.graph.door.forks import FORK, INTAKE, START, marked, put_in
 from concertino.graph.door.lineage import (
+    HAND_MADE,
     continues,
     entered,
     is_addressed,
@@ -128,13 +129,14 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if fork == RESTS:
             return Entry()
         if saved is not None:
+            _check_command(given)
             values = saved.checkpoint["channel_values"]
             starts = START in values or f"branch:to:{INTAKE}" in values
             if not starts and isinstance(values.get("run"), Mapping) and values["run"].get("run_id"):
                 return await self.conductor.resume(values, config, fork=fork)
-            if fork is None and saved.metadata.get("source") in ("update", "fork"):
+            if fork is None and saved.metadata.get("source") in HAND_MADE:
                 fork = f"{FORK}{saved.checkpoint['id']}"  # a task changed by hand, which intake has not taken in yet
-            given = values.get(START) or {"task": values.get("task"), "messages": values.get("messages")}
+            given = put_in(saved.checkpoint)
         elif given is None or isinstance(given, Command):
             raise InputError(
                 field="input", value=given, rule="this thread has no run to go on with; send a task or messages first"
@@ -235,6 +237,17 @@ def _plain_task(given: Any) -> Any:
     if isinstance(given, Mapping) and isinstance(task := given.get("task"), Task):
         return {**given, "task": task.model_dump(mode="json", exclude_unset=True)}
     return given
+
+
+def _check_command(given: Any) -> None:
+    """Check that a command brings an answer: what else it may say would pass by the run or be ignored.
+
+    Raises:
+        InputError: it brings none.
+    """
+    if isinstance(given, Command) and given.resume is None:
+        rule = "must bring an answer: `resume`; to go on send nothing, to change the state use `update_state`"
+        raise InputError(field="command.resume", value=given, rule=rule)
 
 
 def _goes_on(given: Any) -> bool:
