@@ -197,7 +197,13 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     # Which checkpoint an invocation starts from.
 
     def _located(self, config: RunnableConfig | None) -> RunnableConfig:
-        return self._own_checkpoint_config(located(self.config, config))
+        asked = self._own_checkpoint_config(located(self.config, config))
+        if isinstance(self._resolve_checkpointer(asked), BaseCheckpointSaver) and "thread_id" not in configurable(
+            asked
+        ):
+            rule = "must name a thread, as there is a checkpointer"
+            raise InputError(field="config.configurable.thread_id", value=None, rule=rule)
+        return asked
 
     def _saver(self, config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
         saver = self._resolve_checkpointer(config)

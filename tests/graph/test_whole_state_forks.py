@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import InvalidUpdateError
 from langgraph.types import Command
 
 from concertino import Brief, create_planner, specialist
@@ -155,9 +156,31 @@ def test_an_edited_question_is_asked_anew() -> None:
             "edited",
             "EDITED",
         ]
-    messages = [*history[0].values["messages"][:-2], {"role": "user", "content": "third"}]
-    whole = {**history[0].values, "messages": messages}
-    assert _texts(graph.invoke(None, graph.update_state(history[0].config, whole)))[-2:] == ["third", "THIRD"]
+
+
+def test_the_whole_state_with_an_edited_question_ends_the_chat_there() -> None:
+    """What was answered to the old one is gone, also where messages come as a client has them."""
+    graph, history = _chat()
+    messages = [{"role": one.type, "content": one.content, "id": one.id} for one in history[0].values["messages"]]
+    messages[2]["content"] = "edited"
+    made = graph.update_state(history[0].config, {**history[0].values, "messages": messages}, as_node="deliver")
+    assert _texts(graph.invoke(None, made)) == ["first", "FIRST", "edited", "EDITED"]
+
+
+def test_a_node_that_is_not_there_is_refused_whatever_was_changed() -> None:
+    """By LangGraph itself."""
+    graph, _, history = finished()
+    with pytest.raises(InvalidUpdateError, match="Node nope does not exist"):
+        graph.update_state(history[0].config, {"task": task(2)}, as_node="nope")
+
+
+@pytest.mark.parametrize("is_sync", [True, False])
+async def test_a_checkpointer_needs_a_thread(is_sync: bool) -> None:
+    """Its name is asked for before anything is recorded."""
+    graph = planner()
+    with pytest.raises(InputError, match=r"config\.configurable.thread_id: None refused: must name a thread"):
+        graph.invoke({"task": task(1)}) if is_sync else await graph.ainvoke({"task": task(1)})
+    assert graph.conductor.options.journal.runs().result() == []
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ INTAKE = "intake"
 """The node that takes a task in; a checkpoint that leads to it starts over."""
 START = "__start__"
 """LangGraph's name of the pseudo-node that takes the input in."""
-WORK = "specialist"
-"""Stands for all the specialists' nodes."""
+WORK = "(a specialist)"
+"""Stands for all the specialists' nodes; no name of a node."""
 FREELY = frozenset({None, START, "__input__", "__copy__", END, INTAKE, "deliver"})
 """What an update may stand for in any state: nodes that need nothing of it, and LangGraph's pseudo-nodes."""
 _NEEDED: Mapping[str | None, tuple[str, ...]] = {
@@ -64,6 +64,8 @@ def marked(supersteps: Any, before: Mapping[str, Any], options: Options) -> list
 
 def _marked(update: StateUpdate, before: Mapping[str, Any], options: Options) -> StateUpdate:
     values, as_node = update.values, update.as_node
+    if as_node not in {*FREELY, *_NEEDED, *options.specialists}:
+        return update  # there is no such node, as LangGraph says
     is_whole = isinstance(values, Mapping) and "run" in values
     if not isinstance(values, Mapping) or (is_whole and not before.get("run") and as_node is not None):
         _check_order(as_node, before)  # without values, or a checkpoint of another thread that is brought in here
@@ -103,7 +105,8 @@ def _asked_anew(given: Any, before: Sequence[AnyMessage]) -> list[Any] | None:
     last = next((n for n in reversed(range(len(talk))) if talk[n].type == "human"), None)
     if last is None or any(talk[last].id == said.id and talk[last].content == said.content for said in before):
         return None
-    return [*talk[: last + 1], *(RemoveMessage(id=str(said.id)) for said in before if said in talk[last + 1 :])]
+    later = {message.id for message in talk[last + 1 :]}
+    return [*talk[: last + 1], *(RemoveMessage(id=str(said.id)) for said in before if said.id in later)]
 
 
 def put_in(checkpoint: Checkpoint) -> dict[str, Any]:
