@@ -113,7 +113,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     ) -> Entry:
         token = listening.set(configurable(config).get(LISTENER))
         try:
-            return await self._let_in(given, config, saved, fork, kwargs, put_at)
+            has_saver = isinstance(self._resolve_checkpointer(config), BaseCheckpointSaver)
+            lacks_thread = has_saver and self._saver(config) is None
+            return await self._let_in(given, config, saved, fork, kwargs, put_at, lacks_thread=lacks_thread)
         finally:
             listening.reset(token)
 
@@ -125,6 +127,8 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         fork: str | None,
         kwargs: dict[str, Any],
         put_at: CheckpointTuple | None,
+        *,
+        lacks_thread: bool = False,
     ) -> Entry:
         if fork == RESTS:
             return Entry()
@@ -141,9 +145,14 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             raise InputError(
                 field="input", value=given, rule="this thread has no run to go on with; send a task or messages first"
             )
-        known_saver = with_configurable(config, **{CHECKPOINTER: self._saver(config)})
         return await self.conductor.begin(
-            given, known_saver, context=kwargs.get("context"), fork=fork, at=put_at, goes_on=saved is not None
+            given,
+            with_configurable(config, **{CHECKPOINTER: self._saver(config)}),
+            context=kwargs.get("context"),
+            fork=fork,
+            at=put_at,
+            goes_on=saved is not None,
+            lacks_thread=lacks_thread,
         )
 
     # Without LangGraph's own machinery.
@@ -197,13 +206,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     # Which checkpoint an invocation starts from.
 
     def _located(self, config: RunnableConfig | None) -> RunnableConfig:
-        asked = self._own_checkpoint_config(located(self.config, config))
-        if isinstance(self._resolve_checkpointer(asked), BaseCheckpointSaver) and "thread_id" not in configurable(
-            asked
-        ):
-            rule = "must name a thread, as there is a checkpointer"
-            raise InputError(field="config.configurable.thread_id", value=None, rule=rule)
-        return asked
+        return self._own_checkpoint_config(located(self.config, config))
 
     def _saver(self, config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
         saver = self._resolve_checkpointer(config)

@@ -181,6 +181,7 @@ async def test_a_checkpointer_needs_a_thread(is_sync: bool) -> None:
     with pytest.raises(InputError, match=r"config\.configurable.thread_id: None refused: must name a thread"):
         graph.invoke({"task": task(1)}) if is_sync else await graph.ainvoke({"task": task(1)})
     assert graph.conductor.options.journal.runs().result() == []
+    assert (await graph.conduct({"task": task(1)}))["result"]["status"] == "success"  # it takes no checkpoints
 
 
 @pytest.mark.parametrize(
