@@ -21,8 +21,9 @@ from concertino.contracts.task import Task
 from concertino.graph import blocking, driving
 from concertino.graph.boundary import Boundary, ambient, options_at
 from concertino.graph.door.conductor import Conductor
-from concertino.graph.door.forks import FORK, INTAKE, START, marked
+from concertino.graph.door.forks import FORK, INTAKE, START, marked, put_in
 from concertino.graph.door.lineage import (
+    HAND_MADE,
     continues,
     entered,
     is_addressed,
@@ -121,7 +122,9 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     ) -> Entry:
         token = listening.set(configurable(config).get(LISTENER))
         try:
-            return await self._let_in(given, config, saved, fork, kwargs, put_at)
+            has_saver = isinstance(self._resolve_checkpointer(config), BaseCheckpointSaver)
+            lacks_thread = has_saver and self._saver(config) is None
+            return await self._let_in(given, config, saved, fork, kwargs, put_at, lacks_thread=lacks_thread)
         finally:
             listening.reset(token)
 
@@ -133,24 +136,32 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         fork: str | None,
         kwargs: dict[str, Any],
         put_at: CheckpointTuple | None,
+        *,
+        lacks_thread: bool = False,
     ) -> Entry:
         if fork == RESTS:
             return Entry()
         if saved is not None:
+            _check_command(given)
             values = saved.checkpoint["channel_values"]
             starts = START in values or f"branch:to:{INTAKE}" in values
             if not starts and isinstance(values.get("run"), Mapping) and values["run"].get("run_id"):
                 return await self.conductor.resume(values, config, fork=fork)
-            if fork is None and saved.metadata.get("source") in ("update", "fork"):
+            if fork is None and saved.metadata.get("source") in HAND_MADE:
                 fork = f"{FORK}{saved.checkpoint['id']}"  # a task changed by hand, which intake has not taken in yet
-            given = values.get(START) or {"task": values.get("task"), "messages": values.get("messages")}
+            given = put_in(saved.checkpoint)
         elif given is None or isinstance(given, Command):
             raise InputError(
                 field="input", value=given, rule="this thread has no run to go on with; send a task or messages first"
             )
-        known_saver = with_configurable(config, **{CHECKPOINTER: self._saver(config)})
         return await self.conductor.begin(
-            given, known_saver, context=kwargs.get("context"), fork=fork, at=put_at, goes_on=saved is not None
+            given,
+            with_configurable(config, **{CHECKPOINTER: self._saver(config)}),
+            context=kwargs.get("context"),
+            fork=fork,
+            at=put_at,
+            goes_on=saved is not None,
+            lacks_thread=lacks_thread,
         )
 
     # Without LangGraph's own machinery.
@@ -244,6 +255,17 @@ def _plain_task(given: Any) -> Any:
     if isinstance(given, Mapping) and isinstance(task := given.get("task"), Task):
         return {**given, "task": task.model_dump(mode="json", exclude_unset=True)}
     return given
+
+
+def _check_command(given: Any) -> None:
+    """Check that a command brings an answer: what else it may say would pass by the run or be ignored.
+
+    Raises:
+        InputError: it brings none.
+    """
+    if isinstance(given, Command) and given.resume is None:
+        rule = "must bring an answer: `resume`; to go on send nothing, to change the state use `update_state`"
+        raise InputError(field="command.resume", value=given, rule=rule)
 
 
 def _goes_on(given: Any) -> bool:

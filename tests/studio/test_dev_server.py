@@ -103,6 +103,16 @@ def test_an_approval_is_answered(server: Server) -> None:
     assert amounts == [amount for _, amount in ANSWERS]
 
 
+def test_no_answer_at_all_is_refused(server: Server) -> None:
+    """LangGraph would end in an error of its own; the question stands."""
+    thread = server.thread()
+    asked = server.wait(thread, "served", input=plan(subtask("a", "blocking", gate=True), task_id="no-answer"))
+    assert asked["__interrupt__"]
+    error = server.wait(thread, "served", command={"resume": None})["__error__"]
+    assert (error["error"], "must bring an answer" in error["message"]) == ("InputError", True)
+    assert server.wait(thread, "served", command=ACCEPT)["result"]["status"] == "success"
+
+
 def test_a_malformed_answer_asks_again(server: Server) -> None:
     """The question comes back with what was wrong; nothing is decided by it."""
     thread = server.thread()
@@ -168,8 +178,9 @@ def test_a_failing_specialist_is_no_server_error(server: Server) -> None:
     assert by_id["bad"]["error"] == {"type": "OSError", "message": "no such thing"}
 
 
-def test_a_fork_with_a_changed_task_is_a_new_run(server: Server) -> None:
-    """Edited at any checkpoint: new results under a parent; the original's record stays as it was."""
+@pytest.mark.parametrize("as_node", [None, "plan", "deliver"])
+def test_a_fork_with_a_changed_task_is_a_new_run(server: Server, as_node: str | None) -> None:
+    """Edited at any checkpoint, alone or in the whole state: new results under a parent; the original's record stays."""
     thread = server.thread()
     first = server.wait(thread, input={"task": {"payload": SENIOR}})["result"]
     history = server.call("POST", f"/threads/{thread}/history", {"limit": 50})
@@ -178,7 +189,8 @@ def test_a_fork_with_a_changed_task_is_a_new_run(server: Server) -> None:
     for point in points[:: len(points) // 3]:
         task = point["values"]["task"]
         changed = {**task, "payload": {**task["payload"], "profile": {**SENIOR, "experience_years": 3}}}
-        body = {"values": {"task": changed}, "checkpoint": point["checkpoint"]}
+        values = {"task": changed} if as_node is None else {**point["values"], "task": changed}
+        body = {"values": values, "checkpoint": point["checkpoint"], **({"as_node": as_node} if as_node else {})}
         made = server.call("POST", f"/threads/{thread}/state", body)
         forked = server.wait(thread, input=None, checkpoint=made["checkpoint"])["result"]
         assert forked["answer"]["offer"]["base_salary"]["amount"] == 156_000, point["next"]

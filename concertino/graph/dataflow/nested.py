@@ -7,11 +7,13 @@ it carries on after a crash, its interrupts become gates, and its state never mi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.config import get_stream_writer
 from langgraph.types import Command, Interrupt
 from pydantic import JsonValue
 
@@ -19,7 +21,7 @@ from concertino.contracts.errors import quote
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.dataflow.bodies import CoroutineWork, ThreadWork, Work
-from concertino.graph.runs.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable, live_run
+from concertino.graph.runs.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable, entry_of, live_run
 from concertino.nodes.specialists.brief import Assignment
 
 AnswerOf = Callable[[JsonObject], Answer | None]
@@ -79,30 +81,67 @@ def start_graph(
 ) -> Work:
     """Start a compiled graph, or carry on with it where its thread stands.
 
-    Resolves to `Asked` or to the graph's answer: its `structured_response`, its last message's text, or its output.
+    Resolves to `Asked` or to the graph's answer: its `structured_response`, its last message, or its output. What it writes to
+    its stream goes to the run's where anybody listens.
     """
-    graph = body if body.checkpointer not in (None, True) else body.copy({"checkpointer": _saver(config)})
+    graph = body if isinstance(body.checkpointer, BaseCheckpointSaver) else body.copy({"checkpointer": _saver(config)})
     inner = _inner_config(config, thread_id=thread_id)
+    is_watched = entry_of(config).is_watched
 
     if is_sync and not needs_loop(graph):
 
+        def standing() -> Any:
+            snapshot = graph.get_state(inner)
+            return graph.get_state(inner, subgraphs=True) if is_stopped(snapshot) else snapshot
+
+        def run(given: Any) -> Any:
+            if not is_watched:
+                return graph.invoke(given, inner)
+            return _last(graph.stream(given, inner, **_heard(graph)), tell=get_stream_writer())
+
         def blocking() -> Any:
-            entry = _entry(graph, graph.get_state(inner), facts, answer)
+            entry = _entry(graph, standing(), facts, answer)
             if entry.asked:
                 return entry.asked
-            outcome = _outcome(entry.values if entry.is_over else graph.invoke(entry.input, inner))
-            return _in_order(graph.get_state(inner)) if isinstance(outcome, Asked) else outcome
+            output = entry.values if entry.is_over else run(entry.input)
+            return _outcome(graph, output, standing() if _may_stand(graph, output) else None)
 
         return ThreadWork(blocking)
 
+    async def astanding() -> Any:
+        snapshot = await graph.aget_state(inner)
+        return await graph.aget_state(inner, subgraphs=True) if is_stopped(snapshot) else snapshot
+
+    async def arun(given: Any) -> Any:
+        if not is_watched:
+            return await graph.ainvoke(given, inner)
+        tell, output = get_stream_writer(), None
+        async for chunk in graph.astream(given, inner, **_heard(graph)):
+            output = _last([chunk], tell=tell, before=output)
+        return output
+
     async def coroutine() -> Any:
-        entry = _entry(graph, await graph.aget_state(inner), facts, answer)
+        entry = _entry(graph, await astanding(), facts, answer)
         if entry.asked:
             return entry.asked
-        outcome = _outcome(entry.values if entry.is_over else await graph.ainvoke(entry.input, inner))
-        return _in_order(await graph.aget_state(inner)) if isinstance(outcome, Asked) else outcome
+        output = entry.values if entry.is_over else await arun(entry.input)
+        return _outcome(graph, output, await astanding() if _may_stand(graph, output) else None)
 
     return CoroutineWork(coroutine, is_sync=is_sync)
+
+
+def _heard(graph: Any) -> dict[str, Any]:
+    """Return the arguments of `stream` that give what a graph writes, and its output as the last value of its own."""
+    return {"stream_mode": ["custom", "values"], "subgraphs": True, "output_keys": graph.output_channels}
+
+
+def _last(chunks: Iterable[Any], *, tell: Callable[[Any], None], before: Any = None) -> Any:
+    for namespace, mode, chunk in chunks:
+        if mode == "custom":
+            tell(chunk)
+        elif not namespace:
+            before = chunk
+    return before
 
 
 def resume_value(interrupt_value: object, answer: Answer) -> Any:
@@ -143,14 +182,47 @@ def _entry(graph: Any, snapshot: Any, facts: Assignment, answer: AnswerOf) -> _E
             values[asked.id] = resume_value(asked.value, given)
         return _Entry(input=Command(resume=values))
     if snapshot.next:
-        return _Entry(input=None)
+        stop = breakpoint_of(snapshot)
+        given = answer(describe(stop))
+        if given is None and (graph.interrupt_before_nodes or graph.interrupt_after_nodes):
+            return _Entry(asked=asked_by_graph([stop]))  # else its process died under way
+        return _Entry(input=Command(update=given.inputs) if given is not None and given.inputs else None)
     if snapshot.values:
-        return _Entry(values=snapshot.values, is_over=True)
+        return _Entry(values=_shown(graph, snapshot.values), is_over=True)
     return _Entry(input=_graph_input(graph, facts))
 
 
-def _graph_input(graph: Any, facts: Assignment) -> JsonObject:
-    properties = graph.get_input_jsonschema().get("properties", {})
+def _shown(graph: Any, values: Any) -> Any:
+    """Return what a graph would have given as its output, from the state in which it ended."""
+    shown = graph.output_channels
+    return values if isinstance(shown, str) else {name: values[name] for name in shown if name in values}
+
+
+def is_stopped(snapshot: Any) -> bool:
+    """Say whether a graph stands before some node without asking anything."""
+    return bool(snapshot.next) and not snapshot.interrupts
+
+
+def breakpoint_of(snapshot: Any) -> Interrupt:
+    """Return the question of a graph that stopped by itself (`interrupt_before`, `interrupt_after`), known by where it stands."""
+    ahead = list(snapshot.next)
+    return Interrupt(value={"question": f"Go on with {', '.join(ahead)}?", "next": ahead}, id=_place(snapshot))
+
+
+def _place(snapshot: Any) -> str:
+    """Return the ids of the checkpoints of a graph and of the subgraphs in which it stands."""
+    below = [task.state for task in snapshot.tasks if hasattr(task.state, "tasks")]
+    return ".".join([str(configurable(snapshot.config).get("checkpoint_id")), *map(_place, below)])
+
+
+def _graph_input(graph: Any, facts: Assignment) -> Any:
+    schema = graph.get_input_jsonschema()
+    properties = schema.get("properties")
+    if properties is None and "$ref" in schema:
+        properties = schema.get("$defs", {}).get(schema["$ref"].rsplit("/", 1)[-1], {}).get("properties")
+    if properties is None:  # a function by LangGraph's functional API that does not say what it takes
+        whole = {"objective": facts.objective, **facts.inputs, "upstream": _outputs(facts)}
+        return _text(facts, facts.inputs) if schema.get("type") == "string" else whole
     given: dict[str, Any] = {name: value for name, value in facts.inputs.items() if name in properties}
     if "objective" in properties:
         given.setdefault("objective", facts.objective)
@@ -173,22 +245,38 @@ def _text(facts: Assignment, inputs: JsonObject) -> str:
     return "\n\n".join(parts)
 
 
-def _in_order(snapshot: Any) -> Asked:
-    """Return what a graph asks in the order of its tasks; its output has them in the order in which they came."""
-    return asked_by_graph(snapshot.interrupts)
+def _may_stand(graph: Any, output: Any) -> bool:
+    """Say whether a graph that gave `output` may have stopped on its way; that it has is for its state to say."""
+    if isinstance(output, Mapping) and output.get("__interrupt__"):
+        return True
+    within = (inside for _, inside in graph.get_subgraphs(recurse=True))
+    return any(one.interrupt_before_nodes or one.interrupt_after_nodes for one in (graph, *within))
 
 
-def _outcome(output: Any) -> Any:
+def _outcome(graph: Any, output: Any, snapshot: Any) -> Any:
+    if (
+        snapshot is not None and snapshot.interrupts
+    ):  # in the order of its tasks; its output has them in the order in which they came
+        return asked_by_graph(snapshot.interrupts)
+    if snapshot is not None and snapshot.next:
+        return asked_by_graph([breakpoint_of(snapshot)])
     if not isinstance(output, Mapping):
         return output
-    if asked := output.get("__interrupt__"):
-        return asked_by_graph(asked)
     if output.get("structured_response") is not None:
         return output["structured_response"]
     messages = output.get("messages")
-    if messages and set(output) <= {"messages", "jump_to", "structured_response"}:
+    if not messages:
+        return dict(output)
+    if _is_agent(graph) or set(output) <= {"messages", "structured_response"}:
         return messages[-1]
-    return {name: value for name, value in output.items() if name != "messages"} if messages else dict(output)
+    said = {"messages": messages[-1].text} if getattr(messages[-1], "type", None) == "ai" else {}
+    return {**{name: value for name, value in output.items() if name != "messages"}, **said}
+
+
+def _is_agent(graph: Any) -> bool:
+    """Say whether LangChain's `create_agent` made a graph, or what is built on it; it marks what it makes."""
+    marks = (graph.config or {}).get("metadata") or {}
+    return "ls_integration" in marks or "lc_agent_name" in marks
 
 
 def _outputs(facts: Assignment) -> JsonObject:

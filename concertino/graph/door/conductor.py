@@ -53,6 +53,7 @@ class Conductor:
         fork: str | None = None,
         at: CheckpointTuple | None = None,
         goes_on: bool = False,
+        lacks_thread: bool = False,
     ) -> Entry:
         """Let a new task in, or find that it was submitted before; with a `fork` token it is a new run in any case.
 
@@ -63,6 +64,7 @@ class Conductor:
             fork: Token of a new run.
             at: The checkpoint that the caller put the input at; a task that ran on its thread is a fork then.
             goes_on: Whether the input is one that LangGraph has kept, and whose run may have been admitted.
+            lacks_thread: Whether a checkpointer is there and no thread for it; only what is known can be told then.
 
         Raises:
             InputError: a faulty task, plan or context; nothing was recorded.
@@ -84,11 +86,15 @@ class Conductor:
             return await self._branch(task, policy, thread_id, token=token, origin=origin, context=context)
         if known is not None:
             if known.content_hash != task.content_hash():
-                if (line := outer_line(config)) is not None and known.thread_id == thread_id:
+                if known.thread_id == thread_id and (line := await outer_line(config)) is not None:
                     return await self._branch(task, policy, known.thread_id, token=f"{FORK}{line}")
                 raise TaskConflict(task_id=task.task_id, known=known.content_hash, given=task.content_hash())
             if not await self._is_adrift(known, config):
                 return Entry(known=await self.known(known))
+        if lacks_thread:
+            rule = "must name a thread, as there is a checkpointer"
+            raise InputError(field="config.configurable.thread_id", value=None, rule=rule)
+        if known is not None:
             if known.state != "admitted":
                 return await self._take_over(known, task, config)
             policy = Policy.model_validate(known.policy)

@@ -5,6 +5,7 @@ LangGraph works this out inside its own loop; the door has to know it before.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
@@ -33,6 +34,8 @@ from concertino.graph.runs.entry import (
     with_configurable,
 )
 
+HAND_MADE = frozenset({"update", "fork"})
+"""What the metadata of a checkpoint call its source when it does not follow from the one before. Source: LangGraph."""
 UNBOUNDED = 1_000_000
 """LangGraph's `max_concurrency` for instances that wait on the board; it takes no `None` over an inherited one."""
 
@@ -95,11 +98,38 @@ def _request(config: RunnableConfig) -> object:
     return (config.get("metadata") or {}).get("run_id")
 
 
-def outer_line(config: RunnableConfig) -> str | None:
-    """Return where the invocation stands in a graph around it that goes on from a checkpoint, which may be a fork's."""
+async def outer_line(config: RunnableConfig) -> str | None:
+    """Return where the invocation stands in a graph around it whose state may be a fork's; `None` where it is not.
+
+    That graph goes on from a checkpoint, or has gone on from one that was changed by hand or that it was put back to since it
+    was last given an input.
+    """
     conf = configurable(config)
-    goes_on = CONFIG_KEY_TASK_ID in conf and conf.get(CONFIG_KEY_RESUMING)
-    return str(conf.get(CONFIG_KEY_CHECKPOINT_NS)) if goes_on else None
+    if CONFIG_KEY_TASK_ID not in conf:
+        return None
+    line = str(conf.get(CONFIG_KEY_CHECKPOINT_NS))
+    if conf.get(CONFIG_KEY_RESUMING):
+        return line
+    saver = conf.get(CHECKPOINTER)
+    above = cast("Mapping[str, str]", conf.get(CONFIG_KEY_CHECKPOINT_MAP) or {})
+    if not isinstance(saver, BaseCheckpointSaver):
+        return None
+    for namespace, checkpoint_id in above.items():
+        at = with_configurable(config, checkpoint_ns=namespace, checkpoint_id=checkpoint_id)
+        saved = await kept(saver, at)
+        while saved is not None and saved.metadata.get("source") != "input":
+            if saved.metadata.get("source") in HAND_MADE:
+                return line
+            saved = await kept(saver, saved.parent_config) if saved.parent_config is not None else None
+    return None
+
+
+async def kept(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> CheckpointTuple | None:
+    """Return a checkpoint, of a synchronous saver too."""
+    try:
+        return await saver.aget_tuple(config)
+    except NotImplementedError:
+        return await asyncio.to_thread(saver.get_tuple, config)
 
 
 def is_addressed(config: RunnableConfig) -> bool:

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from concertino.contracts.journal import RunRow
+from concertino.graph.door.lineage import kept
 from concertino.graph.runs.run import Run
 
 LOOK_S = 1.0
@@ -24,10 +25,7 @@ REASON = "its thread was deleted"
 async def stands_on(saver: BaseCheckpointSaver[Any], row: RunRow) -> bool:
     """Say whether the newest checkpoint on a run's thread is the run's own, so that the thread can take it up."""
     config: RunnableConfig = {"configurable": {"thread_id": row.thread_id, "checkpoint_ns": ""}}
-    try:
-        saved = await saver.aget_tuple(config)
-    except NotImplementedError:  # a synchronous saver
-        saved = await asyncio.to_thread(saver.get_tuple, config)
+    saved = await kept(saver, config)
     if saved is None:
         return False
     run = saved.checkpoint["channel_values"].get("run")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -54,7 +54,7 @@ class _Question:
 
 
 def synthesize(
-    findings: Sequence[Finding],
+    findings: Iterable[Finding],
     *,
     authority: Authority | None = None,
     calibrate: bool = False,
@@ -97,8 +97,9 @@ def synthesize(
         abstain_below: Abstain from learned answers of less confidence, 0-1.
 
     Raises:
-        InputError: an authority or `abstain_below` outside 0-1, a tolerance below 0, or an output that is not finite, bounded JSON.
+        InputError: something that is no finding, an authority or `abstain_below` outside 0-1, a tolerance below 0, or an output that is not finite, bounded JSON.
     """
+    findings = _listed(findings)
     given = read_authority(authority)
     default = fraction(default_authority, field="default_authority")
     absent = [Missing(specialist=entry) if isinstance(entry, str) else entry for entry in missing]
@@ -166,6 +167,12 @@ def synthesize(
         withheld=withheld,
         weights=_weights(questions),
     )
+
+
+def _listed(findings: object) -> list[Finding]:
+    if not isinstance(findings, Iterable) or isinstance(findings, Finding):
+        raise InputError(field="findings", value=findings, rule="must be a list of Findings")
+    return list(findings)
 
 
 def _question_of(finding: object, number: int) -> str | None:

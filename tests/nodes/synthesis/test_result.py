@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from concertino.contracts.errors import InputError
 from concertino.contracts.finding import Finding
 from concertino.nodes.synthesis import TrackRecord, synthesize
 from concertino.nodes.synthesis.result import MissingImpact, Worth
@@ -32,3 +37,22 @@ def test_an_abstention_speaks_of_the_answer_to_a_question() -> None:
         result = synthesize([finding], authority=record, calibrate=True, abstain_below=1.0)
         assert result.abstain_reason is not None
         assert result.abstain_reason.startswith(said)
+
+
+@pytest.mark.parametrize("given", [None, 5, Finding(output=1)])
+def test_what_is_no_list_of_findings_is_refused(given: Any) -> None:
+    """By name, as any other wrong input."""
+    with pytest.raises(InputError, match=r"findings: .* refused: must be a list of Findings"):
+        synthesize(given)
+
+
+def test_findings_may_come_from_a_generator() -> None:
+    """With a track record too."""
+    record = TrackRecord()
+    for n in range(3):
+        record.record(Finding(output="a", specialist="s", question_id=f"q{n}"))
+        record.settle(f"q{n}", "a")
+    assert (
+        synthesize((Finding(output="a", specialist="s") for _ in range(1)), authority=record, calibrate=True).answer
+        == "a"
+    )
