@@ -11,7 +11,16 @@ from concertino.contracts.json import JsonObject, clean, dump
 from concertino.contracts.plan import Subtask
 from concertino.graph.runs.board import Board
 from concertino.graph.runs.edits import Edits
-from concertino.graph.runs.gates import PLAN_GATE, GateBook, Question, gate_by, is_nested, subtask_of, taker_of
+from concertino.graph.runs.gates import (
+    PLAN_GATE,
+    GateBook,
+    Question,
+    gate_by,
+    is_nested,
+    review_gate,
+    subtask_of,
+    taker_of,
+)
 
 NESTING = 32
 """Deepest answer that the record takes."""
@@ -71,7 +80,7 @@ class Questions:
             and isinstance(given := (plan.inputs or {}).get(subtask_id), dict)
         ):
             edited.update(given)
-        gates = (subtask_id, f"{subtask_id}.review", *((gate_by(subtask_id, by),) if by else ()))
+        gates = (subtask_id, review_gate(subtask_id), *((gate_by(subtask_id, by),) if by else ()))
         known = [question for gate in gates if (question := self.book.get(gate)) is not None]
         for question in sorted(known, key=lambda one: one.number):
             if question.answer is not None and question.answer.decision == "edit":

@@ -17,7 +17,7 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import Cards
 from concertino.graph.runs.discoveries import KEPT
 from concertino.graph.runs.edits import Edits, input_schemas
-from concertino.graph.runs.gates import GateBook, Question, taker_of
+from concertino.graph.runs.gates import GateBook, Question, review_gate, taker_of
 from concertino.graph.runs.handover import Handover
 
 
@@ -128,11 +128,17 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.gates.ask(
                     Question(payload["gate"], payload["question"], payload.get("subtask_id"), payload.get("details"))
                 )
-                if event.subtask_id and taker_of(payload["gate"]):
+                if event.subtask_id and _holds_up(history, event.subtask_id, payload["gate"]):
                     _hand(history, event.subtask_id, payload["details"])
             case "GATE_ANSWERED":
                 given = {key: value for key, value in payload.items() if key != "gate"}
                 history.gates.answer(payload["gate"], read_answer(given))
+                if (
+                    event.subtask_id
+                    and payload["gate"] == review_gate(event.subtask_id)
+                    and given["decision"] == "edit"
+                ):
+                    history.handed.pop(event.subtask_id, None)  # it begins again
             case "RESERVED":
                 history.charges[payload["key"]] = Charge(payload["path"], payload["amounts"])
             case "SETTLED":
@@ -153,6 +159,11 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
     if opened is not None:
         history.active_s += max(0.0, max(last, alive_at) - opened)
     return history
+
+
+def _holds_up(history: History, subtask_id: str, gate: str) -> bool:
+    """Say whether a subtask that is not over waits for the answer to a question about who goes on with it."""
+    return taker_of(gate) is not None or (gate == review_gate(subtask_id) and subtask_id not in history.records)
 
 
 def _hand(history: History, subtask_id: str, told: dict[str, Any]) -> None:
