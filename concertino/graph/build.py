@@ -17,6 +17,7 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.door.conductor import Conductor
+from concertino.graph.load import Load
 from concertino.graph.options import Aggregate, Options, Prepare
 from concertino.graph.runs.models import check_prices
 from concertino.graph.setup import (
@@ -167,6 +168,7 @@ def create_planner(
         trust=trust_of(track_record, journal=kept_in),
         clock=now,
         breakers=breakers or Breakers(clock=now),
+        load=Load(),
         authority=given,
         floor=kept,
         node_budgets=nodes,

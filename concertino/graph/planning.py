@@ -41,7 +41,7 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
     """
     options, task = run.options, run.task
     source = run.models.roster.of_node(PLAN)
-    known = standings(options, await wait(options.journal.record()), {})
+    known = standings(options, await wait(options.journal.record()))
     cards, bounds = options.cards, options.limits
 
     def fallback() -> Draft:

@@ -126,7 +126,7 @@ def may_be_replanned(run: Run, plan: Plan, subtask_id: str, told: JsonObject) ->
 
 
 async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
-    known = standings(run.options, await wait(run.options.journal.record()), {})
+    known = standings(run.options, await wait(run.options.journal.record()))
     made = Replanned(plan, [], [], [])
     try:
         bound_by = binding(run, plan)

@@ -155,7 +155,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     going = [subtask.id for subtask in next_stage(made, states)]
     out: JsonObject = {"id": run.options.ids("dispatch"), "subtasks": list(going)}
     record = await wait(run.options.journal.record())
-    run.standings = standings(run.options, record, dict(run.board.load()) if run.board else {})
+    run.standings = standings(run.options, record)
     payload: JsonObject = {"dispatch": out["id"], "subtasks": list(going)}
     if weighed := await weigh(run, going):
         payload["worth"] = cast("Any", weighed)

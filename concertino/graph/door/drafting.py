@@ -29,7 +29,7 @@ async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan | No
         InputError: a faulty plan.
         PlanInvalid: a plan that cannot be carried out.
     """
-    known = standings(options, await wait(options.journal.record()), {})
+    known = standings(options, await wait(options.journal.record()))
     cards = options.cards
     if task.plan is None and options.models.led_by(policy.model).of_node(PLAN) is not None:
         ruled = plan_by_rules(task, options.workflows, limits=options.limits)
