@@ -22,6 +22,7 @@ from concertino.graph.dataflow.dispatch import plan_of, standings
 from concertino.graph.runs.binding import binding
 from concertino.graph.runs.edits import input_schemas
 from concertino.graph.runs.gates import PLAN_GATE, check_names, review_gate
+from concertino.graph.runs.money import for_work
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.cone import (
@@ -193,7 +194,7 @@ def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | Non
         cards=run.options.cards,
         standings=known,
         limits=run.options.limits,
-        budget=run.policy.budget,
+        budget=for_work(run.options, run.policy.budget),
         number=len(run.replans) + 1,
         taken={*run.records, *run.history.started},
         now=lambda sid: run.edited(mine[sid]),

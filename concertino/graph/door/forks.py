@@ -18,6 +18,7 @@ from concertino.graph.options import Options
 from concertino.graph.runs.binding import bound_by
 from concertino.graph.runs.edits import input_schemas
 from concertino.graph.runs.gates import GateBook
+from concertino.graph.runs.money import for_work
 from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
 from concertino.nodes.planning.cone import Refused
@@ -69,7 +70,7 @@ def _valid(made: Mapping[str, Any], before: Mapping[str, Any], options: Options)
         plan = Plan.model_validate(made["plan"])
     except ValidationError as error:
         raise input_error(error, field="plan") from error
-    budget = Policy.model_validate(before.get("policy") or {}).budget
+    budget = for_work(options, Policy.model_validate(before.get("policy") or {}).budget)
     valid = validate(
         plan, task=task, cards=options.cards, limits=options.limits, budget=budget, origin=plan.origin,
         workflow=plan.workflow, notes=plan.notes,
