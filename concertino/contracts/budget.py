@@ -42,7 +42,7 @@ class Budget(BaseModel):
 
     def less(self, other: Budget) -> Budget:
         """Return what is left of each sum once `other` is taken off, never below 0; seconds are no sum and stay."""
-        left = {
+        left: dict[str, float] = {
             name: max(0, round(mine - taken, 9))
             for name in DIMENSIONS
             if (mine := getattr(self, name)) is not None and (taken := getattr(other, name)) is not None
