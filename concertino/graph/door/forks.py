@@ -111,6 +111,14 @@ def announce(run: Run, parent: str) -> None:
         run.emit("RUN_PLANNED", payload={**made, "input_schemas": input_schemas(run.plan, run.options.cards)})
 
 
+def keep(run: Run, records: Mapping[str, JsonObject]) -> None:
+    """Put on a run's record what it has from the run before, unless it is there: a later restart or resume knows only that."""
+    for subtask_id, record in records.items():
+        if subtask_id not in run.history.records:
+            payload = {key: value for key, value in record.items() if key != "subtask_id"}
+            run.emit("TASK_KEPT", subtask_id=subtask_id, agent=str(record["specialist"]), payload=payload)
+
+
 def give_answers(run: Run, gates: GateBook, *, only_rejects: bool) -> None:
     """Let another run's answers hold in this one, on its record too."""
     before = {question.gate for question in run.questions.book if question.answer is not None}

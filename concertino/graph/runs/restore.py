@@ -114,7 +114,9 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
                 history.begun.setdefault(event.subtask_id, set()).add(event.agent_id)
                 history.suspended.pop(event.subtask_id, None)
-            case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" if event.subtask_id:
+            case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" | "TASK_KEPT" if (
+                event.subtask_id
+            ):
                 history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
                 history.handed.pop(event.subtask_id, None)
             case "AGENT_FAILED" if event.subtask_id and payload.get("final"):
