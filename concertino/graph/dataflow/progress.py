@@ -60,13 +60,14 @@ class Progress:
 
     def record(self, run: Run, subtask: Subtask, state: SubtaskState, usage: Usage) -> JsonObject:
         """Return the record of the subtask, which is over."""
+        known = run.options.specialists.get(self.specialist)  # `None`: it was tried by a planner that had it
         record: JsonObject = {
             "subtask_id": subtask.id,
             "specialist": self.specialist,
             "state": state,
             "dispatch": run.dispatch,
             "hash": self.hash,
-            "version": run.options.specialists[self.specialist].card.version,
+            "version": known.card.version if known is not None else None,
             "attempts": self.attempts,
             "tried": list(self.tried),
             "started_at": self.started_at,

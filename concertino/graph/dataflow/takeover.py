@@ -34,6 +34,10 @@ class Takeover:
         if handed is None:
             return self._progress.specialist
         self._progress.take_up(handed)
+        if handed.to and handed.to not in self._run.options.specialists:
+            self._progress.refuse(
+                handed.to, f"{handed.to}, who was to take over, is not among this planner's specialists"
+            )
         return await self.next(board)
 
     async def next(self, board: Board) -> str | Turn | None:
