@@ -350,7 +350,7 @@ def test_a_taker_that_is_gone_is_named(escalate: str, tmp_path: Path) -> None:
     with Planner(specialists=till.specialists, gates=[ONCE], database=database) as made:
         made.run(TASK)
     others = [one for one in till.specialists if one.name != "payer"]
-    with Planner(specialists=others, gates=[ONCE], escalate=escalate, database=database) as made:  # type: ignore[arg-type]
+    with Planner(specialists=others, gates=[ONCE], escalate=escalate, database=database) as made:
         made.answer("t", "a.by.payer", "accept")
         result: Any = made.resume("t")
         if escalate == "ask":

@@ -7,7 +7,7 @@ it carries on after a crash, its interrupts become gates, and its state never mi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -150,7 +150,7 @@ def _entry(graph: Any, snapshot: Any, facts: Assignment, answer: AnswerOf) -> _E
 
 
 def _graph_input(graph: Any, facts: Assignment) -> JsonObject:
-    properties = graph.get_input_jsonschema().get("properties", {})
+    properties = _inputs_of(graph)
     given: dict[str, Any] = {name: value for name, value in facts.inputs.items() if name in properties}
     if "objective" in properties:
         given.setdefault("objective", facts.objective)
@@ -160,6 +160,15 @@ def _graph_input(graph: Any, facts: Assignment) -> JsonObject:
         rest = {name: value for name, value in facts.inputs.items() if name not in properties}
         given["messages"] = [{"role": "user", "content": _text(facts, rest)}]
     return given
+
+
+def _inputs_of(graph: Any) -> Collection[str]:
+    """Return the names of what a graph takes."""
+    builder = getattr(graph, "builder", None)
+    if builder is None:
+        return cast("JsonObject", graph.get_input_jsonschema().get("properties", {}))
+    # Its JSON schema needs Pydantic, which refuses `typing.TypedDict` before Python 3.12; LangGraph does not.
+    return cast("Mapping[str, Any]", builder.schemas[builder.input_schema])
 
 
 def _text(facts: Assignment, inputs: JsonObject) -> str:
