@@ -162,11 +162,6 @@ def _some(cut: Split, draw: random.Random) -> set[str]:
     return set(draw.sample(names, min(LABELLED, len(names))))
 
 
-def is_absent() -> bool:
-    """Say whether the folder is not there."""
-    return not FOLDER.is_dir()
-
-
 def sources(questions: Sequence[Question]) -> set[str]:
     """Return who answers."""
     return {said.source for question in questions for said in question.said}

@@ -46,8 +46,6 @@ class Outcome(NamedTuple):
     errors: dict[str, float]
     """Numbers: mean absolute error."""
     fit_s: float
-    question_ms: float
-    """Median of whole calls."""
 
 
 def run(task: Task) -> Outcome:
@@ -67,13 +65,10 @@ def run(task: Task) -> Outcome:
     fit_s = time.perf_counter() - start
     is_number = task.name in NUMERIC
     mine: list[tuple[str, float, bool]] = []
-    times: list[float] = []
     far: list[float] = []
     for question in cut.test:
         asked = findings(question)
-        start = time.perf_counter()
         merged = synthesize(asked, authority=record, calibrate=True, tolerance=question.tolerance)
-        times.append((time.perf_counter() - start) * 1_000)
         mine.append((question.id, merged.confidence, is_right(question, merged.answer)))
         if is_number:
             far.append(abs(merged.answer - question.truth))  # type: ignore[operator]
@@ -92,7 +87,7 @@ def run(task: Task) -> Outcome:
             errors[name] = statistics.mean(
                 abs(answer - question.truth) for question, (answer, _) in zip(cut.test, guesses, strict=True)
             )
-    return Outcome(task, found, errors, fit_s, statistics.median(times))
+    return Outcome(task, found, errors, fit_s)
 
 
 def findings(question: Question) -> list[Finding]:

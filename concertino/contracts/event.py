@@ -41,6 +41,7 @@ EventType = Literal[
     "SLA_MISSED",
     "GATE_OPENED",
     "GATE_ANSWERED",
+    "GATE_WITHDRAWN",
     "CANCEL_REQUESTED",
     "RESERVED",
     "SETTLED",

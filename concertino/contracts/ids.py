@@ -1,17 +1,13 @@
-"""Identifiers: their types, the one rule they obey, and how new ones are made."""
+"""Identifiers: the one rule they obey, and how new ones are made."""
 
 from __future__ import annotations
 
 import re
 import uuid
 from collections.abc import Callable
-from typing import Annotated, NewType
+from typing import Annotated
 
 from pydantic import StringConstraints
-
-TaskId = NewType("TaskId", str)
-RunId = NewType("RunId", str)
-SubtaskId = NewType("SubtaskId", str)
 
 ID_RULE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 """What an id from outside may be, by full match; also safe as a file name."""
@@ -36,9 +32,9 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:20]}"
 
 
-def subtask_id(specialist: str, task_id: str, number: int) -> SubtaskId:
+def subtask_id(specialist: str, task_id: str, number: int) -> str:
     """Return the id of a subtask that our planner made: `specialist::task_id::n`, n from 1.
 
     Source: document 002, sample status response.
     """
-    return SubtaskId(f"{specialist}::{task_id}::{number}")
+    return f"{specialist}::{task_id}::{number}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.ids import ID_RULE, Ids, Name, TaskId, new_id
+from concertino.contracts.ids import ID_RULE, Ids, Name, new_id
 from concertino.contracts.json import JsonObject, clean, digest, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.requirements import Criterion
@@ -50,11 +50,6 @@ class Task(BaseModel):
                 for n, item in enumerate(given["acceptance_criteria"], 1)
             ]
         return given
-
-    @property
-    def id(self) -> TaskId:
-        """Return the task id with its own type."""
-        return TaskId(self.task_id)
 
     def content_hash(self) -> str:
         """Return the digest that tells a resubmission from a conflict."""

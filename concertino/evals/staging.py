@@ -166,7 +166,7 @@ def _open_gates(journal: MemoryJournal, task_id: str) -> list[dict[str, Any]]:
         gate = str(event.payload.get("gate"))
         if event.type == "GATE_OPENED":
             waiting[gate] = {"gate": gate, "subtask_id": event.subtask_id}
-        elif event.type == "GATE_ANSWERED":
+        elif event.type in ("GATE_ANSWERED", "GATE_WITHDRAWN"):
             waiting.pop(gate, None)
     return list(waiting.values())
 

@@ -39,6 +39,8 @@ from concertino.graph.runs.voice import listening
 
 RESTS = "rests"
 """Stands for a fork's token where a checkpoint leads nowhere: LangGraph gives its state back, and no run is made."""
+_WHOLE = "_concertino_is_whole"
+"""Keyword by which `ainvoke` tells `astream` that its caller sees nothing but the end."""
 
 
 class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -68,13 +70,19 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         """Run the graph to its end; see `CompiledStateGraph.invoke`."""
         return blocking.call(lambda: self.ainvoke(input, config, **kwargs))
 
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Run the graph to its end; see `CompiledStateGraph.ainvoke`."""
+        is_whole = kwargs.get("stream_mode", "values") == "values" and not kwargs.get("print_mode")
+        passed: dict[str, Any] = {**kwargs, _WHOLE: is_whole}
+        return await super().ainvoke(input, config, **passed)
+
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.stream`."""
         return blocking.each(lambda: self.astream(input, config, **kwargs))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """Run the graph and yield what LangGraph streams; see `CompiledStateGraph.astream`."""
-        is_blocking = blocking.take_is_blocking()
+        is_blocking, is_whole = blocking.take_is_blocking(), kwargs.pop(_WHOLE, False)
         asked, input = self._located(config), _plain_task(input)  # noqa: A001
         if is_blocking:
             asked = blocking.with_reach(asked, self._saver(asked))
@@ -90,6 +98,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         entry = await self._enter(input, asked, saved, fork, kwargs, put_at)
         entry.is_blocking = is_blocking
         entry.is_watched = "custom" in _modes(kwargs) or CONFIG_KEY_STREAM in configurable(asked)
+        entry.is_streamed = not is_whole or self.debug or CONFIG_KEY_STREAM in configurable(asked)
         try:
             if entry.known is not None:
                 inner = self._apart().astream(_given(input), entered(config, asked, entry, None), **_plain(kwargs))
@@ -172,7 +181,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
             course = parked
             if isinstance(input, Command):
                 course.replies.append(input.resume)
-        entry.is_watched = False
+        entry.is_watched = entry.is_streamed = False
         try:
             await driving.drive(course, entered(config, asked, entry, None))
         finally:

@@ -7,10 +7,8 @@ the record and what it comes to is the same; a run that waits for people is kept
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -23,12 +21,13 @@ from langgraph._internal._constants import (  # what LangGraph's loop tells the 
     CONFIG_KEY_TASK_ID,
 )
 from langgraph._internal._scratchpad import PregelScratchpad
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphInterrupt
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
 from langgraph.types import Interrupt, Overwrite, Send
 
 from concertino.graph import routes, steps
+from concertino.graph.dataflow.errands import side_by_side
 from concertino.graph.runs.entry import configurable
 from concertino.graph.state import PlannerState, merge_records
 
@@ -74,9 +73,11 @@ async def drive(course: Course, config: RunnableConfig) -> None:
             if course.node != routes.DISPATCH:
                 course.node = routes.after(course.node, cast("PlannerState", course.state))
                 continue
-            sends = steps.after_dispatch(cast("PlannerState", course.state))
+            sends = steps.after_dispatch(cast("PlannerState", course.state), inner)
             course.node = routes.JOIN
-            for update in await _together([] if isinstance(sends, str) else sends, config, numbers):
+            sent = [] if isinstance(sends, str) else sends
+            works = [_sent(send, _told(config, f"{send.node}:{next(numbers)}", [])) for send in sent]
+            for update in await side_by_side(works):
                 _apply(course.state, update)
     except GraphInterrupt as stop:
         course.asked = tuple(stop.args[0]) if stop.args else ()
@@ -90,32 +91,12 @@ async def _stepped(course: Course, config: RunnableConfig) -> dict[str, Any]:
         var_child_runnable_config.reset(token)
 
 
-async def _together(sends: Sequence[Send], config: RunnableConfig, numbers: Iterable[int]) -> list[dict[str, Any]]:
-    """Run what dispatch sent out, all at once, and return the updates in the order in which it was sent.
-
-    Raises whatever a subtask's node raises, which is no failure of a specialist; the others are stopped then, unless it
-    is LangGraph's own control flow.
-    """
-    tasks: list[asyncio.Task[dict[str, Any]]] = []
-    for send, number in zip(sends, numbers, strict=False):
-        inner = _told(config, f"{send.node}:{number}", [])
-        context = contextvars.copy_context()
-        context.run(var_child_runnable_config.set, inner)
-        tasks.append(asyncio.create_task(steps.work(send.arg, inner), context=context))
-    left = tasks
+async def _sent(send: Send, config: RunnableConfig) -> dict[str, Any]:
+    token = var_child_runnable_config.set(config)
     try:
-        while left:
-            await asyncio.wait(left, return_when=asyncio.FIRST_EXCEPTION)
-            for task in (task for task in left if task.done() and not task.cancelled()):
-                if not isinstance(task.exception(), GraphBubbleUp):
-                    task.result()
-            left = [task for task in left if not task.done()]
+        return await steps.work(send.arg, config)
     finally:
-        for task in left:
-            task.cancel()
-        if left := [task for task in left if not task.done()]:
-            await asyncio.wait(left)
-    return [task.result() for task in tasks]
+        var_child_runnable_config.reset(token)
 
 
 def _told(config: RunnableConfig, place: str, replies: list[Any]) -> RunnableConfig:

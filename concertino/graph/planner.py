@@ -222,8 +222,8 @@ class Planner(Settling):
             live.cancel(reason)
         elif is_free(row, self._clock.now()):
             async with holding(self._journal, row) as lease:
-                history = await self._history(row)
-                payload: JsonObject = {"reason": reason, "status": "cancelled", "result": interim(row, history, reason)}
+                result = interim(row, await self._history(row), reason, self._conductor.options)
+                payload: JsonObject = {"reason": reason, "status": "cancelled", "result": result}
                 event = self._event(row, "RUN_CANCELLED", payload, epoch=lease.epoch)
                 await wait(self._journal.append([event], lease=lease, state="cancelled"))
         return await self.astatus(task_id)

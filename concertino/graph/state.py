@@ -79,9 +79,10 @@ class PlannerState(TypedDict, total=False):
 class SubtaskInput(TypedDict):
     """What one specialist node is sent."""
 
-    subtask_id: Annotated[str, Field(description="Which subtask of the plan.")]
     specialist: Annotated[str, Field(description="Whose node it is sent to.")]
-    objective: Annotated[str, Field(description="What is to be done.")]
+    subtasks: Annotated[
+        dict[str, str], Field(description="Which subtasks of the plan, and what is to be done in each.")
+    ]
     dispatch: str
 
 

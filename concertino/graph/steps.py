@@ -10,18 +10,19 @@ from typing import Any, Literal, cast
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite, Send, interrupt
+from pydantic import JsonValue
 
 from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.scope import Scope, scoped
-from concertino.graph.dataflow.dispatch import Errand, lay_board, plan_of, standings
+from concertino.graph.dataflow.dispatch import lay_board, plan_of, standings
+from concertino.graph.dataflow.errands import carry_out, errands
 from concertino.graph.dataflow.reviewing import question_about
-from concertino.graph.dataflow.subtask import SubtaskWork
 from concertino.graph.planning import plan_by_model
 from concertino.graph.replanning import replan
 from concertino.graph.runs.edits import Edits, input_schemas
-from concertino.graph.runs.entry import entry_of, live_run
+from concertino.graph.runs.entry import entry_of, is_followed, live_run
 from concertino.graph.runs.gates import PLAN_GATE, Question, review_gate
 from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.run import Run
@@ -94,15 +95,16 @@ async def _unplanned(run: Run, error: PlanInvalid) -> None:
 
 
 async def approve(state: PlannerState, config: RunnableConfig) -> Update:
-    """Ask people what is open. Alone in its superstep; it parks the run when an answer is missing."""
+    """Ask people what is open. Alone in its superstep; it parks the run when nothing else can go on without an answer."""
     run = live_run(config)
     run.check()
     made = plan_of(run)
     if (made.gate is not None or run.policy.require_approval) and not state.get("dispatch"):
         details: JsonObject = {"subtasks": [f"{s.id}: {s.specialist}, {s.objective}"[:200] for s in made.subtasks]}
         run.questions.ask(Question(PLAN_GATE, made.gate.question if made.gate else "Approve this plan?", None, details))
+    run.questions.withdraw(run.options.specialists)
     problem: str | None = None
-    while run.cancel_reason is None and (waiting := run.questions.book.open()):
+    while run.cancel_reason is None and (waiting := run.questions.book.open()) and not _goes_on(run, waiting):
         await run.flush()
         given = interrupt(_question(run, waiting, problem))
         edits = Edits.of(made, run.records, input_schemas(made, run.options.cards), run.options.limits)
@@ -121,6 +123,16 @@ async def approve(state: PlannerState, config: RunnableConfig) -> Update:
 def after_approve(state: PlannerState) -> Literal["approved", "rejected"]:
     """Say whether the plan may be carried out."""
     return "rejected" if cast("JsonObject", state.get("verdict") or {}).get("rejected") else "approved"
+
+
+def _goes_on(run: Run, waiting: list[Question]) -> bool:
+    """Say whether something can be done before the questions that wait are answered, as others have been."""
+    asked = {question.gate if question.gate == PLAN_GATE else question.subtask_id for question in waiting}
+    if PLAN_GATE in asked:
+        return False
+    over = {sid for sid, record in run.records.items() if record["state"] == "completed" or record.get("ended_early")}
+    left = next_stage(plan_of(run), _states(run))
+    return bool(reopened(run)) or any(one.id not in asked and over.issuperset(one.needs) for one in left)
 
 
 async def record_answer(run: Run, gate: str, answer: Answer) -> None:
@@ -148,7 +160,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     run = live_run(config)
     run.check()
     made = plan_of(run)
-    states = {sid: str(record["state"]) for sid, record in run.records.items()}
+    states = _states(run)
     for subtask_id in reopened(run):
         states.pop(subtask_id, None)
         run.records.pop(subtask_id, None)
@@ -164,32 +176,18 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     return {"dispatch": out, **_own(state, run)}
 
 
-def after_dispatch(state: PlannerState) -> list[Send] | Literal["nothing left"]:
-    """Send each subtask to its specialist's node, in topological order, all in one superstep."""
-    out, made = cast("Any", state.get("dispatch")), cast("Any", state.get("plan"))
-    going = set(out["subtasks"])
-    sends: list[Send] = [
-        Errand(
-            subtask["specialist"],
-            {
-                "subtask_id": subtask["id"],
-                "specialist": subtask["specialist"],
-                "objective": subtask["objective"],
-                "dispatch": out["id"],
-            },
-        )
-        for subtask in made["subtasks"]
-        if subtask["id"] in going
-    ]
-    return sends or "nothing left"
+def after_dispatch(state: PlannerState, config: RunnableConfig) -> list[Send] | Literal["nothing left"]:
+    """Send the subtasks to their specialists' nodes, in topological order, all in one superstep."""
+    return (
+        errands(cast("Any", state.get("dispatch")), cast("Any", state.get("plan")), each=is_followed(config))
+        or "nothing left"
+    )
 
 
 async def work(state: Any, config: RunnableConfig) -> Update:
-    """Bring one subtask to its end; the specialists' nodes."""
-    run = live_run(config)
-    is_sync = entry_of(config).is_blocking
-    record = await SubtaskWork(run, state["subtask_id"], config=config, is_sync=is_sync).perform()
-    return {} if record is None else {"records": {state["subtask_id"]: run.in_state(record)}}
+    """Bring what was sent to its end; the specialists' nodes."""
+    records = await carry_out(list(state["subtasks"]), config)
+    return {"records": records} if records else {}
 
 
 async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
@@ -201,9 +199,10 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     if not before.get("rejected"):
         given_up = await replan(run, given_up=given_up)
     made = plan_of(run)
-    states = {sid: str(record["state"]) for sid, record in run.records.items()}
-    ended = len(run.records)
-    idle = before.get("idle", 0) + 1 if before.get("ended") == ended else 0
+    states = _states(run)
+    # A conversation may go on for many dispatches before its subtask ends.
+    stand: list[JsonValue] = [len(run.records), *run.questions.book.tally()]
+    idle = before.get("idle", 0) + 1 if before.get("stand") == stand else 0
     failed = [s.id for s in made.subtasks if s.required and states.get(s.id) in ("failed", "blocked")]
     asks = run.options.escalate == "ask"
     unreviewed = [sid for sid in failed if asks and run.questions.book.answer_of(review_gate(sid)) is None]
@@ -225,7 +224,7 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     dropped = {sid: await _drop(run, sid, verdict.drop_reason, verdict.drop_is_failure) for sid in verdict.drop}
     step = "dispatch" if reopened(run) and verdict.next == "synthesize" and not verdict.drop else verdict.next
     run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})
-    decided: JsonObject = {"next": step, "reason": verdict.reason, "ended": ended, "idle": idle}
+    decided: JsonObject = {"next": step, "reason": verdict.reason, "stand": stand, "idle": idle}
     decided["given_up"] = cast("Any", given_up)
     changed = {"plan": made.model_dump(mode="json")} if run.replans else {}
     return {"verdict": {**before, **decided}, "records": dropped, **changed, **_own(state, run)}
@@ -240,6 +239,10 @@ def after_review(state: PlannerState) -> Literal["a person is asked", "next stag
             return "next stage or retry"
         case _:
             return "all done"
+
+
+def _states(run: Run) -> dict[str, str]:
+    return {sid: str(record["state"]) for sid, record in run.records.items()}
 
 
 def _stops(run: Run, stage: str) -> bool:

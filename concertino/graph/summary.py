@@ -12,12 +12,14 @@ from concertino.contracts.budget import Budget
 from concertino.contracts.finding import Finding
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject, clean
-from concertino.contracts.plan import Plan
+from concertino.contracts.plan import Plan, Subtask
 from concertino.graph.dataflow import bodies
 from concertino.graph.dataflow.dispatch import plan_of
 from concertino.graph.merging import Merging
+from concertino.graph.options import Options
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
+from concertino.graph.state import Policy
 from concertino.nodes import deliver
 from concertino.nodes.refinement import answering, ended_early
 from concertino.nodes.synthesis import Synthesis, synthesize
@@ -143,7 +145,7 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         "models": run.models.described(),
         "budget": cast("Any", books),
         "breakers": cast("Any", run.options.breakers.snapshot()),
-        "leaked": run.leaks.total(),
+        "leaked": run.leaks.total() + run.strays,
         "needs_review": cast("Any", flagged),
         "replans": cast("Any", run.replans),
         "ended_early": cast("Any", ended_early(plan, run.records)),
@@ -181,16 +183,34 @@ def _limits(budget: Budget) -> JsonObject:
     return budget.model_dump(exclude_none=True)
 
 
-def interim(row: RunRow, history: History, reason: str) -> JsonObject:
-    """Return the result of a run that was cancelled while nobody worked on it: what was done stands."""
+def interim(row: RunRow, history: History, reason: str, options: Options) -> JsonObject:
+    """Return the result of a run that was cancelled while nobody worked on it: what was done stands, the rest is cancelled."""
     plan = Plan.model_validate(history.plan) if history.plan else None
     if plan is None:
         return {"status": "cancelled", "task_id": row.task_id, "run_id": row.run_id, "reason": reason, "subtasks": []}
     head: JsonObject = {"task_id": row.task_id, "run_id": row.run_id, "parent_run_id": row.parent_run_id}
-    findings = [
-        Finding.model_validate(found) for record in history.records.values() if (found := record.get("finding"))
-    ]
-    merged = synthesize(findings)
-    return deliver.result(
-        plan, history.records, merged, head=head, answer=merged.answer, state="cancelled", facts={"reason": reason}
+    records = {subtask.id: _cancelled(subtask, history, reason) for subtask in plan.subtasks} | history.records
+    found = [(sid, given) for sid in answering(plan, records) if (given := records[sid].get("finding"))]
+    merged = synthesize(
+        [Finding.model_validate(given) for _, given in found],
+        authority=options.authority,
+        missing=deliver.missing(plan, deliver.outcomes(plan, records), options.cards),
     )
+    policy, complexity = Policy.model_validate(history.policy or {}), history.complexity or {}
+    facts: JsonObject = {
+        "usage": history.usage().model_dump(),
+        "limits": _limits(policy.budget),
+        "breakers": cast("Any", options.breakers.snapshot()),
+        "leaked": 0,
+        "gates": cast("Any", [question.as_json() for question in history.gates]),
+        "complexity": complexity,
+        "pattern": complexity.get("tier"),
+        "reason": reason,
+    }
+    return deliver.result(plan, records, merged, head=head, answer=merged.answer, state="cancelled", facts=facts)
+
+
+def _cancelled(subtask: Subtask, history: History, reason: str) -> JsonObject:
+    attempts = history.started.get(subtask.id, 0)
+    about: JsonObject = {"specialist": subtask.specialist, "attempts": attempts, "required": subtask.required}
+    return {**about, "state": "cancelled", "reason": reason}

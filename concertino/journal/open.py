@@ -12,6 +12,7 @@ from concertino.journal.sqlite import SqliteJournal
 from concertino.journal.storage import MEMORY
 
 _SCHEME = "sqlite://"
+_RULE = "must be sqlite:///FILE (four slashes: an absolute path)"
 
 standing_in: ContextVar[Journal | None] = ContextVar("concertino_standing_journal", default=None)
 """What takes the place of every journal that is opened in this context: of replays, which leave none behind."""
@@ -28,8 +29,10 @@ def sqlite_path(url: str | None) -> str:
     """
     if url is None or url in {_SCHEME, f"{_SCHEME}/", f"{_SCHEME}/{MEMORY}"}:
         return MEMORY
+    if not isinstance(url, str):
+        raise SetupError(field="journal", value=url, rule=_RULE)
     if not url.startswith(f"{_SCHEME}/") or "\x00" in url:
-        raise SetupError(field="journal", value=url, rule="must be sqlite:///FILE (four slashes: an absolute path)")
+        raise SetupError(field="journal", value=url, rule=_RULE)
     return str(Path.cwd() / url.removeprefix(f"{_SCHEME}/"))
 
 

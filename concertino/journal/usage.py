@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
 
-AMOUNTS = ("tokens", "calls", "usd_nano", "documents")
+AMOUNTS = ("tokens", "calls", "nano_usd", "documents")
 """What reservations count; dollars in billionths, whole."""
 
 
@@ -19,16 +19,17 @@ class Charge:
     """One reservation, and what it came to."""
 
     path: tuple[str, ...]
-    """Names of the ledger's levels from the run down."""
+    """Names of the ledger's accounts from the run down."""
     amounts: Mapping[str, int]
     """By `AMOUNTS`: what was used, or all that was reserved while `settled` is false."""
     settled: bool
 
 
 def usage_by_key(events: Iterable[Event]) -> dict[str, Charge]:
-    """Return every reservation by key, in order of reservation.
+    """Return every charge by key, in the order in which they began.
 
-    The first RESERVED and the first SETTLED of a key count. An open one counts in full: its request may have left.
+    The first RESERVED and the first SETTLED of a key count. An open one counts in full: its request may have left. What
+    is spent at once, as by `brief.spend`, is settled without having been reserved on the record.
     """
     charges: dict[str, Charge] = {}
     for event in events:
@@ -37,11 +38,10 @@ def usage_by_key(events: Iterable[Event]) -> dict[str, Charge]:
             continue
         known = charges.get(key)
         if event.type == "RESERVED" and known is None:
-            path = event.payload.get("path")
-            names = tuple(str(name) for name in path) if isinstance(path, list) else ()
-            charges[key] = Charge(names, _amounts(event.payload.get("amounts")), settled=False)
-        elif event.type == "SETTLED" and known is not None and not known.settled:
-            charges[key] = Charge(known.path, _amounts(event.payload.get("used")), settled=True)
+            charges[key] = Charge(_path(event), _amounts(event.payload.get("amounts")), settled=False)
+        elif event.type == "SETTLED" and (known is None or not known.settled):
+            path = known.path if known is not None else _path(event)
+            charges[key] = Charge(path, _amounts(event.payload.get("used")), settled=True)
     return charges
 
 
@@ -51,10 +51,15 @@ def totals(charges: Mapping[str, Charge]) -> JsonObject:
     return {
         "tokens": sums["tokens"],
         "calls": sums["calls"],
-        "usd": sums["usd_nano"] / 1e9,
+        "usd": sums["nano_usd"] / 1e9,
         "documents": sums["documents"],
         "open": sum(not charge.settled for charge in charges.values()),
     }
+
+
+def _path(event: Event) -> tuple[str, ...]:
+    path = event.payload.get("path")
+    return tuple(path.split("/")) if isinstance(path, str) else ()
 
 
 def _amounts(given: JsonValue) -> dict[str, int]:

@@ -117,9 +117,12 @@ def _gates(events: Sequence[Event]) -> list[JsonObject]:
         known = gates.get(name, {"state": "open"})
         if event.type == "GATE_OPENED":
             subtask = event.payload.get("subtask", event.payload.get("subtask_id", event.subtask_id))
+            known = {"state": "open"} if known["state"] == "withdrawn" else known
             gates[name] = {"opened_at": event.timestamp, **event.payload, **known, "subtask": subtask}
-        elif event.type == "GATE_ANSWERED" and known["state"] == "open":
+        elif event.type == "GATE_ANSWERED" and known["state"] != "answered":
             gates[name] = {**known, **event.payload, "state": "answered", "answered_at": event.timestamp}
+        elif event.type == "GATE_WITHDRAWN" and known["state"] == "open":
+            gates[name] = {**known, "state": "withdrawn"}
     return list(gates.values())
 
 
@@ -182,7 +185,7 @@ def _turn(subtask: _Subtask, event: Event) -> None:
         subtask.specialist = _text(payload.get("specialist")) or _text(payload.get("to")) or subtask.specialist
     elif event.type in {"TASK_SUSPENDED", "GATE_OPENED"} and subtask.state not in _SETTLED:
         subtask.state = "waiting"
-    elif event.type == "GATE_ANSWERED" and subtask.state == "waiting":
+    elif event.type in {"GATE_ANSWERED", "GATE_WITHDRAWN"} and subtask.state == "waiting":
         subtask.state = "pending"
     elif event.type in {"TASK_COMPLETED", "TASK_KEPT"}:
         finding = payload.get("finding")

@@ -10,7 +10,7 @@ from concertino.contracts.plan import Plan, Subtask
 
 FINAL: frozenset[str] = frozenset({"completed", "failed", "blocked", "skipped", "cancelled"})
 MAX_IDLE = 3
-"""Dispatches in a row that may bring nothing to an end before the run gives up; chosen by hand."""
+"""Dispatches in a row that may bring nothing, before the run gives up; chosen by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def review(
         cancelled: Whether the run was cancelled.
         rejected: Whether the plan's gate was rejected.
         out_of_time: Whether the work deadline has passed.
-        idle: Dispatches in a row that brought nothing to an end.
+        idle: Dispatches in a row that brought nothing: no end, no question and no answer.
         unreviewed: Failed subtasks that a person has still to be asked about.
         stops: Says whether a stage's condition ends the run early.
     """

@@ -88,7 +88,7 @@ async def astart_agent(
 
     Raises:
         InputError: an unknown agent, or a payload that breaks the contract: field, value, rule. No run was made.
-        SetupError: a pack's dependencies do not hold, the policy is faulty, a model is missing or not wanted.
+        SetupError: a pack's dependencies do not hold, the policy or another option is faulty, a model is missing or not wanted.
         ConcertinoError: the run could not be carried out; its artifacts were written.
     """
     loaded = (registry or installed()).agent(slug)
@@ -193,6 +193,8 @@ def _options(
     run_id: str,
     models: Models,
 ) -> RunOptions:
+    if not isinstance(runs_dir, str | Path):
+        raise SetupError(field="runs_dir", value=runs_dir, rule="must be the path of a directory")
     return RunOptions(
         clock=clock or SystemClock(),
         runs_dir=str(runs_dir),
@@ -202,7 +204,7 @@ def _options(
         model=models.default,
         models=models.own,
         on_event=on_event,
-        skills=loaded.skills,
+        skills={**loaded.beneath, **loaded.skills},
         check_output=_output_door(loaded, run_id),
     )
 

@@ -72,12 +72,19 @@ class Artifacts:
             self.directory.rmdir()
 
     def logged(self) -> list[LogLine]:
-        """Return the log that an earlier process wrote, if any."""
+        """Return the log that an earlier process wrote, if any; a line that cannot be read is left out.
+
+        Raises:
+            ArtifactError: the file is there and cannot be read.
+        """
         file = self.directory / "logs.jsonl"
-        if not file.exists():
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:
             return []
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
-        return [LogLine(row["event"], row["timestamp"], row["data"]) for row in rows]
+        except OSError as error:
+            raise ArtifactError(place=str(file), reason=str(error.strerror or error)) from error
+        return [line for text in data.splitlines() if (line := _line(text)) is not None]
 
     def write(self, lines: Sequence[LogLine], metrics: Mapping[str, int], *, at: float) -> None:
         """Replace both files, each in one step: a reader sees the old or the new, never half of one.
@@ -121,6 +128,20 @@ class Artifacts:
             raise ArtifactError(place=str(target), reason=str(error.strerror or error)) from error
 
 
+def _line(text: bytes) -> LogLine | None:
+    """Read a line of the log. What it says of the run is on the journal's record too, so damage costs no more than the line."""
+    try:
+        row = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(row, dict):
+        return None
+    event, timestamp, data = row.get("event"), row.get("timestamp"), row.get("data")
+    if not isinstance(event, str) or not isinstance(timestamp, int | float) or not isinstance(data, dict):
+        return None
+    return LogLine(event, timestamp, data)
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A run's events as document 000 tells them."""
@@ -131,8 +152,10 @@ class Told:
     successful: int
     started_at: float | None
     """When the run was admitted, seconds since 1970-01-01 UTC; `None` for no events."""
+    ended_at: float | None
+    """When the newest event was, seconds since 1970-01-01 UTC; `None` for no events."""
     active_s: float
-    """Wall-clock seconds less the time parked."""
+    """Wall-clock seconds between the first event and the last, less those in which nobody worked on the run."""
 
 
 _DELEGATED: Mapping[str, str] = {
@@ -158,9 +181,9 @@ def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
     since: float | None = None
     last: float | None = None
     for event in events:
-        first = event.timestamp if first is None else first
-        since = event.timestamp if since is None else since
-        last = event.timestamp
+        if first is None:
+            first = since = event.timestamp
+        before, last = last, event.timestamp
         task: JsonObject = {"task_id": event.subtask_id or ""}
         if event.type == "RUN_PLANNED":
             count = _count(event)
@@ -185,15 +208,17 @@ def tell(events: Iterable[Event], *, sag_ids: Mapping[str, str]) -> Told:
             told = {key: event.payload[key] for key in keys if event.payload.get(key) is not None}
             lines.append(LogLine(name, event.timestamp, task | told))
         elif event.type == "RUN_PARKED":
-            active += event.timestamp - since
+            active += event.timestamp - since if since is not None else 0.0
             since = None
             lines.append(LogLine("waiting", event.timestamp, {}))
         elif event.type == "RUN_RESUMED":
+            # Not parked before: whoever worked on it was killed, some time after the last sign of life.
+            active += before - since if since is not None and before is not None else 0.0
             since = event.timestamp
             lines.append(LogLine("resume", event.timestamp, {}))
     if since is not None and last is not None:
         active += last - since
-    return Told(tuple(lines), count, len(done), first, active)
+    return Told(tuple(lines), count, len(done), first, last, active)
 
 
 def iso_z(seconds: float) -> str:

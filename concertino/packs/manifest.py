@@ -155,7 +155,9 @@ class Skill:
     listing agents loads no domain code."""
 
 
-RunStatus = Literal["success", "partial_success", "failed", "cancelled", "waiting"]
+RunStatus = Literal["success", "partial_success", "failed", "cancelled", "waiting", "running"]
+"""How a run stands. `running` is only what a second submission of its task hears, of a run that another process works on, or
+that was killed."""
 
 EXIT_CODES: Mapping[RunStatus, int] = {
     "success": 0,
@@ -163,6 +165,7 @@ EXIT_CODES: Mapping[RunStatus, int] = {
     "failed": 4,
     "cancelled": 4,
     "waiting": 5,
+    "running": 4,
 }
 """Exit code of a process whose only work was this run. Source: DESIGN §10."""
 
@@ -213,7 +216,7 @@ class RunOptions:
     """Models by specialist, where one has its own; as `create_planner` takes them."""
     on_event: EventSink | None = None
     skills: Mapping[str, Skill] = field(default_factory=dict)
-    """The skills that satisfied the agent's dependencies."""
+    """The skills that satisfied the dependencies of the agent and its sub-agents."""
     check_output: Callable[[JsonObject], JsonObject] = lambda output: output
     """Returns an output that satisfies the output contract; raises `ToolFailed` for any other."""
 

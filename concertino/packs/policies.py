@@ -19,6 +19,8 @@ def merged(kind: type[P], text: str, overrides: Mapping[str, JsonValue]) -> P:
     Raises:
         SetupError: an override that the policy does not know or allow, by name.
     """
+    if not isinstance(overrides, Mapping):
+        raise SetupError(field="policy", value=overrides, rule="must be a mapping of the policy's sections")
     sections: dict[str, object] = dict(yaml.safe_load(text))
     for name, value in overrides.items():
         section = sections.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
 from concertino.contracts.errors import InputError, SetupError
@@ -23,6 +23,8 @@ class Loaded:
     """Slug → skill, for those declared skills that are there in a version that fits."""
     missing_skills: tuple[str, ...]
     """Optional skills that are not, as `slug@specifier`; the agent falls back and says so."""
+    beneath: dict[str, Skill] = field(default_factory=dict)
+    """Likewise, the skills that its sub-agents declare."""
 
     @property
     def runner(self) -> Runner:
@@ -77,9 +79,11 @@ class Registry:
         return self._loaded[slug]
 
     def _load(self, manifest: AgentManifest, pack: Pack) -> Loaded:
+        beneath: dict[str, Skill] = {}
         for wanted in manifest.depends_on.sub_agents:
             known = self._agents.get(wanted.slug)
-            _fits(manifest, wanted, known[0].version if known else None)
+            if _fits(manifest, wanted, known[0].version if known else None) and known is not None:
+                beneath |= self._of_sub_agent(known[0])
         present: dict[str, Skill] = {}
         missing: list[str] = []
         for wanted in manifest.depends_on.skills:
@@ -88,7 +92,14 @@ class Registry:
                 present[wanted.slug] = skill
             else:
                 missing.append(str(wanted))
-        return Loaded(manifest, pack, present, tuple(missing))
+        return Loaded(manifest, pack, present, tuple(missing), beneath)
+
+    def _of_sub_agent(self, manifest: AgentManifest) -> dict[str, Skill]:
+        """Return the skills that a sub-agent works with; whether they must be there is checked with the sub-agent itself."""
+        wanted = {one.slug: one for one in manifest.depends_on.skills}
+        return {
+            slug: skill for slug, skill in self._skills.items() if slug in wanted and wanted[slug].admits(skill.version)
+        }
 
 
 def _fits(manifest: AgentManifest, wanted: Dependency, found: str | None) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import cast
+
+from pydantic import JsonValue
 
 from concertino.contracts.errors import RunBusy, RunNotFound, RunStateError, StaleLease, TaskConflict
 from concertino.contracts.event import Event
@@ -12,8 +15,11 @@ from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
 from concertino.journal import open_journal
 from concertino.journal.views import run_events
-from concertino.packs.artifacts import ArtifactError, Artifacts, LogLine, Told
-from concertino.packs.manifest import AgentRun, EventSink, Resumption, RunOptions, RunStatus
+from concertino.packs.artifacts import ArtifactError, Artifacts
+from concertino.packs.manifest import EXIT_CODES, AgentRun, EventSink, Resumption, RunOptions, RunStatus
+
+UNDER_WAY = ("admitted", "planned", "running")
+"""States of a run that is neither over nor waiting: another process works on it, or was killed while it did."""
 
 NOT_OURS = (TaskConflict, RunBusy, StaleLease, RunStateError)
 """Refusals of what another run or process has."""
@@ -86,31 +92,12 @@ async def known_run(options: RunOptions, run_id: str) -> RunRow:
     return row
 
 
-def headed(told: Told, head: list[LogLine], *, agent: str) -> list[LogLine]:
-    """Return the log up to where the planner's record ends, behind `head`.
-
-    A process that was killed left no head, so its start is the journal's.
-    """
-    if not head and told.started_at is not None:
-        head = [LogLine("start", told.started_at, {"agent": agent})]
-    return [*head, *told.lines]
-
-
-def write_log(
-    artifacts: Artifacts, lines: Sequence[LogLine], told: Told, *, successful: int, status: RunStatus, at: float
-) -> None:
-    """Write the log and metrics of a run that came to `status`; one that waits has no end yet.
-
-    Raises:
-        ArtifactError: the disk is full or may not be written.
-    """
-    duration_ms = round(told.active_s * 1_000)
-    data: JsonObject = {
-        "status": status, "duration_ms": duration_ms, "tasks": told.task_count, "successful": successful,
-    }  # fmt: skip
-    end = [LogLine("end", at, data)] if status != "waiting" else []
-    metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": successful}
-    artifacts.write([*lines, *end], metrics, at=at)
+def status_of(result: Mapping[str, JsonValue]) -> RunStatus:
+    """Return how the run stands that a planner's result, or its status where another process has the run, speaks of."""
+    status = result.get("status")
+    if status in UNDER_WAY:
+        return "running"
+    return cast("RunStatus", status) if status in EXIT_CODES else "failed"
 
 
 def open_gates(events: Sequence[Event]) -> list[JsonObject]:
@@ -120,7 +107,7 @@ def open_gates(events: Sequence[Event]) -> list[JsonObject]:
         gate = str(event.payload.get("gate"))
         if event.type == "GATE_OPENED":
             waiting[gate] = {"gate": gate, "question": str(event.payload.get("question", ""))}
-        elif event.type == "GATE_ANSWERED":
+        elif event.type in {"GATE_ANSWERED", "GATE_WITHDRAWN"}:
             waiting.pop(gate, None)
     return list(waiting.values())
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from concertino.contracts.errors import ConcertinoError, ToolFailed
 from concertino.journal.awaiting import wait
-from concertino.tools import background, threads
+from concertino.tools import background, crew, threads
 from concertino.tools.attempt import Attempt, Call, Desk, Order, named
 from concertino.tools.outcome import is_ours, reason
 from concertino.tools.retry import Retry, RetryBudget, is_transient, status_code
@@ -255,7 +255,7 @@ def _start(
 
     def give_up() -> None:
         running.cancel()
-        threads.abandon(call)
+        crew.abandon(call)
 
     return running, give_up
 
@@ -273,7 +273,7 @@ def _perform(order: Order, args: Sequence[Any], kwargs: Mapping[str, Any], attem
     tasks: list[asyncio.Task[Any]] = []
     if tool.fn is not None:
         running = call = threads.submit(functools.partial(tool.fn, *args, **kwargs))
-        give_up: Callable[[], Any] = functools.partial(threads.abandon, call)
+        give_up: Callable[[], Any] = functools.partial(crew.abandon, call)
     else:
         assert tool.afn is not None
         running = background.working().submit(_contained(tool.afn, args, kwargs, tasks))

@@ -27,6 +27,8 @@ KINDS = (
 )  # fmt: skip
 KILLED = -signal.SIGKILL
 ROOT = Path(__file__).parents[2]
+SHARED = 0.5
+"""About the share of checkpoint writes that is left where subtasks share LangGraph's tasks."""
 PATIENCE_S = 60.0
 """Seconds after which a child counts as hung; a run takes less than one."""
 
@@ -38,6 +40,8 @@ class Point(NamedTuple):
     kind: str
     at: int
     is_async: bool
+    is_followed: bool
+    """Whether callbacks look on, which makes each subtask a task of LangGraph's own."""
     again: tuple[str, int] | None = None
     """Where the resume is killed, too."""
     is_fresh: bool = False
@@ -58,7 +62,7 @@ class Report:
 def points(count: int, *, seed: int, fresh_every: int = 0) -> list[Point]:
     """Return `count` points spread over shapes, kinds and moments."""
     chance = random.Random(seed)
-    most = {"time": 220, "event": 120, "before-effect": 26, "after-effect": 26, "before-checkpoint": 32,
+    most = {"time": 130, "event": 80, "before-effect": 26, "after-effect": 26, "before-checkpoint": 32,
             "after-checkpoint": 32, "before-bill": 16, "after-bill": 16}  # fmt: skip
     made = []
     for n in range(count):
@@ -67,7 +71,10 @@ def points(count: int, *, seed: int, fresh_every: int = 0) -> list[Point]:
         kind = kinds[n // len(SHAPES) % len(kinds)]
         again = ("event", chance.randint(1, 30)) if n % 5 == 4 else None
         is_fresh = bool(fresh_every) and n % fresh_every == 0
-        made.append(Point(shape, kind, chance.randint(1, most[kind]), chance.random() < 0.5, again, is_fresh))
+        is_followed = chance.random() < 0.5
+        share = 1.0 if is_followed or "checkpoint" not in kind else SHARED
+        at = chance.randint(1, round(share * most[kind]))
+        made.append(Point(shape, kind, at, chance.random() < 0.5, is_followed, again, is_fresh))
     return made
 
 
@@ -222,6 +229,7 @@ class Crash:
             "shape": point.shape,
             "act": act,
             "is_async": point.is_async,
+            "is_followed": point.is_followed,
         }
         by_time = die is not None and die[0] == "time"
         if die is not None and not by_time:

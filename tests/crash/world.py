@@ -17,6 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables.config import var_child_runnable_config
+
 from concertino import Brief, Budget, Planner, specialist
 from concertino.contracts.event import Event
 from concertino.graph.checkpoints import Checkpoints
@@ -200,6 +203,8 @@ def perform(job: dict[str, Any]) -> None:
 
 def _act(planner: Planner, job: dict[str, Any], task: dict[str, Any], heard: Callable[[Event], None]) -> Any:
     is_async = bool(job.get("is_async"))
+    if job.get("is_followed"):
+        var_child_runnable_config.set({"callbacks": [BaseCallbackHandler()]})
     if job["act"] == "run":
         return asyncio.run(planner.arun(task, on_event=heard)) if is_async else planner.run(task, on_event=heard)
     if job["act"] == "answer":

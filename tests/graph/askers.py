@@ -13,6 +13,9 @@ from typing_extensions import TypedDict
 
 from concertino import Brief, specialist
 
+QUESTIONS = 6
+"""How many the inquirers ask, one after another."""
+
 
 class Model(FakeMessagesListChatModel):
     """A chat model that says what it was told to, and takes tools."""
@@ -30,6 +33,11 @@ class Words(TypedDict, total=False):
     objective: str
     left: str
     right: str
+
+
+class Answers(TypedDict, total=False):
+    objective: str
+    left: list[str]
 
 
 def two_in_a_row() -> Any:
@@ -63,3 +71,16 @@ async def async_asker(brief: Brief) -> Any:
 RUNNABLE_ASKER: Any = RunnableLambda(
     lambda _: {"left": interrupt("first?"), "right": interrupt("second?")}, name="asker"
 )
+
+
+def inquiring_graph() -> Any:
+    """Return a graph with many questions in one node."""
+    graph = StateGraph(Answers)
+    graph.add_node("ask", lambda _: {"left": [interrupt(f"{number}?") for number in range(QUESTIONS)]})
+    graph.add_edge(START, "ask")
+    return graph.compile(name="asker")
+
+
+@specialist("asker")
+def inquirer(brief: Brief) -> Any:
+    return {"left": [interrupt(f"{number}?") for number in range(QUESTIONS)]}

@@ -82,6 +82,19 @@ def test_a_faulty_edit_by_command_is_asked_again(inputs: dict[str, Any], field: 
     assert outputs(out["result"])["b"] == {"amount": 7}
 
 
+@pytest.mark.parametrize("decision", ["accept", "reject"])
+def test_inputs_without_an_edit_are_refused(decision: str) -> None:
+    """Whoever writes an amount beside `accept` means it; dropping it would release something else."""
+    with Planner(specialists=[alpha, strict]) as one:
+        one.run(task("t", A, B)["task"])
+        with pytest.raises(InputError, match="go with edit alone") as caught:
+            one.answer("t", "b", {"decision": decision, "inputs": {"amount": 7}})
+        assert caught.value.field == "answer.inputs"
+        assert one.status("t")["state"] == "waiting"
+        one.answer("t", "b", {"decision": "accept", "inputs": {}})
+        assert outputs(one.resume("t"))["b"] == {"amount": 1}
+
+
 def test_an_edit_on_the_plans_gate_is_checked_by_subtask() -> None:
     """What depends on findings to come is left to the run; everything else is checked."""
     with Planner(specialists=[alpha, strict], require_approval=True) as one:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,44 @@ async def test_a_run_parks_only_when_nothing_else_can_run(is_sync: bool) -> None
     assert _asked(out) == ["a"]
     done = graph.get_state(where).values["records"]
     assert sorted(done) == ["c", "d"]
+
+
+@BOTH
+async def test_what_was_answered_goes_on_while_another_question_is_open(is_sync: bool) -> None:
+    """An answer to one of several gates lets everything that hangs on it be done before the run asks again."""
+    graph, where = planner(checkpointer=InMemorySaver()), on("t")
+    given = task("t", GATED, subtask("b", "beta", "a"), subtask("c", "alpha", gate=True), subtask("d", "beta", "c"))
+    assert _asked(await _run(graph, given, where, is_sync=is_sync)) == ["a", "c"]
+    out = await _run(graph, Command(resume={"a": "accept"}), where, is_sync=is_sync)
+    assert _asked(out) == ["c"]
+    found = graph.get_state(where).values["records"]
+    assert {name: one["state"] for name, one in found.items()} == {"a": "completed", "b": "completed"}
+    out = await _run(graph, Command(resume={"c": "reject"}), where, is_sync=is_sync)
+    assert states(out["result"]) == {"a": "completed", "b": "completed", "c": "skipped", "d": "skipped"}
+
+
+def test_a_resume_does_what_was_answered_and_leaves_the_rest_open(tmp_path: Path) -> None:
+    """An answer given from elsewhere takes effect at the next resume, whatever else is open."""
+    database = f"sqlite:///{tmp_path / 'x.db'}"
+    given = task("t", GATED, subtask("b", "beta", "a"), subtask("c", "alpha", gate=True))["task"]
+    with Planner(specialists=[alpha, beta], database=database) as made:
+        assert made.run(given)["status"] == "waiting"
+    with Planner(specialists=[alpha, beta], database=database) as made:
+        made.answer("t", "a", "reject")
+        known: Any = made.resume("t")
+        assert (known["status"], states(known)) == ("waiting", {"a": "skipped", "b": "skipped", "c": "waiting"})
+        assert [gate["gate"] for gate in known["gates"]["open"]] == ["c"]
+        made.answer("t", "c", "accept")
+        assert states(made.resume("t")) == {"a": "skipped", "b": "skipped", "c": "completed"}
+
+
+def test_an_answer_to_an_unknown_gate_among_known_ones_is_refused_by_name() -> None:
+    """None of the answers counts then, and the run asks again."""
+    graph, where = planner(checkpointer=InMemorySaver()), on("t")
+    graph.invoke(task("t", GATED, subtask("c", "alpha", gate=True)), where)
+    out = graph.invoke(Command(resume={"a": "accept", "cc": "reject"}), where)
+    assert _asked(out) == ["a", "c"]
+    assert out["__interrupt__"][0].value["error"].startswith("gate: 'cc' refused: must be one of the gates that were")
 
 
 def test_a_gate_can_be_answered_while_the_run_goes_on() -> None:

@@ -15,7 +15,17 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
 from concertino import Brief, Planner, specialist
-from tests.graph.askers import RUNNABLE_ASKER, async_asker, plain_asker, says, two_at_once, two_in_a_row
+from tests.graph.askers import (
+    QUESTIONS,
+    RUNNABLE_ASKER,
+    async_asker,
+    inquirer,
+    inquiring_graph,
+    plain_asker,
+    says,
+    two_at_once,
+    two_in_a_row,
+)
 from tests.graph.plans import on, outputs, planner, subtask, task
 
 BOTH = pytest.mark.parametrize("is_sync", [True, False])
@@ -81,6 +91,18 @@ async def test_two_questions_of_one_body_are_answered_in_turn(asker: Any, is_syn
     out = await _run(graph, Command(resume={"b": [1]}), where, is_sync=is_sync)
     found = outputs(out["result"])["q"]
     assert (found["left"], found["right"]) == ("A", {"b": [1]})
+
+
+@BOTH
+@pytest.mark.parametrize("asker", [inquirer, inquiring_graph()])
+async def test_a_conversation_may_be_long(asker: Any, is_sync: bool) -> None:
+    """Many questions asked one after another, each parking the run, are no standstill."""
+    graph, where = planner(asker, checkpointer=InMemorySaver()), on("t")
+    out = await _run(graph, task("t", subtask("q", "asker")), where, is_sync=is_sync)
+    for number in range(QUESTIONS):
+        assert _asked(out) == [f"q.q{number + 1}"]
+        out = await _run(graph, Command(resume=f"answer {number}"), where, is_sync=is_sync)
+    assert outputs(out["result"])["q"]["left"] == [f"answer {number}" for number in range(QUESTIONS)]
 
 
 @BOTH

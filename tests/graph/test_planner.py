@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from concertino import Brief, InputError, Planner, RunNotFound, RunStateError, specialist
+from concertino import Brief, Budget, InputError, Planner, RunNotFound, RunStateError, specialist
 from tests.graph.plans import alpha, beta, outputs, states, subtask, task
 
 TASK = task("t")["task"]
@@ -182,6 +182,27 @@ def test_a_run_that_waits_can_be_cancelled() -> None:
         with pytest.raises(RunStateError):
             made.answer("t", "a", "accept")
         assert made.resume("t")["status"] == "cancelled"
+
+
+def test_the_result_of_a_run_cancelled_while_it_waited_is_whole() -> None:
+    """Nothing in it is still to come, and it has what was spent, as one of a run that was cancelled at work."""
+
+    @specialist("spender", authority=0.5)
+    def spender(brief: Brief) -> int:
+        brief.spend(tokens=30, usd=0.5)
+        return 1
+
+    given = task("t", subtask("s", "spender"), subtask("a", "alpha", gate=True), subtask("b", "beta", "a"))["task"]
+    with Planner(specialists=[alpha, beta, spender], budget=Budget(tokens=100)) as made:
+        made.run(given)
+        made.cancel("t", "too late")
+        for result in (made.resume("t"), made.run(given)):
+            assert states(result) == {"s": "completed", "a": "cancelled", "b": "cancelled"}
+            told: Any = result
+            assert {one["reason"] for one in told["subtasks"]} == {None, "too late"}
+            assert (told["usage"]["tokens"], told["usage"]["usd"], told["limits"]) == (30, 0.5, {"tokens": 100})
+            assert [one["specialist"] for one in told["missing"]] == ["alpha", "beta"]
+            assert 0 < told["confidence"] < 0.5
 
 
 @pytest.mark.parametrize("call", ["status", "events", "resume", "restart", "cancel"])

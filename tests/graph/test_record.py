@@ -15,7 +15,7 @@ from concertino.contracts.errors import JournalError, StaleLease
 from concertino.contracts.event import Event
 from concertino.contracts.journal import RunRow
 from concertino.graph.checkpoints import StrictSerializer
-from concertino.graph.dataflow.dispatch import Errand
+from concertino.graph.dataflow.errands import Errand
 from concertino.graph.runs.record import LATE_S, Record
 from concertino.graph.runs.voice import Voice
 

@@ -9,7 +9,19 @@ import pytest
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from concertino import Brief, Budget, Event, Finding, InputError, PlanInvalid, create_planner, specialist
+from concertino import (
+    Brief,
+    Budget,
+    Cost,
+    Event,
+    Finding,
+    InputError,
+    PlanInvalid,
+    Planner,
+    create_planner,
+    specialist,
+    tool,
+)
 from tests.graph import isolated
 from tests.graph.plans import planner, states, subtask, task
 from tests.loopback.openai_server import Malformed, OpenAIServer, Say
@@ -169,3 +181,28 @@ def test_a_plan_that_cannot_fit_beside_the_floor_is_refused(bound: dict[str, Any
         graph.invoke(task("t", subtask("a", "alpha", budget={"tokens": 81})))
     out = graph.invoke(task("t", subtask("a", "alpha", budget={"tokens": 80})))
     assert out["result"]["status"] == "success"
+
+
+def test_a_status_counts_what_was_spent_by_hand_and_through_tools() -> None:
+    """While the run goes on, as once it is over: what views and progress bars show is what the ledger has."""
+
+    @tool("search", cost=Cost(calls=1, usd=0.25, documents=2))
+    def search() -> int:
+        return 1
+
+    seen: list[Any] = []
+
+    @specialist("spender", tools=[search])
+    def spender(brief: Brief) -> int:
+        brief.spend(tokens=30, usd=0.5)
+        brief.tools.search()
+        brief.spend(tokens=1)
+        seen.append(made.status("t")["budget"])
+        return 1
+
+    with Planner(specialists=[spender], budget=Budget(tokens=100, usd=1)) as made:
+        result: Any = made.run(task("t", subtask("s", "spender"))["task"])
+        seen.append(made.status("t")["budget"])
+    spent = {"tokens": 31, "calls": 1, "usd": 0.75, "documents": 2}
+    assert {name: result["usage"][name] for name in spent} == spent
+    assert seen == [{**spent, "open": 0}] * 2

@@ -343,24 +343,6 @@ def test_what_may_run_once_does_not_run_again_for_a_question() -> None:
     assert till.calls == ["reader", "payer"]
 
 
-@pytest.mark.parametrize("escalate", ["flag", "ask"])
-def test_a_taker_that_is_gone_is_named(escalate: str, tmp_path: Path) -> None:
-    """People let somebody take over whom the planner that resumes does not have: the failure says so."""
-    till, database = Till(), f"sqlite:///{tmp_path / 'x.db'}"
-    with Planner(specialists=till.specialists, gates=[ONCE], database=database) as made:
-        made.run(TASK)
-    others = [one for one in till.specialists if one.name != "payer"]
-    with Planner(specialists=others, gates=[ONCE], escalate=escalate, database=database) as made:
-        made.answer("t", "a.by.payer", "accept")
-        result: Any = made.resume("t")
-        if escalate == "ask":
-            made.answer("t", "a.review", "accept")
-            result = made.resume("t")
-    assert till.calls == ["reader", "reader"]
-    said = "reader is broken; payer, who was to take over, is not among this planner's specialists"
-    assert (entry(result)["state"], entry(result)["reason"]) == ("failed", said)
-
-
 def test_all_takers_may_be_gone(tmp_path: Path) -> None:
     """The last one that was tried, too: the record keeps its name."""
     till, database = Till("payer", takers=("payer", "teller")), f"sqlite:///{tmp_path / 'x.db'}"

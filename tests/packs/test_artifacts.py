@@ -102,6 +102,21 @@ def test_time_spent_waiting_for_a_person_is_not_latency() -> None:
     assert told.lines[0].data == {"task_id": "", "gate": "approval", "question": "Go?"}
 
 
+def test_time_after_a_kill_is_not_latency_and_time_before_it_is() -> None:
+    """Nobody parked it: it was active until its last sign of life, and again from when it was taken up."""
+    told = tell(
+        [
+            event("RUN_ADMITTED", 100.0),
+            event("TASK_STARTED", 103.0, agent="a-sag", subtask="one"),
+            event("RUN_RESUMED", 9_000.0),
+            event("RUN_COMPLETED", 9_001.0),
+        ],
+        sag_ids={},
+    )
+    assert told.active_s == pytest.approx(4.0)
+    assert (told.started_at, told.ended_at) == (100.0, 9_001.0)
+
+
 def _full(descriptor: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

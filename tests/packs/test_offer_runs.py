@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from concertino.contracts.errors import ConcertinoError, InputError
+from concertino.contracts.errors import ConcertinoError, InputError, SetupError
 from concertino.contracts.json import JsonObject
 from concertino.packs.agents import arun_agent, resume_agent, run_agent, start_agent
 from concertino.packs.manifest import AgentRun, Skill
 from concertino.packs.offers import pack
 from concertino.packs.offers.outcome import Approval, Collected, Done, judge_approval
 from concertino.packs.offers.packet import Money, Offer, OfferBand
+from concertino.packs.offers.salary import tables
 from concertino.packs.offers.stages import read_policy
 from concertino.packs.registry import Registry
 
@@ -84,7 +85,7 @@ def answer(run: AgentRun, folder: Path, decision: JsonObject) -> AgentRun:
     return resume(run, folder, gate=packet["gates"][0]["gate"], decision=decision)
 
 
-def broken(*_: object) -> object:
+def broken(*_: object, **__: object) -> object:
     raise LookupError("broken on purpose")
 
 
@@ -350,6 +351,31 @@ def test_without_aggregation_the_first_result_is_taken(start: Start, body: Any) 
     assert "skill_fallback" in [line["event"] for line in log(run)]
 
 
+def test_another_salary_band_lookup_takes_the_place_of_the_pack_s_own(start: Start, tmp_path: Path) -> None:
+    """What the sub-agents declare as a skill is replaceable, and whoever must agree is asked by what it says."""
+
+    def doubled(**wanted: Any) -> JsonObject:
+        band = tables().look_up(**wanted)
+        return band.model_copy(update={"min": band.min * 2, "max": band.max * 2}).model_dump(mode="json")
+
+    registry = with_skill("skill.salary-band-lookup", doubled)
+    run = start(PLAIN, registry=registry)
+    assert (run.status, run.output["offer"]) == ("waiting", None)
+    packet: Any = run.output
+    how = {"database": f"sqlite:///{tmp_path / 'journal.db'}", "runs_dir": tmp_path / "runs", "registry": registry}
+    done = resume_agent(SLUG, run.run_id, gate=packet["gates"][0]["gate"], decision="accept", **how)
+    assert base_salary(done) == 370_000
+
+
+def test_a_salary_band_lookup_that_fails_costs_the_offer_with_its_reason(start: Start) -> None:
+    """No offer is made, and the packet says what was wrong."""
+    registry = with_skill("skill.salary-band-lookup", broken)
+    run = start(PLAIN, registry=registry)
+    packet: Any = run.output
+    assert run.exit_code == 4
+    assert "broken on purpose" in packet["missing"][0]["error"]
+
+
 def test_a_failing_advisor_is_told_in_the_packet(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """No offer, who is missing and why, and a log that is complete all the same."""
     monkeypatch.setattr("concertino.packs.offers.specialists.tables", broken)
@@ -383,6 +409,22 @@ async def test_an_agent_runs_inside_an_event_loop(tmp_path: Path) -> None:
     waited: Any = run_agent(SLUG, PLAIN, **options)
     awaited: Any = await arun_agent(SLUG, PLAIN, **options)
     assert waited["offer"] == awaited["offer"]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"policy": [1]}, "policy"),
+        ({"database": 5}, "journal"),
+        ({"runs_dir": 5}, "runs_dir"),
+        ({"runs_dir": None}, "runs_dir"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_named(start: Start, options: dict[str, Any], field: str) -> None:
+    """Field, value and rule, and no directory called 5."""
+    with pytest.raises(SetupError) as caught:
+        start(PLAIN, **options)
+    assert caught.value.field == field
 
 
 def test_an_unknown_option_is_told_of_the_function_that_was_called() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +196,45 @@ def test_an_approval_is_edited_by_its_short_name(concertino: Any) -> None:
     assert "answer.inputs.base_salary: 'lots' refused" in told.err
     told = concertino("answer", "t-1", "approval", "edit", "--inputs", '{"base_salary": 260000}')
     assert told.json()["offer"]["base_salary"]["amount"] == 260_000
+
+
+KILLED = """
+import json, os, sys
+
+from concertino.packs.agents import DATABASE, start_agent
+
+
+def listen(event):
+    if event.type == "TASK_STARTED":
+        os._exit(9)
+
+
+start_agent(sys.argv[1], json.loads(sys.argv[2]), run_id="mag-00000001", database=DATABASE, on_event=listen)
+"""
+
+
+def test_a_killed_run_is_told_with_the_command_that_carries_on(concertino: Any) -> None:
+    """A second submission says that it is not over and that nobody works on it; it is not called failed."""
+    process = subprocess.run([sys.executable, "-c", KILLED, SLUG, json.dumps(CANDIDATE)], check=False)
+    assert process.returncode == 9
+    again = concertino("agent", "run", SLUG, "--json", CANDIDATE, "--task-id", "mag-00000001")
+    assert (again.code, again.json()["status"], again.json()["offer"]) == (4, "running", None)
+    assert "no process works on it; carry on with: concertino resume mag-00000001" in again.err
+    assert not Path(".runs/agents/mag-00000001").exists()
+    assert concertino("resume", "mag-00000001").json()["offer"]["base_salary"]["amount"] > 100_000
+
+
+@pytest.mark.parametrize("task_id", ["../../x", "", "a" * 65, "a\n"])
+def test_a_task_id_that_is_none_is_refused_under_its_own_name(concertino: Any, task_id: str) -> None:
+    """Before anything is made, and as the option that was given."""
+    told = concertino("agent", "run", SLUG, "--json", CANDIDATE, "--task-id", task_id)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("error: --task-id: ")
+    assert not Path(".runs").exists()
+
+
+def test_commands_that_are_suggested_can_be_pasted(concertino: Any) -> None:
+    """A database with a space in its name is quoted."""
+    told = concertino("agent", "run", SLUG, "--json", DIRECTOR, "--database", "sqlite:///my journal.db")
+    assert told.code == 5
+    assert "--database 'sqlite:///my journal.db'" in told.err

@@ -17,7 +17,7 @@ from concertino.contracts.clock import SystemClock
 from concertino.contracts.event import Event
 from concertino.contracts.journal import Journal
 from concertino.journal import open_journal
-from concertino.service.cli.interrupt import REASON, Interruptible
+from concertino.service.cli.interrupt import REASON, Interruptible, Terminated
 
 ADMITTED = Event(task_id="t-1", run_id="run-1", type="RUN_ADMITTED", message_type="TASK", timestamp=100.0)
 
@@ -84,6 +84,19 @@ def test_the_handler_of_before_comes_back() -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
+def test_a_termination_leaves_and_a_second_one_kills() -> None:
+    """SIGTERM asks for no cancel: the task is to be carried on elsewhere. After the first, the signal has its own effect."""
+    record = Record()
+    before: Any = signal.getsignal(signal.SIGTERM)
+    with interruptible(record) as entered:
+        entered(ADMITTED)
+        with pytest.raises(Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert record.events == []
+
+
 ENDLESS = """
 import asyncio, os, sys
 from types import SimpleNamespace
@@ -134,3 +147,49 @@ def test_a_run_is_cancelled_cleanly_from_the_terminal(tmp_path: Path) -> None:
     journal.close()
     assert row is not None
     assert (row.state, row.owner) == ("cancelled", None)
+
+
+OFFER = """
+import asyncio, sys
+
+import concertino.packs.offers.specialists as specialists
+
+
+async def endless(brief, profile):
+    await asyncio.Event().wait()
+
+
+specialists._look_up = endless
+from concertino.service.cli.main import main
+
+sys.argv = ["concertino", "agent", "run", "offer-orchestrator-mag", "--json", "-", "--task-id", "t-1"]
+main()
+"""
+
+
+def test_a_terminated_agent_is_parked_with_its_log_and_can_be_resumed(tmp_path: Path) -> None:
+    """The process ends with 143 at once, gives its lease back and says how to carry on."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OFFER], cwd=tmp_path, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stderr is not None
+        try:
+            process.stdin.write('{"role": "Clerk", "level": "Mid", "location": "Remote", "experience_years": 3}')
+            process.stdin.close()
+            next(line for line in process.stderr if "::1 started" in line)
+            process.send_signal(signal.SIGTERM)
+            err = process.stderr.read()
+            process.wait(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 143
+    assert "carry on with: concertino resume t-1" in err
+    assert "Traceback" not in err
+    journal = open_journal(f"sqlite:///{tmp_path / '.runs/concertino.db'}", clock=SystemClock())
+    row = journal.latest("t-1").result()
+    journal.close()
+    assert row is not None
+    assert (row.state, row.owner) == ("waiting", None)
+    assert '"event":"error"' in (tmp_path / ".runs/agents/t-1/logs.jsonl").read_text()

@@ -78,7 +78,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
     with (tmp_path / "out.json").open("w") as out:
         done = process(full + MAIN, "agent", "list", stdout=out.fileno())
     assert done.returncode == 4
-    assert done.stderr.splitlines() == ["error: File too large"]
+    assert done.stderr.splitlines() == ["error: standard output: File too large"]
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
@@ -91,5 +91,4 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     writer.stdout.close()
     told = writer.stderr.read()
     writer.stderr.close()
-    writer.wait(30)
-    assert told == ""
+    assert (writer.wait(30), told) == (0, "")

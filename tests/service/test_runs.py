@@ -88,6 +88,14 @@ def test_status_says_when_nobody_works_on_a_running_task(journal: SqliteJournal,
     assert "concertino resume t-1" in concertino("status", "t-1")[2]
 
 
+def test_status_says_when_a_task_waits_for_nobody(journal: SqliteJournal, concertino: Any) -> None:
+    """Left by a process that had to go, it needs no answer but somebody to carry on."""
+    tell(journal, event("RUN_PLANNED", **PLAN), event("RUN_PARKED", gates=[]), state="waiting")
+    assert "concertino resume t-1" in concertino("status", "t-1")[2]
+    tell(journal, ASKED, event("RUN_PARKED", gates=["b"]), state="waiting")
+    assert concertino("status", "t-1")[2] == ""
+
+
 def test_status_without_a_task_lists_the_newest(journal: SqliteJournal, concertino: Any) -> None:
     """Whoever forgot the id finds it."""
     tell(journal, state="success")

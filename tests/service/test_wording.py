@@ -29,6 +29,12 @@ def test_a_failure_is_shown_with_its_reason() -> None:
     assert sentence(structured) == "s failed: no luck"
 
 
+def test_a_run_that_was_left_waits_for_no_answer() -> None:
+    """Parked without a question means that its process had to go."""
+    assert sentence(event("RUN_PARKED", payload={"gates": ["a"]})) == "run waits for an answer"
+    assert sentence(event("RUN_PARKED", payload={"gates": []})) == "run is left as it stands, to be carried on"
+
+
 def test_bookkeeping_is_not_shown() -> None:
     """Reservations are for the journal's readers."""
     assert sentence(event("RESERVED", payload={"key": "k"})) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -28,6 +29,7 @@ from concertino.nodes.specialists.declare import Specialist
 from concertino.nodes.specialists.in_place import run_in_place
 from concertino.nodes.specialists.process import run_in_process
 from concertino.tools.breaker import Permit
+from concertino.tools.crew import Remains, working_for
 from concertino.tools.models.foreign import binding
 from concertino.tools.threads import host
 
@@ -146,10 +148,20 @@ async def _run_body(order: Order) -> Outcome:
             if late_s > LATE_S and not isinstance(work.outcome, Raised | Asked):
                 reason = f"answered {late_s:.3g} s after its {'SLA' if kind == 'sla' else 'deadline'}"
                 return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=False)
+            if desk.crew.strays:
+                strays = Remains(run.stray_ended)
+                desk.crew.count_strays(strays)
+                if strays.any():
+                    run.stray_began(subtask.id, card.name)
             return _read(work.outcome, order)
         # The slot is counted under the specialist that the plan names, also where an alternative works.
         slot_of = subtask.specialist or card.name
-        is_leaked = await work.stop(lambda: run.leak_ended(slot_of))
+        remains = Remains(partial(run.leak_ended, slot_of))
+        body_ended = remains.one()
+        desk.crew.give_up(remains)  # first: a body may wait for its threads when it is cancelled
+        if not await work.stop(body_ended):
+            body_ended()
+        is_leaked = remains.any()
         if is_leaked:
             run.leak_began(subtask.id, card.name, slot_of=slot_of)
         if halted_for is not None:
@@ -158,6 +170,7 @@ async def _run_body(order: Order) -> Outcome:
         reason = f"did not answer within its SLA of {limit}" if kind == "sla" else f"did not answer within {limit}"
         return Stopped(kind="sla" if kind == "sla" else "deadline", reason=reason, is_leaked=is_leaked)
     except asyncio.CancelledError:
+        desk.crew.give_up(Remains(_nobody))
         work.cancel()
         raise
     finally:
@@ -165,6 +178,10 @@ async def _run_body(order: Order) -> Outcome:
         run.at_work.pop(work, None)
         if timer is not None:
             timer.cancel()
+
+
+def _nobody() -> None:
+    """Tell nobody: the run is not here any more."""
 
 
 def _read(raw: Any, order: Order) -> Outcome:
@@ -207,10 +224,10 @@ class Watch:
 
 
 def _held(order: Order, facts: Assignment, desk: AttemptDesk, config: RunnableConfig, watch: Watch) -> Work:
-    """Start a body with whatever models of its own it calls held by the guard of foreign ones."""
+    """Start a body with whatever models of its own it calls held by the guard of foreign ones, and its threads known."""
     if order.specialist.kind == "process" and host() is None:  # LangChain code in a child is out of reach
         return _start(order, facts, desk, config, watch)
-    with binding(desk.foreign):
+    with binding(desk.foreign), working_for(desk.crew):
         return _start(order, facts, desk, config, watch)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
-
-from langgraph.types import Send
+from typing import cast
 
 from concertino.contracts.journal import SpecialistRecord
 from concertino.contracts.json import JsonObject
@@ -27,21 +25,6 @@ SPECIALIST = "specialist"
 """Endpoint under which a specialist's own breaker is kept, beside those of tools."""
 
 
-class Errand(Send):
-    """LangGraph's `Send`, stored in a tenth of the time, and as a `Send` wherever it comes back from a checkpoint.
-
-    LangGraph's serializer knows a `Send` only after some twenty other kinds of object (10 µs), a named tuple early.
-    """
-
-    __slots__ = ()
-
-    def _asdict(self) -> dict[str, Any]:
-        return {"node": self.node, "arg": self.arg}
-
-
-Errand.__module__, Errand.__name__ = Send.__module__, Send.__name__
-
-
 def lay_board(run: Run, dispatch: JsonObject, *, absent: Sequence[str] = ()) -> None:
     """Put up the board for a dispatch that starts, or that a resume takes up again.
 
@@ -56,6 +39,7 @@ def lay_board(run: Run, dispatch: JsonObject, *, absent: Sequence[str] = ()) -> 
     cards = run.options.cards
     is_taken_up = run.dispatch == run.history.dispatch.get("id")
     run.money.reallocation.begin(plan, settled, quietly=is_taken_up)
+    run.questions.withdraw(cards)
     run.lay_board(
         Board(
             [run.edited(subtask) for subtask in plan.subtasks if subtask.id in going or subtask.id in settled],

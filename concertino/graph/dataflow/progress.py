@@ -56,18 +56,22 @@ class Progress:
     def refuse(self, specialist: str, why: str) -> None:
         """Note that a person does not let a specialist take over."""
         self.refused.append(specialist)
+        self.add(why)
+
+    def add(self, why: str) -> None:
+        """Note one more reason."""
         self.reason = f"{self.reason}; {why}" if self.reason else why
 
     def record(self, run: Run, subtask: Subtask, state: SubtaskState, usage: Usage) -> JsonObject:
         """Return the record of the subtask, which is over."""
-        known = run.options.specialists.get(self.specialist)  # `None`: it was tried by a planner that had it
+        card = run.options.cards.get(self.specialist)  # whoever tried last may be gone since
         record: JsonObject = {
             "subtask_id": subtask.id,
             "specialist": self.specialist,
             "state": state,
             "dispatch": run.dispatch,
             "hash": self.hash,
-            "version": known.card.version if known is not None else None,
+            "version": card.version if card is not None else None,
             "attempts": self.attempts,
             "tried": list(self.tried),
             "started_at": self.started_at,

@@ -73,7 +73,7 @@ class Board:
         self._taken = sum(self._used.values())
         self._paused: set[str] = set()
         self._ending: set[str] = set()
-        """Those that were told that their path ends early, and have not finished."""
+        """Those that were told that they are not to be done, and have not finished: their dependents hear of it then."""
         self._stopped: Turn | None = None
         self._is_due = False
         """Whether slots are given out at the end of this turn of the loop."""
@@ -185,14 +185,12 @@ class Board:
 
     def refuse(self, subtask_id: str, reason: str) -> None:
         """Tell a waiting subtask that its gate was rejected; it ends as skipped."""
-        self._tell(subtask_id, Turn("skip", reason))
+        self._end(subtask_id, Turn("skip", reason))
         self._advance()
 
     def end_early(self, subtask_id: str, kind: str, reason: str) -> None:
         """Tell a waiting subtask that its path ends here; it ends as skipped."""
-        if subtask_id in self._turns:
-            self._ending.add(subtask_id)
-        self._tell(subtask_id, Turn("skip", reason, kind))
+        self._end(subtask_id, Turn("skip", reason, kind))
 
     def stop(self, turn: Turn) -> None:
         """Tell everybody who waits or comes later the same: a cancellation or the end of the time."""
@@ -203,6 +201,11 @@ class Board:
     def retire(self) -> None:
         """Ask nothing more: the run is over, and whoever comes late waits for nobody's answer."""
         self._gate_open = _is_open
+
+    def _end(self, subtask_id: str, turn: Turn) -> None:
+        if subtask_id in self._turns:
+            self._ending.add(subtask_id)
+        self._tell(subtask_id, turn)
 
     def _tell(self, subtask_id: str, turn: Turn) -> None:
         waiting = self._turns.pop(subtask_id, None)

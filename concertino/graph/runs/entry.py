@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 
 from concertino.contracts.json import JsonObject
@@ -50,6 +51,8 @@ class Entry:
     """Whether the caller is synchronous; then coroutines run on the working loop, Runnables and graphs in threads."""
     is_watched: bool = True
     """Whether anybody takes LangGraph's `custom` stream."""
+    is_streamed: bool = True
+    """Whether anybody may see LangGraph's tasks end one by one."""
 
 
 def entry_of(config: RunnableConfig) -> Entry:
@@ -62,6 +65,14 @@ def entry_of(config: RunnableConfig) -> Entry:
     if not isinstance(found, Entry):
         raise RuntimeError("this node runs inside its planner graph only")  # noqa: TRY004 - no type was wrong
     return found
+
+
+def is_followed(config: RunnableConfig) -> bool:
+    """Say whether somebody follows an invocation's LangGraph tasks: a stream, a tracer, other callbacks."""
+    entry, callbacks = configurable(config).get(ENTRY), config.get("callbacks")
+    if not isinstance(entry, Entry) or entry.is_streamed:
+        return True
+    return bool(callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks)
 
 
 def live_run(config: RunnableConfig) -> Run:

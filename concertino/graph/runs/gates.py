@@ -13,15 +13,15 @@ from concertino.contracts.plan import Fault, Plan
 
 PLAN_GATE = "plan"
 """Name of the gate on a whole plan. A subtask's gate has the subtask's id, a question that its graph asks `id.q1`, one
-about its failure `id.review`, and one whether another specialist may take it over `id.by.specialist`. Ids and names have no
-dot (`contracts/ids.py`)."""
+about its failure `id.review`, and one whether another specialist may take it over `id.by.specialist`, or `id.by.specialist.2`
+and so on where it is asked again. Ids and names have no dot (`contracts/ids.py`)."""
 
 _NESTED = re.compile(r"[^.]+\.q[0-9]+")
 
 
-def gate_by(subtask_id: str, specialist: str) -> str:
-    """Return the name of the gate that asks whether a specialist may take a subtask over."""
-    return f"{subtask_id}.by.{specialist}"
+def gate_by(subtask_id: str, specialist: str, *, time: int = 1) -> str:
+    """Return the name of the gate that asks, for the first or a later time, whether a specialist may take a subtask over."""
+    return f"{subtask_id}.by.{specialist}" + (f".{time}" if time > 1 else "")
 
 
 def review_gate(subtask_id: str) -> str:
@@ -32,7 +32,7 @@ def review_gate(subtask_id: str) -> str:
 def taker_of(gate: str) -> str | None:
     """Return who would take a subtask over if a gate is accepted; `None` for gates that do not ask that."""
     _, by, specialist = gate.partition(".by.")
-    return specialist if by else None
+    return specialist.partition(".")[0] if by else None
 
 
 def subtask_of(gate: str) -> str:
@@ -89,6 +89,8 @@ class GateBook:
     def __init__(self) -> None:
         self._questions: dict[str, Question] = {}
         self._answers = 0
+        self.has_edits = False
+        """Whether any answer changes inputs."""
 
     def __iter__(self) -> Iterator[Question]:
         return iter(self._questions.values())
@@ -114,15 +116,28 @@ class GateBook:
         if known.answer is None:
             self._answers += 1
             known.answer, known.number = answer, self._answers
+            self.has_edits |= answer.decision == "edit"
 
     def answer_of(self, gate: str) -> Answer | None:
         """Return the answer to a gate, if there is one."""
         known = self._questions.get(gate)
         return known.answer if known else None
 
+    def asks_of(self, subtask_id: str, specialist: str) -> list[Question]:
+        """Return the questions whether a specialist may take a subtask over."""
+        return [one for one in self if subtask_of(one.gate) == subtask_id and taker_of(one.gate) == specialist]
+
+    def withdraw(self, gate: str) -> None:
+        """Do not ask any more what nobody has answered."""
+        self._questions[gate].asked = False
+
     def open(self) -> list[Question]:
         """Return the questions that were asked and wait for an answer."""
         return [question for question in self._questions.values() if question.asked and question.answer is None]
+
+    def tally(self) -> tuple[int, int]:
+        """Return how many questions were asked and how many answers came."""
+        return sum(question.asked for question in self._questions.values()), self._answers
 
     def take(self, other: GateBook, *, only_rejects: bool) -> None:
         """Take over another run's answers: a restart takes all, a fork the rejections alone."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from concertino.contracts.errors import GateRejected, InputError
 from concertino.contracts.gate import Answer, is_answer, read_answer
@@ -73,19 +74,56 @@ class Questions:
         With `by` also what they changed when they let that specialist take the subtask over: nobody else gets it.
         """
         edited: JsonObject = {}
-        plan = self.book.answer_of(PLAN_GATE)
-        if (
-            plan is not None
-            and plan.decision == "edit"
-            and isinstance(given := (plan.inputs or {}).get(subtask_id), dict)
-        ):
-            edited.update(given)
-        gates = (subtask_id, review_gate(subtask_id), *((gate_by(subtask_id, by),) if by else ()))
-        known = [question for gate in gates if (question := self.book.get(gate)) is not None]
-        for question in sorted(known, key=lambda one: one.number):
+        if not self.book.has_edits:
+            return edited
+        known = [*self._edits(subtask_id), *(self.book.asks_of(subtask_id, by) if by else ())]
+        for question in sorted(known, key=lambda one: (one.gate != PLAN_GATE, one.number)):
             if question.answer is not None and question.answer.decision == "edit":
-                edited.update(question.answer.inputs or {})
+                given: Any = question.answer.inputs or {}
+                edited.update(given[subtask_id] if question.gate == PLAN_GATE else given)
         return edited
+
+    def _edits(self, subtask_id: str) -> list[Question]:
+        """Return the questions that people answered with other inputs for a subtask, whoever works on it."""
+        found = []
+        for gate in (PLAN_GATE, subtask_id, review_gate(subtask_id)):
+            question = self.book.get(gate)
+            if question is None or question.answer is None or question.answer.decision != "edit":
+                continue
+            if gate != PLAN_GATE or isinstance((question.answer.inputs or {}).get(subtask_id), dict):
+                found.append(question)
+        return found
+
+    # Whether another specialist may take a subtask over.
+
+    def holds(self, question: Question, subtask_id: str) -> bool:
+        """Say whether a person's leave covers the inputs that a subtask has now: nobody changed them since, but with it."""
+        return all(edit.number <= question.number for edit in self._edits(subtask_id))
+
+    def takeover(self, subtask_id: str, specialist: str) -> tuple[str, Answer | None]:
+        """Return the gate that lets a specialist take a subtask over with its present inputs, and the answer.
+
+        A rejection holds. What was accepted before people changed the inputs is asked again, under another name.
+        """
+        known = [one for one in self.book.asks_of(subtask_id, specialist) if one.answer is not None]
+        for question in known:
+            if question.answer is not None and (
+                question.answer.decision == "reject" or self.holds(question, subtask_id)
+            ):
+                return question.gate, question.answer
+        answered, time = {question.gate for question in known}, 1
+        while (gate := gate_by(subtask_id, specialist, time=time)) in answered:
+            time += 1
+        return gate, None
+
+    def withdraw(self, cards: Collection[str]) -> None:
+        """Ask no more about specialists that are not among `cards`, as they were when the run was here before."""
+        for question in self.book.open():
+            if (taker := taker_of(question.gate)) is not None and taker not in cards:
+                self.book.withdraw(question.gate)
+                reason = f"there is no specialist {taker} any more"
+                told: JsonObject = {"gate": question.gate, "reason": reason}
+                self._emit("GATE_WITHDRAWN", subtask_id=question.subtask_id, payload=told)
 
     # Questions that a compiled graph asks from inside.
 
@@ -136,24 +174,34 @@ class Questions:
         """Read an answer and check it against the plan.
 
         Raises:
-            InputError: an unknown gate, a malformed answer, or inputs that the plan's subtasks could not run with.
+            InputError: an unknown gate, a malformed answer, inputs that the plan's subtasks could not run with, or that
+                no edit brings: they would be dropped without a word.
         """
         nested = self.book.get(gate) is not None and is_nested(gate)
         if nested and not is_answer(given) and given not in ("accept", "reject"):
             return _bounded(Answer(decision="accept", value=clean(given, field="answer", nesting=NESTING)), edits)
         known = {PLAN_GATE, *edits.subtasks, *(question.gate for question in self.book)}
-        if gate not in known and not edits.may_take_over(subtask_of(gate), taker_of(gate)):
+        by = taker_of(gate)
+        may_come = (
+            by is not None and gate == gate_by(subtask_of(gate), by) and edits.may_take_over(subtask_of(gate), by)
+        )
+        if gate not in known and not may_come:
             raise InputError(
                 field="gate", value=gate, rule=f"must be one of: {', '.join(sorted(known))}{edits.takers()}"
             )
         if isinstance(given, Answer):
             given = given.model_dump(exclude_none=True)
         answer = _bounded(read_answer(given, nesting=min(NESTING, edits.limits.nesting)), edits)
-        if answer.decision != "edit" or nested:
+        if nested:
+            return answer
+        if answer.decision != "edit":
+            if answer.inputs:
+                rule = f"go with edit alone; {answer.decision} leaves the inputs as they are"
+                raise InputError(field="answer.inputs", value=answer.inputs, rule=rule)
             return answer
         changed = answer.inputs or {}
         if gate != PLAN_GATE:
-            self._check(subtask_of(gate), changed, edits, field="answer.inputs", by=taker_of(gate))
+            self._check(subtask_of(gate), changed, edits, field="answer.inputs", by=by)
             return answer
         for subtask_id, inputs in changed.items():
             if subtask_id not in edits.subtasks or not isinstance(inputs, dict):
@@ -173,6 +221,10 @@ class Questions:
         if isinstance(given, Mapping) and named and all(gate in asked for gate in named):
             # One that was answered already is no fault: this may be read again after a crash.
             return {gate: self.read(gate, given[named[gate]], edits) for gate in gates if gate in named}
+        strange = [gate for gate in named if gate not in asked]
+        if not is_answer(given) and 0 < len(strange) < len(named):
+            rule = f"must be one of the gates that were asked: {', '.join(sorted(asked))}"
+            raise InputError(field="gate", value=strange[0], rule=rule)
         return {gate: self.read(gate, given, edits) for gate in gates}
 
 

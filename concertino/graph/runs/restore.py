@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from concertino.contracts.budget import Dimension
+from concertino.budgets import Amounts
+from concertino.budgets.amounts import usage
+from concertino.contracts.budget import Dimension, Usage
 from concertino.contracts.discovery import Discovery
 from concertino.contracts.event import Event
 from concertino.contracts.gate import read_answer
@@ -71,6 +73,11 @@ class History:
         """Note that a live run's subtask defers, after so many attempts in its dispatch."""
         self.started[subtask_id] = self.started.get(subtask_id, 0) + attempts
         self.suspended[subtask_id] = dispatch
+
+    def usage(self) -> Usage:
+        """Return what was used, open reservations in full."""
+        sums = [sum(charge.amounts.get(name, 0) for charge in self.charges.values()) for name in Amounts._fields]
+        return usage(Amounts(*sums)).model_copy(update={"seconds": round(self.active_s, 6)})
 
     def edits(self, cards: Cards, limits: Limits) -> Edits:
         """Return what an answer is held to; whoever reads it may not know the run's specialists."""
@@ -141,6 +148,8 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                     and given["decision"] == "edit"
                 ):
                     history.handed.pop(event.subtask_id, None)  # it begins again
+            case "GATE_WITHDRAWN":
+                history.gates.withdraw(payload["gate"])
             case "RESERVED":
                 history.charges[payload["key"]] = Charge(payload["path"], payload["amounts"])
             case "SETTLED":

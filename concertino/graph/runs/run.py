@@ -80,6 +80,8 @@ class Run:
         """Bodies of attempts under way, in the order in which they were started; a set would follow memory addresses."""
         self.leaks: Counter[str] = Counter()
         """Work given up that still runs, by the specialist whose slot it keeps, in this dispatch and later ones."""
+        self.strays = 0
+        """Calls of tools given up that still run, of attempts that went on without them; they keep no slot."""
         self.cancel_reason: str | None = history.cancel_reason
         self.is_over = False
         self.is_delivered = False
@@ -254,6 +256,19 @@ class Run:
                 self.board.free_slot(slot_of)
 
         self.on_loop(free)
+
+    def stray_began(self, subtask_id: str, specialist: str) -> None:
+        """Count what tools still do for an attempt that is over and was not stopped."""
+        self.strays += 1
+        self.emit("TASK_LEAKED", subtask_id=subtask_id, agent=specialist)
+
+    def stray_ended(self) -> None:
+        """Count it no more. Works from any thread."""
+
+        def forget() -> None:
+            self.strays -= 1
+
+        self.on_loop(forget)
 
     def cancel(self, reason: str) -> None:
         """Stop everything that waits or runs, at once. Works from any thread."""

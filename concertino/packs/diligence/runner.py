@@ -12,7 +12,7 @@ from concertino.contracts.errors import InputError, SetupError
 from concertino.contracts.event import TERMINAL, Event
 from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
-from concertino.packs.artifacts import Artifacts, LogLine, iso_z, tell
+from concertino.packs.artifacts import Artifacts, iso_z, tell
 from concertino.packs.diligence.decision import decide
 from concertino.packs.diligence.markdown import render
 from concertino.packs.diligence.policy import Policy, read_policy
@@ -21,8 +21,9 @@ from concertino.packs.diligence.request import asked, prompt_hashes
 from concertino.packs.diligence.rules import TASK_TYPE, workflows
 from concertino.packs.diligence.shelf import SHELF
 from concertino.packs.diligence.specialists import NO_MODEL, SEATS, build_specialists, require_langchain
-from concertino.packs.manifest import EXIT_CODES, AgentManifest, AgentRun, Resumption, RunOptions, RunStatus
-from concertino.packs.running import headed, known_run, observed, open_gates, take_up, write_log
+from concertino.packs.logbook import Logbook
+from concertino.packs.manifest import AgentManifest, AgentRun, EventSink, Resumption, RunOptions, RunStatus
+from concertino.packs.running import known_run, observed, open_gates, status_of, take_up
 
 
 class DiligenceRunner:
@@ -71,7 +72,6 @@ class _Run:
         self.manifest, self.options, self.policy = manifest, options, policy
         self.clock = options.clock
         self.task: JsonObject = {}
-        self.head: list[LogLine] = []
 
     async def start(self, payload: JsonObject) -> AgentRun:
         """Read the documents, plan and run."""
@@ -87,33 +87,32 @@ class _Run:
         # Before anything is spent: a folder that cannot be used is the caller's to know.
         library = await asyncio.to_thread(SHELF.open, run_id, folder, self.policy.documents)
         artifacts = Artifacts(self.options.runs_dir, run_id)
-        data: JsonObject = {
-            "agent": self.manifest.name, "documents": len(library.documents), "unreadable": len(library.unreadable),
-        }  # fmt: skip
-        self.head = _earlier(artifacts) or [LogLine("start", self.clock.now(), data)]
-        return await self._observed(artifacts, None)
+        data: JsonObject = {"documents": len(library.documents), "unreadable": len(library.unreadable)}
+        log = Logbook(artifacts, clock=self.clock, agent=self.manifest.name, begins=True, opening=data)
+        return await self._observed(artifacts, log, None)
 
     async def carry_on(self, task: JsonObject, run_id: str, how: Resumption) -> AgentRun:
         """Resume from the journal."""
         self.task = task
         artifacts = Artifacts(self.options.runs_dir, run_id)
-        self.head = _earlier(artifacts)
+        log = Logbook(artifacts, clock=self.clock, agent=self.manifest.name, begins=how.restart)
         try:
             await asyncio.to_thread(SHELF.open, run_id, asked(task).documents or "", self.policy.documents)
         except InputError:
             # The folder is gone: what is done stands, and who still needs it says so.
             pass
-        return await self._observed(artifacts, how)
+        return await self._observed(artifacts, log, how)
 
-    async def _observed(self, artifacts: Artifacts, how: Resumption | None) -> AgentRun:
+    async def _observed(self, artifacts: Artifacts, log: Logbook, how: Resumption | None) -> AgentRun:
         """Run, and let go of the documents."""
+        listener = log.listening(self.options.on_event)
         try:
             return await observed(
                 artifacts,
                 begin=self._planner,
-                work=lambda planner: self._result(planner, artifacts.run_id, how),
-                finish=lambda result, events: self._finish(artifacts, result, events),
-                fail=lambda error, events: self._fail(artifacts, error, events),
+                work=lambda planner: self._result(planner, artifacts.run_id, how, listener),
+                finish=lambda result, events: self._finish(artifacts, log, result, events),
+                fail=lambda error, events: log.fail(tell(events, sag_ids={}), error),
             )
         finally:
             SHELF.drop(artifacts.run_id, asked(self.task).documents or "")
@@ -134,13 +133,12 @@ class _Run:
             **models,
         )
 
-    async def _result(self, planner: Planner, run_id: str, how: Resumption | None) -> JsonObject:
-        listener = self.options.on_event
+    async def _result(self, planner: Planner, run_id: str, how: Resumption | None, listener: EventSink) -> JsonObject:
         if how is None:
             return await planner.arun(self.task, on_event=listener)
         return await take_up(planner, run_id, how, on_event=listener)
 
-    def _finish(self, artifacts: Artifacts, result: JsonObject, events: Sequence[Event]) -> AgentRun:
+    def _finish(self, artifacts: Artifacts, log: Logbook, result: JsonObject, events: Sequence[Event]) -> AgentRun:
         told = tell(events, sag_ids={})
         status = _status(result)
         about = asked(self.task)
@@ -161,10 +159,11 @@ class _Run:
             gates=open_gates(events) if status == "waiting" else (),
         )
         report = self.options.check_output(report)
-        lines = headed(told, self.head, agent=self.manifest.name)
-        write_log(artifacts, lines, told, successful=told.successful, status=status, at=self.clock.now())
-        artifacts.write_text("report.json", json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
-        artifacts.write_text("report.md", render(report))
+        log.close(told, successful=told.successful, status=status)
+        if status != "running":  # else they are written by whoever works on it
+            text = json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2)
+            artifacts.write_text("report.json", f"{text}\n")
+            artifacts.write_text("report.md", render(report))
         return AgentRun(
             slug=self.manifest.slug,
             run_id=artifacts.run_id,
@@ -173,21 +172,6 @@ class _Run:
             artifacts=str(artifacts.directory),
             result=result,
         )
-
-    def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
-        now = self.clock.now()
-        told = tell(events, sag_ids={})
-        data: JsonObject = {"type": type(error).__name__, "message": str(error)[:2_000]}
-        metrics = {
-            "latency_ms": round(told.active_s * 1_000), "task_count": told.task_count, "success_count": told.successful,
-        }  # fmt: skip
-        lines = headed(told, self.head, agent=self.manifest.name)
-        artifacts.write([*lines, LogLine("error", now, data)], metrics, at=now)
-
-
-def _earlier(artifacts: Artifacts) -> list[LogLine]:
-    """Return what an earlier process logged before the planner's own record began."""
-    return [line for line in artifacts.logged() if line.event == "start"]
 
 
 def _absolute(folder: str) -> str:
@@ -200,4 +184,4 @@ def _status(result: JsonObject) -> RunStatus:
     status, answer = result.get("status"), result.get("answer")
     if status in ("success", "partial_success") and (not isinstance(answer, dict) or answer.get("decision") is None):
         return "failed"
-    return cast("RunStatus", status) if status in EXIT_CODES else "failed"
+    return status_of(result)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from concertino.contracts.json import JsonObject
-from concertino.packs.offers.salary import Variant, recommend, tables
+from concertino.packs.offers.salary import Band, Variant, recommend, tables
 from concertino.packs.offers.stages import Counter, Policy, needs_approval, negotiate
 
 TASK_TYPE = "offer"
@@ -16,6 +17,9 @@ TASK_TYPE = "offer"
 Stage = Literal["screening", "offer", "negotiation"]
 STAGES: tuple[Stage, ...] = ("screening", "offer", "negotiation")
 """In the order in which they are gone through, whatever order a profile names them in."""
+
+LookUp = Callable[..., object]
+"""What `skill.salary-band-lookup` does: role, level, location and experience_years by name in, a `Band` or its fields out."""
 
 ADVISOR_SLUG = "compensation-advisor-sag"
 
@@ -45,20 +49,23 @@ def decompose(profile: JsonObject, policy: Policy) -> Route:
     )
 
 
-def expects_approval(profile: JsonObject, policy: Policy, *, variants: bool) -> bool:
+def expects_approval(profile: JsonObject, policy: Policy, *, variants: bool, look_up: LookUp | None = None) -> bool:
     """Say, before anything runs, whether the offer can reach a value that a person must agree to.
 
     Looks at what every variant in play would offer and where a negotiation from there would end; without variants and
-    negotiation that is the very offer.
+    negotiation that is the very offer. `look_up` takes the place of the pack's own tables; where it fails, a person is asked.
     """
     years = profile["experience_years"]
     assert isinstance(years, int | float)
-    band = tables().look_up(
-        role=str(profile["role"]),
-        level=str(profile["level"]),
-        location=str(profile["location"]),
-        experience_years=float(years),
-    )
+    wanted: dict[str, Any] = {name: str(profile[name]) for name in ("role", "level", "location")}
+    wanted["experience_years"] = float(years)
+    if look_up is None:
+        band = tables().look_up(**wanted)
+    else:
+        try:
+            band = Band.model_validate(look_up(**wanted))
+        except Exception:  # noqa: BLE001 - the skill is not ours; the advisor will say what is wrong with it
+            return True
     ways: tuple[Variant, ...] = ("linear", "early") if variants else ("linear",)
     offers = [recommend(band, variant=way) for way in ways]
     asked = profile.get("counter_offer")

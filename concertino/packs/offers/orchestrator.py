@@ -10,27 +10,32 @@ from concertino.contracts.clock import Clock
 from concertino.contracts.event import Event
 from concertino.contracts.json import JsonObject
 from concertino.graph.planner import Planner
-from concertino.packs.artifacts import Artifacts, LogLine, iso_z, tell
-from concertino.packs.manifest import (
-    EXIT_CODES,
-    AgentManifest,
-    AgentRun,
-    Resumption,
-    RunOptions,
-    RunStatus,
-    Skill,
-)
+from concertino.packs.artifacts import Artifacts, iso_z, tell
+from concertino.packs.logbook import FALLBACK, Logbook
+from concertino.packs.manifest import AgentManifest, AgentRun, Resumption, RunOptions, Skill
 from concertino.packs.offers.aggregation import first_offer
-from concertino.packs.offers.decomposition import Route, expects_approval, make_task, single_task_plan
+from concertino.packs.offers.decomposition import LookUp, Route, expects_approval, make_task, single_task_plan
 from concertino.packs.offers.outcome import Collected, collect, judge_approval, packet_of
 from concertino.packs.offers.packet import Offer
-from concertino.packs.offers.specialists import ADVISOR, EARLY_ADVISOR, EarlyAdvisor, build_specialists
+from concertino.packs.offers.salary import tables
+from concertino.packs.offers.specialists import (
+    ADVISOR,
+    EARLY_ADVISOR,
+    EarlyAdvisor,
+    build_specialists,
+    lookup_by,
+    salary_band_lookup,
+)
 from concertino.packs.offers.stages import Policy, read_policy
-from concertino.packs.running import headed, known_run, observed, open_gates, take_up, write_log
+from concertino.packs.running import known_run, observed, open_gates, status_of, take_up
 from concertino.tools.breaker import Breakers
 
 DECOMPOSITION = "skill.task-decomposition"
 AGGREGATION = "skill.result-aggregation"
+BANDS = "skill.salary-band-lookup"
+
+COUNTED = {EARLY_ADVISOR: ADVISOR}
+"""The sub-agent that a variant counts as in the log."""
 
 
 class OfferOrchestrator:
@@ -72,49 +77,46 @@ class _OfferRun:
         self.clock = options.clock
         self.payload: JsonObject = {}
         """Profile, route and policy, as the task carries them."""
-        self.head: list[LogLine] = []
-        """What precedes the planner's own record."""
-        self.tail: list[LogLine] = []
 
     async def start(self, profile: JsonObject, policy: Policy) -> AgentRun:
         """Plan and run."""
-        artifacts = Artifacts(self.options.runs_dir, self.options.run_id or "")
-        start = LogLine("start", self.clock.now(), {"agent": self.manifest.name})
-        self.head = _earlier(artifacts) or [start]
-        return await self._observed(artifacts, _Order(profile, policy))
+        return await self._observed(
+            Artifacts(self.options.runs_dir, self.options.run_id or ""), _Order(profile, policy)
+        )
 
     async def carry_on(self, run_id: str, how: Resumption) -> AgentRun:
         """Resume from the journal."""
         row = await known_run(self.options, run_id)
         self.payload = cast("JsonObject", row.task["payload"])
-        artifacts = Artifacts(self.options.runs_dir, run_id)
-        self.head = _earlier(artifacts)
-        return await self._observed(artifacts, how)
+        return await self._observed(Artifacts(self.options.runs_dir, run_id), how)
 
     async def _observed(self, artifacts: Artifacts, given: _Order | Resumption) -> AgentRun:
         task: JsonObject = {}
+        begins = isinstance(given, _Order) or given.restart
+        log = Logbook(artifacts, clock=self.clock, agent=self.manifest.name, begins=begins)
+        listener = log.listening(self.options.on_event)
 
         def begin() -> Planner:
             if isinstance(given, _Order):
-                task.update(self._task(given.profile, given.policy, run_id=artifacts.run_id))
+                task.update(self._task(given.profile, given.policy, run_id=artifacts.run_id, log=log))
             return self._planner()
 
         async def work(planner: Planner) -> JsonObject:
             if isinstance(given, Resumption):
-                return await take_up(planner, artifacts.run_id, given, on_event=self.options.on_event)
-            return await planner.arun(task, on_event=self.options.on_event)
+                return await take_up(planner, artifacts.run_id, given, on_event=listener)
+            return await planner.arun(task, on_event=listener)
 
         return await observed(
             artifacts,
             begin=begin,
             work=work,
-            finish=lambda result, events: self._finish(artifacts, result, events),
-            fail=lambda error, events: self._fail(artifacts, error, events),
+            finish=lambda result, events: self._finish(artifacts, log, result, events),
+            fail=lambda error, events: log.fail(tell(events, sag_ids=COUNTED), error),
         )
 
-    def _task(self, profile: JsonObject, policy: Policy, *, run_id: str) -> JsonObject:
+    def _task(self, profile: JsonObject, policy: Policy, *, run_id: str, log: Logbook) -> JsonObject:
         variants = policy.variants or profile.get("second_opinion") is True
-        approval = expects_approval(profile, policy, variants=variants)
+        approval = expects_approval(profile, policy, variants=variants, look_up=self._own_lookup())
         slug, version = self.manifest.slug, self.manifest.version
         skill = self.options.skills.get(DECOMPOSITION)
         if skill is None:
@@ -131,8 +133,7 @@ class _OfferRun:
             policy=policy,
         )
         if route is None:
-            fallback = LogLine("skill_fallback", self.clock.now(), {"skill": DECOMPOSITION, "reason": why})
-            self.head = [*self.head[:1], fallback]
+            log.fell_back(DECOMPOSITION, why)
             task["plan"] = single_task_plan(profile, approval=approval)
         self.payload = cast("JsonObject", task["payload"])
         return task
@@ -143,9 +144,17 @@ class _OfferRun:
         except Exception as error:  # noqa: BLE001 - a skill is replaceable and not ours; document 000 wants its fallback
             return None, f"{type(error).__name__}: {error}"[:500]
 
+    def _own_lookup(self) -> LookUp | None:
+        """Return what looks salary bands up in place of the pack's own tables, if anything does."""
+        skill = self.options.skills.get(BANDS)
+        look_up = skill.load() if skill is not None else None
+        return None if look_up == tables().look_up else look_up
+
     def _planner(self) -> Planner:
+        other = self._own_lookup()
+        lookup = salary_band_lookup if other is None else lookup_by(other)
         return Planner(
-            specialists=list(build_specialists(self.agents, early=_early(self.payload))),
+            specialists=list(build_specialists(self.agents, lookup=lookup, early=_early(self.payload))),
             workflows=[str(files("concertino.packs.offers") / "workflow.yaml")],
             database=self.options.database,
             budget=self.manifest.budgets,
@@ -153,11 +162,11 @@ class _OfferRun:
             clock=self.clock,
         )
 
-    def _finish(self, artifacts: Artifacts, result: JsonObject, events: Sequence[Event]) -> AgentRun:
-        told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
-        status = _status(result)
+    def _finish(self, artifacts: Artifacts, log: Logbook, result: JsonObject, events: Sequence[Event]) -> AgentRun:
+        told = tell(events, sag_ids=COUNTED)
+        status = status_of(result)
         collected = collect(result)
-        offer, warnings = self._aggregate(collected, is_over=status != "waiting")
+        offer, warnings = self._aggregate(collected, log, is_over=status not in {"waiting", "running"})
         gates = open_gates(events)
         approval = judge_approval(
             collected,
@@ -189,8 +198,7 @@ class _OfferRun:
             offer=offer, metadata=metadata, status=status, collected=collected, approval=approval, gates=gates
         )
         packet = self.options.check_output(packet)
-        lines = [*headed(told, self.head, agent=self.manifest.name), *self.tail]
-        write_log(artifacts, lines, told, successful=collected.successful, status=status, at=self.clock.now())
+        log.close(told, successful=collected.successful, status=status)
         return AgentRun(
             slug=self.manifest.slug,
             run_id=artifacts.run_id,
@@ -200,11 +208,11 @@ class _OfferRun:
             result=result,
         )
 
-    def _aggregate(self, collected: Collected, *, is_over: bool) -> tuple[Offer | None, tuple[str, ...]]:
+    def _aggregate(self, collected: Collected, log: Logbook, *, is_over: bool) -> tuple[Offer | None, tuple[str, ...]]:
         """Return the offer: of the last stage that changed it, else what the advisors' opinions come to."""
         count = collected.successful
         if count and is_over:
-            self.tail.append(LogLine("aggregation", self.clock.now(), {"result_count": count}))
+            log.add("aggregation", {"result_count": count})
         if collected.settled is not None:
             return collected.settled.offer, collected.settled.warnings
         if not collected.opinions:
@@ -218,33 +226,8 @@ class _OfferRun:
             except Exception as error:  # noqa: BLE001 - as for decomposition
                 why = f"{type(error).__name__}: {error}"[:500]
         if is_over:
-            self.tail.append(LogLine("skill_fallback", self.clock.now(), {"skill": AGGREGATION, "reason": why}))
+            log.add(FALLBACK, {"skill": AGGREGATION, "reason": why})
         return first_offer(collected.opinions)
-
-    def _fail(self, artifacts: Artifacts, error: BaseException, events: Sequence[Event]) -> None:
-        now = self.clock.now()
-        told = tell(events, sag_ids={EARLY_ADVISOR: ADVISOR})
-        started = self.head[0].timestamp if self.head else now
-        duration_ms = round((told.active_s if events else max(0.0, now - started)) * 1_000)
-        data: JsonObject = {"type": type(error).__name__, "message": str(error)[:2_000], "duration_ms": duration_ms}
-        head = headed(told, self.head, agent=self.manifest.name)
-        lines = [*head, *self.tail, LogLine("error", now, data)]
-        metrics = {"latency_ms": duration_ms, "task_count": told.task_count, "success_count": told.successful}
-        artifacts.write(lines, metrics, at=now)
-
-
-def _earlier(artifacts: Artifacts) -> list[LogLine]:
-    """Return what earlier processes logged before the planner's own record began."""
-    return [
-        line
-        for line in artifacts.logged()
-        if line.event in {"start", "skill_fallback"} and line.data.get("skill") != AGGREGATION
-    ]
-
-
-def _status(result: JsonObject) -> RunStatus:
-    status = result.get("status")
-    return cast("RunStatus", status) if status in EXIT_CODES else "failed"
 
 
 def _section(payload: JsonObject, name: str) -> JsonObject:

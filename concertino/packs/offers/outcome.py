@@ -104,7 +104,7 @@ class Approval:
     """Whether a person had to agree, and whether one did."""
 
     state: str
-    """`not_needed`, `waiting`, `approved`, `rejected` or `not_reached`."""
+    """`not_needed`, `open` (the run is under way), `waiting`, `approved`, `rejected` or `not_reached`."""
     reasons: tuple[str, ...] = ()
 
     @property
@@ -128,6 +128,8 @@ def judge_approval(
     `required` is what was planned; `gate` is the person's answer to the gate, if there is one; `is_open` says that it
     was asked and has none.
     """
+    if status == "running":
+        return Approval("open")
     if not required and (offer is None or not needs_approval(amounts(offer), policy.approval)):
         return Approval("not_needed")
     said = gate.get("reason")
@@ -169,7 +171,7 @@ def packet_of(
         packet["screening"] = collected.screening
     if collected.negotiation is not None:
         packet["negotiation"] = collected.negotiation
-    if approval.state != "not_needed":
+    if approval.state not in {"not_needed", "open"}:
         packet["approval"] = {"state": approval.state, "reasons": list(approval.reasons)}
     if gates:
         packet["gates"] = list(gates)

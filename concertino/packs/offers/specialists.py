@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -57,6 +57,17 @@ async def salary_band_lookup(*, role: str, level: str, location: str, experience
     """Look up the salary band of a role and level at a place, with the candidate's position in it."""
     band = tables().look_up(role=role, level=level, location=location, experience_years=experience_years)
     return band.model_dump(mode="json")
+
+
+def lookup_by(look_up: Callable[..., object]) -> Tool:
+    """Return the tool as another implementation of `skill.salary-band-lookup` does it; it may block."""
+
+    @tool(BAND_LOOKUP, description=salary_band_lookup.description, timeout_s=salary_band_lookup.timeout_s)
+    def looked_up(*, role: str, level: str, location: str, experience_years: float) -> JsonObject:
+        found = look_up(role=role, level=level, location=location, experience_years=experience_years)
+        return Band.model_validate(found).model_dump(mode="json")
+
+    return looked_up
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,9 +46,13 @@ def run(
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
 ) -> None:
     """Run an agent on a payload and print its output; the exit code says how it went."""
+    from concertino.contracts.errors import InputError
+    from concertino.contracts.ids import ID_RULE, is_id
     from concertino.contracts.limits import Limits
     from concertino.service.cli.source import read_object
 
+    if task_id is not None and not is_id(task_id):
+        raise InputError(field="--task-id", value=task_id, rule=f"must match {ID_RULE}")
     payload = read_object(json, field="--json", limits=Limits())
     led = named(model, models)
     from concertino.packs.agents import start_agent
@@ -79,7 +84,7 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
     from concertino.journal import open_journal, views
     from concertino.service.cli.account import account
     from concertino.service.cli.exits import ExitCode, of_state
-    from concertino.service.cli.interrupt import Interruptible
+    from concertino.service.cli.interrupt import Interruptible, Terminated
     from concertino.service.cli.progress import progress_on_stderr
     from concertino.service.cli.wording import plain
 
@@ -94,16 +99,24 @@ def finish(start: Start, *, database: str, wanted: str = "success", options: str
 
             done = _started(start, listen, journal, interruptible, database, options)
         waiting = views.open_gates(journal.events(done.run_id).result()) if done.status == "waiting" else []
+        owner = _owner(journal, done.run_id, now=clock.now()) if done.status == "running" else None
+    except Terminated:
+        raise typer.Exit(ExitCode.TERMINATED) from None
     finally:
         journal.close()
     emit(done.output)
     for line in account(done.result):
         say(line)
-    say(f"{done.status}: task {done.run_id}" + (f", artifacts in {done.artifacts}" if done.artifacts else ""))
+    left = f", artifacts in {done.artifacts}" if done.artifacts and done.status != "running" else ""
+    say(f"{done.status}: task {done.run_id}{left}")
+    if owner is not None:
+        say(f"{owner} works on it")
+    elif done.status == "running" or (done.status == "waiting" and not waiting):
+        say(f"no process works on it; carry on with: {resuming(done.run_id, database, options)}")
     for gate in waiting:
         say(f"gate {plain(gate['gate'])}: {plain(gate.get('question'))}")
         say(
-            f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {database}{options}"
+            f"  concertino answer {done.run_id} {plain(gate['gate'])} accept|reject|edit --database {quote(database)}{options}"
         )
     if interruptible.was_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
@@ -123,15 +136,28 @@ def _started(
 
     try:
         return start(listen)
-    except ConcertinoError:
+    except (ConcertinoError, KeyboardInterrupt):
         task_id = interruptible.task_id
         row = _row(journal, task_id) if task_id is not None else None
         if row is not None:
-            where = "" if database == DEFAULT else f" --database {database}"
             say(
-                f"task {task_id} is {row.state} on the record; carry on with: concertino resume {task_id}{where}{options}"
+                f"task {task_id} is {row.state} on the record; carry on with: {resuming(row.task_id, database, options)}"
             )
         raise
+
+
+def resuming(task_id: str, database: str, options: str = "") -> str:
+    """Return the command that carries on with a task."""
+    where = "" if database == DEFAULT else f" --database {quote(database)}"
+    return f"concertino resume {task_id}{where}{options}"
+
+
+def _owner(journal: Journal, task_id: str, *, now: float) -> str | None:
+    """Return which process works on a task, as far as can be told from here."""
+    from concertino.service.cli.control import is_live
+
+    row = _row(journal, task_id)
+    return row.owner if row is not None and is_live(row, now=now) else None
 
 
 def _row(journal: Journal, task_id: str) -> RunRow | None:

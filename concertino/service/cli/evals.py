@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from concertino.service.cli.database import DEFAULT, Database, existing
 from concertino.service.cli.exits import ExitCode
-from concertino.service.cli.output import emit, say
+from concertino.service.cli.output import emit, emit_line, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,9 +163,7 @@ def written(report: JsonObject, *, junit: Path | None, html: Path | None) -> Non
 
 def printed(report: JsonObject) -> None:
     """Print a report on stdout, on one line: with indentation it takes ten times as long."""
-    from concertino.contracts.json import dump
-
-    sys.stdout.write(dump(report) + "\n")
+    emit_line(report)
 
 
 def _tell(

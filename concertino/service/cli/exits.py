@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     """A person has to answer a gate before the run can go on."""
     INTERRUPTED = 130
     """Ctrl-C: 128 plus the signal's number, as shells have it."""
+    TERMINATED = 143
+    """SIGTERM, likewise."""
 
 
 _STATES = {

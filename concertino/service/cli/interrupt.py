@@ -1,4 +1,4 @@
-"""Ctrl-C while a run is under way: the first asks the run to stop, the second leaves at once."""
+"""Signals while a run is under way: Ctrl-C asks it to stop, a second one leaves at once; SIGTERM leaves it to be resumed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ from concertino.service.cli.output import say
 REASON = "interrupted at the terminal"
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the process has to go, which says nothing about the task."""
+
+
 class Interruptible:
     """While it is entered, Ctrl-C becomes a cancel request on the run whose events it is shown.
 
     The request goes through the journal, as from any other process, so the run stops the way it always stops: what is
     finished stays finished, what is held is settled, and `restart` carries on. Before the first event there is nothing
     to cancel, and Ctrl-C is a KeyboardInterrupt as ever.
+
+    SIGTERM raises `Terminated`, so that the run is parked, its lease given back and the terminal left in order; `resume`
+    carries on. A second one ends the process at once.
     """
 
     def __init__(self, journal: Journal, *, clock: Clock) -> None:
@@ -44,10 +51,12 @@ class Interruptible:
         self._thread = threading.Thread(target=self._serve, name="concertino-interrupt", daemon=True)
         self._thread.start()
         self._before = signal.signal(signal.SIGINT, self._on_signal)
+        self._before_term = signal.signal(signal.SIGTERM, self._on_term)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         signal.signal(signal.SIGINT, self._before)
+        signal.signal(signal.SIGTERM, self._before_term)
         self._requests.put(False)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -55,6 +64,10 @@ class Interruptible:
             raise KeyboardInterrupt
         self.was_interrupted = True
         self._requests.put(True)
+
+    def _on_term(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
 
     def _serve(self) -> None:
         if not self._requests.get() or self._latest is None:

@@ -13,6 +13,8 @@ from concertino import __version__
 from concertino.contracts.errors import ConcertinoError
 from concertino.service.cli import agent, dev, evals, plan, report, runs, trust
 from concertino.service.cli.exits import ExitCode, of_error
+from concertino.service.cli.output import STDOUT
+from concertino.service.cli.streams import make_ready
 
 app = typer.Typer(
     help="Plan a task over specialists, run it within its budgets, merge what they find.",
@@ -69,11 +71,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> NoReturn:
-    """Run the process's command and end the process at once.
+    """Run the process's command on its standard streams, and end the process at once.
 
     Leaving through the interpreter's own shutdown would wait for threads that a deadline has given up; everything
     that must be kept has been committed and closed by now.
     """
+    make_ready()
     os._exit(run())
 
 
@@ -84,7 +87,7 @@ def _flushed(code: int) -> int:
         # Whoever read our output has seen enough.
         return code
     except OSError as error:
-        return _told(_of_system(error), code=ExitCode.FAILED)
+        return _told(f"{STDOUT}: {error.strerror or error}", code=ExitCode.FAILED)
     return code
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from concertino.service.cli.agent import finish
+from concertino.service.cli.agent import finish, resuming
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, existing
 from concertino.service.cli.models import ModelName, ModelNames, Named, lacks_model, named
 from concertino.service.cli.named import PlannerName, carry_on
@@ -61,9 +61,11 @@ def status(
         return
     row = newest(journal, task_id)
     now = journal.clock.now()
-    emit(views.status(journal.events(task_id).result(), run_id=row.run_id, now=now))
-    if row.state not in TERMINAL | {"waiting"} and not is_live(row, now=now):
-        say(f"no process works on it; carry on with: concertino resume {task_id}")
+    events = journal.events(task_id).result()
+    emit(views.status(events, run_id=row.run_id, now=now))
+    asks = row.state == "waiting" and views.open_gates([one for one in events if one.run_id == row.run_id])
+    if row.state not in TERMINAL and not asks and not is_live(row, now=now):
+        say(f"no process works on it; carry on with: {resuming(task_id, database)}")
 
 
 def events(
@@ -83,7 +85,8 @@ def events(
         is_last = not follow or newest(journal, task_id).state in TERMINAL | {"waiting"}
         batch = journal.events(task_id, after=after).result()
         for event in batch:
-            emit_line(event.model_dump(mode="json"))
+            if not emit_line(event.model_dump(mode="json")):
+                return
             after = event.seq
         if not batch and is_last:
             return

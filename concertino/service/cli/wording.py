@@ -34,6 +34,7 @@ _WORDS = {
     "SLA_MISSED": "late",
     "GATE_OPENED": "asks",
     "GATE_ANSWERED": "answered",
+    "GATE_WITHDRAWN": "asks no more",
     "CANCEL_REQUESTED": "is to be cancelled",
     "BUDGET_ALERT": "budget",
     "BUDGET_BREACH": "budget overrun",
@@ -53,6 +54,8 @@ def sentence(event: Event) -> str | None:
     words = _WORDS.get(event.type)
     if words is None:
         return None
+    if event.type == "RUN_PARKED" and event.payload.get("gates") == []:
+        words = "is left as it stands, to be carried on"
     subject = event.subtask_id or (event.agent_id if event.agent_id != "orchestrator" else "run")
     return plain(" ".join(part for part in (subject, words) if part)) + _detail(event)
 

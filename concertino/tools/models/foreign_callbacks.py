@@ -25,6 +25,7 @@ from langchain_core.outputs import LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
 from concertino.contracts.scope import SCOPE
+from concertino.tools.crew import CREW
 from concertino.tools.models import foreign_threads, wire
 from concertino.tools.models.foreign_request import Asked
 from concertino.tools.models.own import GOVERNED
@@ -228,8 +229,8 @@ def is_of_ours(handler: object) -> bool:
 
 def install(admission: Admission) -> Tokens:
     """Put an admission among those who are told, wherever callbacks are configured in this context."""
-    # The scope goes along, so that what such a thread calls is known as its attempt's.
-    foreign_threads.carry((*_bound, SCOPE))
+    # Scope and crew go along, so that what such a thread calls is known as its attempt's.
+    foreign_threads.carry((*_bound, SCOPE, CREW))
     handlers = _Holding(admission), _Refusing(admission)
     return tuple(var.set(handler) for var, handler in zip(_bound, handlers, strict=True))
 

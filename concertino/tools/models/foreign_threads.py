@@ -18,6 +18,7 @@ from concurrent import futures
 from contextvars import ContextVar
 from typing import Any
 
+from concertino.tools.crew import CREW, pool_for
 from concertino.tools.models import wire
 
 OURS = "concertino"
@@ -73,7 +74,9 @@ def _starting(start: Callable[..., None], variables: Variables) -> Callable[...,
 
     @functools.wraps(start)
     def guarded(thread: threading.Thread) -> None:
-        if leading.get() is not None and not _submitting.is_on and not thread.name.startswith(OURS):
+        if _submitting.is_on:
+            thread.daemon = True  # see `crew`
+        elif leading.get() is not None and not thread.name.startswith(OURS):
             own = vars(thread).get("run")
             vars(thread)["run"] = _Run(thread, _Guarded(thread.run, variables), own)
         start(thread)
@@ -105,9 +108,13 @@ def _handing_in(submit: Callable[..., Any], variables: Variables) -> Callable[..
     def guarded(pool: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         if leading.get() is None or isinstance(pool, apart):
             return submit(pool, fn, *args, **kwargs)
+        call: Callable[..., Any] = _Guarded(fn, variables)
+        if (crew := CREW.get()) is not None:
+            pool = pool_for(pool)
+            call = crew.hired(pool, call)
         before, _submitting.is_on = _submitting.is_on, True
         try:
-            return submit(pool, _Guarded(fn, variables), *args, **kwargs)
+            return submit(pool, call, *args, **kwargs)
         finally:
             _submitting.is_on = before
 

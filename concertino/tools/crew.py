@@ -1,0 +1,180 @@
+"""The threads in which work of one attempt may go on after the attempt: its own code's calls in pools, and tools given up.
+
+`asyncio.run` joins the threads of the loop's default pool before it returns, and the interpreter those of every pool before it
+exits: one blocked call, by `asyncio.to_thread` or in a Runnable made of a plain function, would keep the caller long after
+its deadline. A pool has no public way to let go of a thread. So threads that pools start for an attempt are daemons (which
+are joined all the same, and finish what is queued), and those that work for an attempt that was given up are taken out of
+what their pool and `concurrent.futures` join.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from concurrent.futures import thread as pools
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from concertino.tools import threads
+
+
+class Remains:
+    """Counts what goes on after something was stopped, and tells when the last of it has ended. Safe in threads."""
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._on_end, self._left, self._is_counted = on_end, 0, False
+
+    def one(self) -> Callable[[], None]:
+        """Count one more; call what this returns when it ends."""
+        with self._lock:
+            self._left += 1
+        return self._ended
+
+    def any(self) -> bool:
+        """Say whether anything is left, once all are counted; only then is the end told."""
+        with self._lock:
+            self._is_counted = True
+            return self._left > 0
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._left -= 1
+            is_last = self._is_counted and self._left == 0
+        if is_last:
+            self._on_end()
+
+
+class Crew:
+    """Whoever works for one attempt in threads that cannot be stopped. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_work: dict[threading.Thread, futures.ThreadPoolExecutor] = {}
+        """Threads of pools, in a call of the attempt's."""
+        self._strays: dict[futures.Future[Any], None] = {}
+        """Calls in threads of our own that were given up and go on."""
+        self._waiting: dict[object, list[Callable[[], None]]] = {}
+        self._remains: Remains | None = None
+        """What counts those who go on, once the attempt was given up."""
+
+    @property
+    def strays(self) -> int:
+        """How many calls were given up and go on."""
+        return len(self._strays)
+
+    def hired(self, pool: futures.ThreadPoolExecutor, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what a pool is to call for the attempt.
+
+        What is still queued when the attempt is given up is not called; what its last steps hand in then is, unwaited for.
+        """
+        is_late = self._remains is not None
+
+        def hired(*args: Any, **kwargs: Any) -> Any:
+            here = threading.current_thread()
+            with self._lock:
+                if self._remains is not None and not is_late:
+                    raise threads.Abandoned("given up before it began")
+                known = self._at_work.get(here)
+                self._at_work[here] = pool
+            if is_late:
+                _let_go(here, pool)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                if known is None:
+                    self._ended(self._at_work, here)
+
+        return hired
+
+    def abandon(self, call: futures.Future[Any]) -> None:
+        """Give up a call in a thread of our own, and count it while it goes on."""
+        with self._lock:
+            self._strays[call] = None
+            if self._remains is not None:  # by a body that was given up itself and goes on
+                self._waiting[call] = [self._remains.one()]
+        if not threads.abandon(call, on_end=partial(self._ended, self._strays, call)):
+            self._ended(self._strays, call)
+
+    def give_up(self, remains: Remains) -> None:
+        """Wait for nobody any more, and count whoever still works for the attempt."""
+        with self._lock:
+            self._remains = remains
+            at_work = list(self._at_work.items())
+            self._count(self._at_work, remains)
+        for thread, pool in at_work:
+            _let_go(thread, pool)
+        self.count_strays(remains)
+
+    def count_strays(self, remains: Remains) -> None:
+        """Count the calls that were given up and go on."""
+        with self._lock:
+            self._count(self._strays, remains)
+
+    def _count(self, among: dict[Any, Any], remains: Remains) -> None:
+        for one in among:
+            self._waiting.setdefault(one, []).append(remains.one())
+
+    def _ended(self, among: dict[Any, Any], one: object) -> None:
+        with self._lock:
+            among.pop(one, None)
+            told = self._waiting.pop(one, ())
+        for tell in told:
+            tell()
+
+
+_BEGINNINGS = ("_initializer", "_initargs", "_create_worker_context", "_resolve_work_item_task")
+"""What a pool's threads begin with, up to Python 3.13 and from then on."""
+_own: WeakKeyDictionary[futures.ThreadPoolExecutor, futures.ThreadPoolExecutor] = WeakKeyDictionary()
+
+
+def pool_for(pool: futures.ThreadPoolExecutor) -> futures.ThreadPoolExecutor:
+    """Return the pool that attempts use for `pool`: one like it where it is a loop's default, which has threads of others.
+
+    Those are no daemons, and cannot be let go of.
+    """
+    if pool is not getattr(asyncio._get_running_loop(), "_default_executor", None):
+        return pool
+    found = _own.get(pool)
+    if found is None:
+        known: Any = pool
+        made = futures.ThreadPoolExecutor(known._max_workers, known._thread_name_prefix)
+        vars(made).update({name: value for name, value in vars(known).items() if name in _BEGINNINGS})
+        found = _own.setdefault(pool, made)
+    return found
+
+
+def _let_go(thread: threading.Thread, pool: futures.ThreadPoolExecutor) -> None:
+    kept: Any = pool
+    with kept._shutdown_lock:
+        kept._threads = kept._threads - {thread}  # another set: somebody may be joining those of the old one
+    joined: Any = pools._threads_queues  # pyright: ignore[reportPrivateUsage]  # what the interpreter joins has no public name
+    joined.pop(thread, None)
+
+
+CREW: ContextVar[Crew | None] = ContextVar("concertino_crew", default=None)
+"""Whose work is done here."""
+
+
+@contextmanager
+def working_for(crew: Crew) -> Iterator[None]:
+    """Count what is started in the block, and copies its context, as work of `crew`."""
+    token = CREW.set(crew)
+    try:
+        yield
+    finally:
+        CREW.reset(token)
+
+
+def abandon(call: futures.Future[Any]) -> None:
+    """Give up a call in a thread of our own, on behalf of whoever's work is done here."""
+    crew = CREW.get()
+    if crew is None:
+        threads.abandon(call)
+    else:
+        crew.abandon(call)

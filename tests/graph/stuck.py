@@ -1,0 +1,85 @@
+"""A run whose specialists block for ever in threads that nobody can stop; prints its result, and then the process must end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from langchain_core.runnables import RunnableLambda
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
+
+from concertino import Brief, Budget, create_planner, specialist, tool
+from tests.graph.plans import subtask, task
+
+POOL = ThreadPoolExecutor(2)
+
+
+def block(_: Any = None) -> Any:
+    """Never return."""
+    threading.Event().wait()
+
+
+@specialist("to_thread")
+async def to_thread(brief: Brief) -> Any:
+    return await asyncio.to_thread(block)
+
+
+@specialist("own_pool")
+async def own_pool(brief: Brief) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return await asyncio.get_running_loop().run_in_executor(pool, block)
+
+
+@specialist("shared_pool")
+async def shared_pool(brief: Brief) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(POOL, block)
+
+
+@specialist("mapping")
+def mapping(brief: Brief) -> Any:
+    with ThreadPoolExecutor(1) as pool:  # the second call waits for the first
+        return list(pool.map(block, range(2)))
+
+
+@tool("stuck")
+def stuck() -> Any:
+    return block()
+
+
+@specialist("caller", tools=[stuck])
+async def caller(brief: Brief) -> Any:
+    return await brief.tools.stuck()
+
+
+class State(TypedDict, total=False):
+    objective: str
+
+
+def graph() -> Any:
+    """Return a graph of a plain function."""
+    made = StateGraph(State)
+    made.add_node("block", lambda _: block())
+    made.add_edge(START, "block")
+    return made.compile(name="graph")
+
+
+def main(*, is_sync: bool) -> None:
+    """Run all of them at once, until the deadline."""
+    runnable: Any = RunnableLambda(block, name="runnable")
+    everybody = [to_thread, own_pool, shared_pool, mapping, caller, runnable, graph()]
+    names = ["to_thread", "own_pool", "shared_pool", "mapping", "caller", "runnable", "graph"]
+    made = create_planner(specialists=everybody, budget=Budget(seconds=1))
+    given = task("t", *(subtask(name, name) for name in names))
+    out = made.invoke(given) if is_sync else asyncio.run(made.ainvoke(given))
+    result = out["result"]
+    ended = {one["subtask_id"]: (one["error"] or {}).get("type") for one in result["subtasks"]}
+    print(json.dumps({"ended": ended, "leaked": result["leaked"]}))
+
+
+if __name__ == "__main__":
+    main(is_sync=sys.argv[1] == "sync")
