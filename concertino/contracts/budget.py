@@ -40,6 +40,15 @@ class Budget(BaseModel):
         lower = {name: b if (a := mine[name]) is None or (b is not None and b < a) else a for name, b in others.items()}
         return self if lower == mine else other if lower == others else Budget.model_construct(**lower)
 
+    def less(self, other: Budget) -> Budget:
+        """Return what is left of each sum once `other` is taken off, never below 0; seconds are no sum and stay."""
+        left: dict[str, float] = {
+            name: max(0, round(mine - taken, 9))
+            for name in DIMENSIONS
+            if (mine := getattr(self, name)) is not None and (taken := getattr(other, name)) is not None
+        }
+        return self.model_copy(update=left)
+
     @model_validator(mode="before")
     @classmethod
     def _agent_budget(cls, given: object) -> object:

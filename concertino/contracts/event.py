@@ -36,6 +36,7 @@ EventType = Literal[
     "TASK_SKIPPED",
     "TASK_BLOCKED",
     "TASK_CANCELLED",
+    "TASK_KEPT",
     "TASK_LEAKED",
     "SLA_MISSED",
     "GATE_OPENED",

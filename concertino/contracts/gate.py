@@ -13,6 +13,8 @@ from concertino.contracts.task import input_error
 
 Decision = Literal["accept", "reject", "edit"]
 
+REASON_CHARS = 4_000
+
 
 class Answer(BaseModel):
     """What was decided, why, and with which changed inputs."""
@@ -20,7 +22,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     decision: Decision
-    reason: Annotated[str, StringConstraints(max_length=4_000)] | None = None
+    reason: Annotated[str, StringConstraints(max_length=REASON_CHARS)] | None = None
     inputs: dict[str, JsonValue] | None = None
     """With `edit`: inputs that replace a subtask's own; on a plan's gate, such inputs by subtask id."""
     value: JsonValue = None
@@ -30,6 +32,19 @@ class Answer(BaseModel):
 def is_answer(given: object) -> bool:
     """Say whether `given` has the form of an answer rather than being a bare value."""
     return isinstance(given, Answer) or (isinstance(given, Mapping) and "decision" in given)
+
+
+def read_reason(given: object, *, field: str = "reason", otherwise: str) -> str:
+    """Read why somebody does something, in words; `otherwise` where they are empty.
+
+    Raises:
+        InputError: no text, or too much of it.
+    """
+    if not isinstance(given, str):
+        raise InputError(field=field, value=given, rule="must be text")
+    if len(given) > REASON_CHARS:
+        raise InputError(field=field, value=given, rule=f"at most {REASON_CHARS} characters")
+    return str(clean(given, field=field, nesting=0)) or otherwise
 
 
 def read_answer(given: object, *, field: str = "answer", nesting: int = 32) -> Answer:

@@ -53,7 +53,9 @@ def parse(data: bytes | str, *, field: str, limits: Limits) -> JsonValue:
     except ValueError as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(field=field, value="a number", rule=str(error)) from error
+        raise InputError(
+            field=field, value="a number", rule="must fit 64 bits"
+        ) from error  # too long to be read at all
     return clean(value, field=field, nesting=limits.nesting)
 
 
@@ -85,7 +87,10 @@ def clean(value: object, *, field: str, nesting: int) -> JsonValue:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InputError(field=field, value=key, rule="keys must be text")
-            cleaned[_text(key)] = clean(item, field=f"{field}.{key}", nesting=nesting - 1)
+            name = _text(key)
+            if name in cleaned:  # two that differ in what no store accepts
+                raise InputError(field=f"{field}.{name}", value=key, rule="duplicate key")
+            cleaned[name] = clean(item, field=f"{field}.{key}", nesting=nesting - 1)
         return cleaned
     if isinstance(value, list | tuple):
         return [clean(item, field=f"{field}[{i}]", nesting=nesting - 1) for i, item in enumerate(value)]

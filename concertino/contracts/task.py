@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from concertino.contracts.errors import InputError
-from concertino.contracts.ids import Ids, Name, new_id
+from concertino.contracts.ids import ID_RULE, Ids, Name, new_id
 from concertino.contracts.json import JsonObject, clean, digest, dump
 from concertino.contracts.limits import Limits
 from concertino.contracts.requirements import Criterion
@@ -66,6 +66,11 @@ def read_task(given: object, *, limits: Limits, ids: Ids = new_id) -> Task:
         given = {**given.model_dump(mode="json", exclude_unset=True), "task_id": given.task_id}
     if not isinstance(given, dict):
         raise InputError(field="task", value=given, rule="must be an object")
+    own = given.get("task_id")
+    if isinstance(own, str) and own != clean(
+        own, field="task.task_id", nesting=0
+    ):  # another task's id once it is cleaned
+        raise InputError(field="task.task_id", value=own, rule=f"must match {ID_RULE}")
     data = cast("JsonObject", clean(given, field="task", nesting=limits.nesting))
     size = len(dump(data).encode())
     if size > limits.bytes:

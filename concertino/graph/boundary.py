@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from concertino.contracts.clock import Clock
 from concertino.contracts.ids import Ids
 from concertino.contracts.journal import Journal
+from concertino.graph.load import Load
 from concertino.graph.options import Options
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.breaker import Breakers
@@ -73,6 +74,7 @@ def options_at(boundary: Boundary, options: Options) -> Options:
         tools=tools,
         specialists=specialists,
         breakers=Breakers(clock=clock),
+        load=Load(),
         plan_cache=None if options.plan_cache is None else options.plan_cache.anew(),
         nested=InMemorySaver(),
     )

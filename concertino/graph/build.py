@@ -17,6 +17,7 @@ from concertino.contracts.limits import Limits
 from concertino.contracts.task import input_error
 from concertino.graph.compiled import PlannerGraph
 from concertino.graph.door.conductor import Conductor
+from concertino.graph.load import Load
 from concertino.graph.options import Aggregate, Options, Prepare
 from concertino.graph.runs.models import check_prices
 from concertino.graph.setup import (
@@ -57,7 +58,7 @@ MAX_REPLANS = 10
 def create_planner(
     *,
     specialists: Sequence[Any],
-    workflows: Sequence[str | Path | Mapping[str, Any] | Workflow] = (),
+    workflows: Sequence[str | Path | Mapping[str, Any] | Workflow] | str | Path | Mapping[str, Any] | Workflow = (),
     tools: Sequence[Any] | Mapping[str, Any] = (),
     model: Any = None,
     models: Mapping[str, Any] | None = None,
@@ -92,7 +93,7 @@ def create_planner(
 
     Args:
         specialists: Declared ones, functions, Runnables, agents or compiled graphs.
-        workflows: Rules: YAML files or objects. Every specialist and capability in them must be here.
+        workflows: Rules: YAML files or objects, one or several. Every specialist and capability in them must be here.
         tools: What every specialist may call through `brief.tools`: functions or LangChain tools.
         model: Chat model, `"provider:name"` or a LangChain one: plans what no rule covers, merges texts, and is every
             specialist's `brief.model`. Every request of it is charged before it leaves. Rules alone need none.
@@ -167,6 +168,7 @@ def create_planner(
         trust=trust_of(track_record, journal=kept_in),
         clock=now,
         breakers=breakers or Breakers(clock=now),
+        load=Load(),
         authority=given,
         floor=kept,
         node_budgets=nodes,

@@ -18,6 +18,7 @@ from concertino.contracts.journal import Journal
 from concertino.contracts.limits import Limits
 from concertino.contracts.specialist import SpecialistCard
 from concertino.contracts.task import Task
+from concertino.graph.load import Load
 from concertino.graph.state import Policy
 from concertino.graph.trust import Trust
 from concertino.nodes.planning.cone import Replan
@@ -40,7 +41,7 @@ Prepare = Callable[[Task], Task]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A planner's parts. Shared by all its runs; nothing in it changes but breakers and journal."""
+    """A planner's parts. Shared by all its runs; nothing in it changes but breakers, load and journal."""
 
     specialists: Mapping[str, Specialist]
     tools: Mapping[str, Tool]
@@ -50,6 +51,7 @@ class Options:
     journal: Journal
     clock: Clock
     breakers: Breakers
+    load: Load
     authority: Mapping[str, float]
     trust: Trust | None = None
     """What the synthesis learns from; `None` merges by the formula."""

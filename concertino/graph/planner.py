@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from concertino.contracts.clock import Clock, SystemClock
 from concertino.contracts.errors import RunNotFound, RunStateError
 from concertino.contracts.event import TERMINAL, Event, EventType, message_type
+from concertino.contracts.gate import read_reason
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject
 from concertino.contracts.task import Task, read_task
@@ -202,11 +203,17 @@ class Planner(Settling):
         return await self.astatus(task_id)
 
     def cancel(self, task_id: str, reason: str = "cancelled") -> JsonObject:
-        """Stop a run at once, wherever it runs, and leave it restartable. Returns the task's status."""
+        """Stop a run at once, wherever it runs, and leave it restartable. Returns the task's status.
+
+        Raises:
+            InputError: the reason is no text.
+            RunStateError: the run is over.
+        """
         return self._now(self.acancel(task_id, reason))
 
     async def acancel(self, task_id: str, reason: str = "cancelled") -> JsonObject:
         """Stop a run at once; see `cancel`."""
+        reason = read_reason(reason, otherwise="cancelled")
         row = await self._row(task_id)
         if row.state in TERMINAL:
             raise RunStateError(task_id=task_id, state=row.state, asked="cancel")
@@ -249,8 +256,7 @@ class Planner(Settling):
     # Parts.
 
     def _read(self, task: Mapping[str, Any] | Task) -> Task:
-        options = self._conductor.options
-        return read_task(task, limits=options.limits, ids=options.ids)
+        return read_task(task, limits=self._conductor.options.limits, ids=self._conductor.options.ids)
 
     def _now(self, work: Coroutine[Any, Any, T]) -> T:
         return conducting().run(work)
@@ -297,15 +303,9 @@ class Planner(Settling):
         self, row: RunRow, type_: EventType, payload: JsonObject, *, subtask_id: str | None = None, epoch: int = 0
     ) -> Event:
         return Event(
-            task_id=row.task_id,
-            run_id=row.run_id,
-            type=type_,
-            message_type=message_type(type_),
-            subtask_id=subtask_id,
-            payload=payload,
-            timestamp=self._clock.now(),
-            epoch=epoch,
-        )
+            task_id=row.task_id, run_id=row.run_id, type=type_, message_type=message_type(type_), subtask_id=subtask_id,
+            payload=payload, timestamp=self._clock.now(), epoch=epoch,
+        )  # fmt: skip
 
     def _invoke(self, given: Any, config: RunnableConfig, on_event: Listener | None, kwargs: Mapping[str, Any]) -> Any:
         return self.graph.invoke(given, _listening(config, on_event), **kwargs)

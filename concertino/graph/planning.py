@@ -10,7 +10,7 @@ from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Plan
 from concertino.graph.dataflow.dispatch import standings
 from concertino.graph.runs.gates import check_names
-from concertino.graph.runs.money import PLANNING_SHARE
+from concertino.graph.runs.money import PLANNING_SHARE, for_work
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
@@ -41,7 +41,7 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
     """
     options, task = run.options, run.task
     source = run.models.roster.of_node(PLAN)
-    known = standings(options, await wait(options.journal.record()), {})
+    known = standings(options, await wait(options.journal.record()))
     cards, bounds = options.cards, options.limits
 
     def fallback() -> Draft:
@@ -63,7 +63,7 @@ async def plan_by_model(run: Run) -> tuple[Plan, JsonObject]:
         model=run.models.of_node(PLAN, deadline=_deadline(run)),
         cards=cards,
         limits=bounds,
-        budget=run.policy.budget,
+        budget=for_work(options, run.policy.budget),
         standings=known,
         skeleton=plan_by_rules(task, options.workflows, limits=bounds),
         fallback=fallback,

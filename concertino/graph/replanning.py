@@ -21,10 +21,19 @@ from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.dispatch import plan_of, standings
 from concertino.graph.runs.binding import binding
 from concertino.graph.runs.edits import input_schemas
-from concertino.graph.runs.gates import PLAN_GATE, check_names
+from concertino.graph.runs.gates import PLAN_GATE, check_names, review_gate
+from concertino.graph.runs.money import for_work
 from concertino.graph.runs.run import Run
 from concertino.journal.awaiting import wait
-from concertino.nodes.planning.cone import Means, Refused, Replan, failed_roots, replaced_by_draft, replaced_by_rule
+from concertino.nodes.planning.cone import (
+    Means,
+    Refused,
+    Replan,
+    failed_roots,
+    replaced_by_draft,
+    replaced_by_rule,
+    stand_ins,
+)
 from concertino.nodes.planning.draft import Draft
 from concertino.nodes.planning.drafting import draft_cone
 from concertino.nodes.planning.drafting.cone import Redrafted
@@ -91,16 +100,34 @@ async def replan(run: Run, *, given_up: Collection[str]) -> list[str]:
 
 def _is_settled(run: Run, subtask_id: str) -> bool:
     """Say whether a failed subtask is not to be replanned: a person has decided on it, or doing it again could act twice."""
-    if run.questions.book.answer_of(f"{subtask_id}.review") is not None:
+    return _is_final(run, subtask_id, run.records[subtask_id])
+
+
+def _is_final(run: Run, subtask_id: str, told: JsonObject) -> bool:
+    if run.questions.book.answer_of(review_gate(subtask_id)) is not None:
         return True
-    record = cast("Any", run.records[subtask_id])
+    record = cast("Any", told)
     tried = [run.options.specialists.get(str(name)) for name in record.get("tried") or [record.get("specialist")]]
     is_once = any(known is not None and known.card.delivery == "at_most_once" for known in tried)
     return is_once and bool(record.get("attempts") or run.history.started.get(subtask_id))
 
 
+def may_be_replanned(run: Run, plan: Plan, subtask_id: str, told: JsonObject) -> bool:
+    """Say whether a subtask that has just failed may find another plan once the run has come to rest.
+
+    `told` is what its record will have of `specialist`, `tried`, `refused` and `attempts`.
+    """
+    if len(run.replans) >= run.options.replans or run.money.ledger.is_halted or _is_final(run, subtask_id, told):
+        return False
+    if replanner_of(run) is not None:
+        return True
+    tried, refused = cast("list[str]", told["tried"]), cast("list[str]", told["refused"])
+    able = stand_ins(plan, subtask_id, tried, _means(run, plan, run.standings, None))
+    return any(one.specialist not in refused for one in able)
+
+
 async def _replanned(run: Run, plan: Plan, roots: Collection[str]) -> Replanned:
-    known = standings(run.options, await wait(run.options.journal.record()), {})
+    known = standings(run.options, await wait(run.options.journal.record()))
     made = Replanned(plan, [], [], [])
     try:
         bound_by = binding(run, plan)
@@ -167,7 +194,7 @@ def _means(run: Run, plan: Plan, known: Mapping[str, Any], bound_by: Draft | Non
         cards=run.options.cards,
         standings=known,
         limits=run.options.limits,
-        budget=run.policy.budget,
+        budget=for_work(run.options, run.policy.budget),
         number=len(run.replans) + 1,
         taken={*run.records, *run.history.started},
         now=lambda sid: run.edited(mine[sid]),

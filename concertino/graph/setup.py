@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -182,6 +183,8 @@ def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, 
         SetupError: no specialists, one that is none, a name that is taken or ours, an unknown variant.
         InputError: an authority outside 0-1.
     """
+    if authority is not None and not isinstance(authority, Mapping):
+        raise SetupError(field="authority", value=authority, rule="must be numbers from 0 to 1 by specialist")
     trust = {who: fraction(value, field=f"authority.{who}") for who, value in (authority or {}).items()}
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable) or not (listed := list(given)):
         raise SetupError(field="specialists", value=given, rule="must be a list of at least one")
@@ -200,13 +203,17 @@ def staff(given: Any, authority: Mapping[str, float] | None) -> tuple[dict[str, 
     return found, trust
 
 
-def rules(sources: Sequence[Any], specialists: Mapping[str, Specialist]) -> tuple[Workflow, ...]:
+def rules(sources: object, specialists: Mapping[str, Specialist]) -> tuple[Workflow, ...]:
     """Return the workflows, each of whose subtasks somebody here can do.
 
     Raises:
         SetupError: a faulty workflow, or a specialist or capability in one that nobody has.
     """
-    found = load_workflows(sources)
+    if isinstance(sources, str | Path | Mapping | Workflow):
+        sources = [sources]
+    elif not isinstance(sources, Iterable):
+        raise SetupError(field="workflows", value=sources, rule="must be files or objects")
+    found = load_workflows(list(sources))
     cards = {name: one.card for name, one in specialists.items()}
     for workflow in found:
         refuse_unknown(spoken_of(workflow), cards)

@@ -18,11 +18,12 @@ from concertino.contracts.json import JsonObject, dump
 from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.dispatch import lay_board, plan_of, standings
 from concertino.graph.dataflow.errands import carry_out, errands
+from concertino.graph.dataflow.reviewing import question_about
 from concertino.graph.planning import plan_by_model
 from concertino.graph.replanning import replan
 from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.entry import entry_of, is_followed, live_run
-from concertino.graph.runs.gates import PLAN_GATE, Question
+from concertino.graph.runs.gates import PLAN_GATE, Question, review_gate
 from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.run import Run
 from concertino.graph.state import PlannerState
@@ -166,7 +167,7 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     going = [subtask.id for subtask in next_stage(made, states)]
     out: JsonObject = {"id": run.options.ids("dispatch"), "subtasks": list(going)}
     record = await wait(run.options.journal.record())
-    run.standings = standings(run.options, record, dict(run.board.load()) if run.board else {})
+    run.standings = standings(run.options, record)
     payload: JsonObject = {"dispatch": out["id"], "subtasks": list(going)}
     if weighed := await weigh(run, going):
         payload["worth"] = cast("Any", weighed)
@@ -204,7 +205,7 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     idle = before.get("idle", 0) + 1 if before.get("stand") == stand else 0
     failed = [s.id for s in made.subtasks if s.required and states.get(s.id) in ("failed", "blocked")]
     asks = run.options.escalate == "ask"
-    unreviewed = [sid for sid in failed if asks and run.questions.book.answer_of(f"{sid}.review") is None]
+    unreviewed = [sid for sid in failed if asks and run.questions.book.answer_of(review_gate(sid)) is None]
     verdict = review(
         made,
         states,
@@ -219,10 +220,7 @@ async def review_step(state: PlannerState, config: RunnableConfig) -> Update:
     for subtask_id in verdict.ask_about:
         record = cast("Any", run.records[subtask_id])
         details: JsonObject = {"error": record["error"], "reason": record["reason"], "attempts": record["attempts"]}
-        question = (
-            f"{subtask_id} stayed failed. Accept to go on without it, edit its inputs to try again, reject to fail."
-        )
-        run.questions.ask(Question(f"{subtask_id}.review", question, None, details))
+        run.questions.ask(question_about(subtask_id, details))
     dropped = {sid: await _drop(run, sid, verdict.drop_reason, verdict.drop_is_failure) for sid in verdict.drop}
     step = "dispatch" if reopened(run) and verdict.next == "synthesize" and not verdict.drop else verdict.next
     run.emit("RUN_REVIEWED", payload={"next": step, "reason": verdict.reason, "failed": list(failed)})

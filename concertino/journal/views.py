@@ -187,9 +187,9 @@ def _turn(subtask: _Subtask, event: Event) -> None:
         subtask.state = "waiting"
     elif event.type in {"GATE_ANSWERED", "GATE_WITHDRAWN"} and subtask.state == "waiting":
         subtask.state = "pending"
-    elif event.type == "TASK_COMPLETED":
+    elif event.type in {"TASK_COMPLETED", "TASK_KEPT"}:
         finding = payload.get("finding")
-        subtask.state, subtask.error = "completed", None
+        subtask.state, subtask.error = _text(payload.get("state")) or "completed", payload.get("error")
         subtask.outputs = finding.get("output") if isinstance(finding, dict) else None
         _measures(subtask, event)
     elif event.type == "AGENT_FAILED":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from concertino import (
     create_planner,
     specialist,
 )
+from concertino.nodes.planning.workflows import Workflow
 from tests.graph.plans import alpha, on, planner, states, subtask, task
 
 BOTH = pytest.mark.parametrize("is_sync", [True, False])
@@ -232,6 +235,9 @@ SETUPS: dict[str, tuple[dict[str, Any], str]] = {
     "no limits": ({"limits": 5}, "limits"),
     "no tool": ({"tools": [5]}, "tools"),
     "missing workflow": ({"workflows": ["/nowhere.yaml"]}, "/nowhere.yaml"),
+    "missing single workflow": ({"workflows": "/nowhere.yaml"}, "/nowhere.yaml"),
+    "no workflows": ({"workflows": 5}, "workflows"),
+    "authority by place": ({"authority": [1.0]}, "authority"),
     "no function for events": ({"on_event": 5}, "on_event"),
 }
 
@@ -243,6 +249,30 @@ def test_a_planner_that_cannot_work_is_refused(kind: str) -> None:
     with pytest.raises((SetupError, InputError)) as caught:
         create_planner(**{"specialists": [alpha], **options})
     assert caught.value.fields()["field"] == field
+
+
+def test_a_single_workflow_needs_no_list(tmp_path: Path) -> None:
+    """A file by name or path, and an object."""
+    rule: dict[str, Any] = {"name": "only", "plan": {"subtasks": [{"id": "x", "specialist": "alpha"}]}}
+    file = tmp_path / "rule.json"
+    file.write_text(json.dumps(rule))
+    for given in (rule, file, str(file), Workflow.model_validate(rule)):
+        out = create_planner(specialists=[alpha], workflows=given).invoke({"task": {"title": "t"}})
+        assert out["result"]["plan"]["workflow"] == "only"
+
+
+@pytest.mark.parametrize("task_id", ["t\0", "\0", "t\ud800"])
+def test_an_id_is_not_bent_into_anothers(task_id: str) -> None:
+    """What no store accepts is taken out of texts, but not out of a key."""
+    with pytest.raises(InputError) as caught:
+        create_planner(specialists=[alpha]).invoke({"task": {"task_id": task_id}})
+    assert caught.value.field == "task.task_id"
+
+
+def test_keys_that_no_store_can_tell_apart_are_refused() -> None:
+    """Neither value is lost in silence."""
+    with pytest.raises(InputError, match="duplicate key"):
+        create_planner(specialists=[alpha]).invoke({"task": {"payload": {"a": 1, "a\0": 2}}})
 
 
 DECLARED: dict[str, Any] = {

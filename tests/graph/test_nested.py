@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 import pytest
@@ -193,3 +194,30 @@ async def test_a_fork_of_the_outer_graph_is_a_new_run_with_a_parent(is_sync: boo
     second = (await _run(graph, None, changed, is_sync=is_sync))["result"]
     assert outputs(second) == {"a": {"alpha": 2}}
     assert second["parent_run_id"] == first["run_id"]
+
+
+class _Plain(typing.TypedDict, total=False):  # as most people write it; Pydantic refuses it before Python 3.12
+    amount: int
+    doubled: int
+
+
+class _Narrow(typing.TypedDict):
+    amount: int
+
+
+@pytest.mark.parametrize("schema", [None, _Narrow])
+@pytest.mark.parametrize("is_sync", [True, False])
+async def test_a_graph_may_have_its_state_as_a_plain_typed_dict(schema: Any, is_sync: bool) -> None:
+    """It gets those inputs that its own schema names, and answers with its state."""
+
+    def double(state: _Plain) -> dict[str, int]:
+        return {"doubled": 2 * state["amount"]}
+
+    made: Any = StateGraph(_Plain, input_schema=schema) if schema else StateGraph(_Plain)
+    made.add_node("double", double)
+    made.add_edge(START, "double")
+    made.add_edge("double", END)
+    graph = planner(made.compile(name="doubler"))
+    given = task("t", subtask("s", "doubler", inputs={"amount": 4}))
+    out = graph.invoke(given) if is_sync else await graph.ainvoke(given)
+    assert outputs(out["result"]) == {"s": {"amount": 4, "doubled": 8}}

@@ -9,7 +9,19 @@ import pytest
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from concertino import Brief, Budget, Cost, Event, Finding, InputError, Planner, create_planner, specialist, tool
+from concertino import (
+    Brief,
+    Budget,
+    Cost,
+    Event,
+    Finding,
+    InputError,
+    PlanInvalid,
+    Planner,
+    create_planner,
+    specialist,
+    tool,
+)
 from tests.graph import isolated
 from tests.graph.plans import planner, states, subtask, task
 from tests.loopback.openai_server import Malformed, OpenAIServer, Say
@@ -159,6 +171,16 @@ async def test_a_model_that_fails_at_the_plan_leaves_half_of_the_run(budget: Bud
         result = (await graph.ainvoke({"task": {"title": "Assess X"}}))["result"]
     assert server.requests
     assert (result["status"], result["plan"]["origin"], result["answer"]) == ("success", "fallback", 1)
+
+
+@pytest.mark.parametrize("bound", [{"floor": Budget(tokens=20)}, {"node_budgets": {"work": Budget(tokens=80)}}])
+def test_a_plan_that_cannot_fit_beside_the_floor_is_refused(bound: dict[str, Any]) -> None:
+    """What specialists can never have is not promised to them: of 100 tokens 80 are theirs."""
+    graph = planner(budget=Budget(tokens=100), **bound)
+    with pytest.raises(PlanInvalid, match=r"81 tokens asked, the run has 80"):
+        graph.invoke(task("t", subtask("a", "alpha", budget={"tokens": 81})))
+    out = graph.invoke(task("t", subtask("a", "alpha", budget={"tokens": 80})))
+    assert out["result"]["status"] == "success"
 
 
 def test_a_status_counts_what_was_spent_by_hand_and_through_tools() -> None:

@@ -343,6 +343,19 @@ def test_what_may_run_once_does_not_run_again_for_a_question() -> None:
     assert till.calls == ["reader", "payer"]
 
 
+def test_all_takers_may_be_gone(tmp_path: Path) -> None:
+    """The last one that was tried, too: the record keeps its name."""
+    till, database = Till("payer", takers=("payer", "teller")), f"sqlite:///{tmp_path / 'x.db'}"
+    policy = {"when": "card.name == 'teller'"}
+    with Planner(specialists=till.specialists, gates=[policy], database=database) as made:
+        made.run(TASK)
+    others = [one for one in till.specialists if one.name not in {"payer", "teller"}]
+    with Planner(specialists=others, database=database) as made:
+        made.answer("t", "a.by.teller", "accept")
+        result: Any = made.resume("t")
+    assert (entry(result)["state"], entry(result)["specialist"]) == ("failed", "payer")
+
+
 def test_a_takers_own_question_does_not_send_the_planned_one_out_again() -> None:
     """Parked twice, each specialist has been called for its own attempts alone."""
     till = Till(delivery="at_most_once")

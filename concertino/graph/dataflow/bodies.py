@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from concertino.journal.awaiting import post
-from concertino.tools import threads
+from concertino.tools import exits, threads
 from concertino.tools.background import working
 
 GRACE_S = 0.01
@@ -74,6 +74,7 @@ class CoroutineWork(Work):
         self._task: asyncio.Task[None] | None = None
         self._on_end: Callable[[], None] | None = None
         context = contextvars.copy_context()
+        exits.mark(context)
         self._elsewhere = working().loop if is_sync else None
         if self._elsewhere is None:
             self._begin(self.loop, context)
@@ -111,6 +112,7 @@ class CoroutineWork(Work):
             self._on_end()
 
     def _begin(self, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
+        exits.hold(loop)
         self._task = loop.create_task(self._run(), context=context)
 
     def _cancel(self) -> None:
@@ -123,7 +125,7 @@ class CoroutineWork(Work):
         try:
             outcome = await self._body()
         except BaseException as error:  # noqa: BLE001 - a specialist's failure is data, SystemExit included
-            outcome = Raised(error)
+            outcome = Raised(exits.cause_of(error))
         self._tell(outcome)
 
     def _tell(self, outcome: Any) -> None:

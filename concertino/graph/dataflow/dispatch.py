@@ -74,8 +74,9 @@ def about(run: Run, subtask: Subtask) -> JsonObject:
     }
 
 
-def standings(options: Options, record: dict[str, SpecialistRecord], load: dict[str, int]) -> dict[str, Standing]:
-    """Return how each specialist is doing: its history, what it works on now, its breaker."""
+def standings(options: Options, record: dict[str, SpecialistRecord]) -> dict[str, Standing]:
+    """Return how each specialist is doing: its history, what it works on now in all runs, its breaker."""
+    load = options.load.now()
     found = {}
     for name, specialist in options.specialists.items():
         known = record.get(name, SpecialistRecord())
@@ -86,7 +87,7 @@ def standings(options: Options, record: dict[str, SpecialistRecord], load: dict[
         )
         found[name] = Standing(
             health=_health(known),
-            running=load.get(name, 0),
+            running=load[name],
             completed=known.completed,
             failed=known.failed,
             mean_s=known.seconds / known.completed if known.completed else 0.0,

@@ -7,7 +7,7 @@ it carries on after a crash, its interrupts become gates, and its state never mi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -216,13 +216,10 @@ def _place(snapshot: Any) -> str:
 
 
 def _graph_input(graph: Any, facts: Assignment) -> Any:
-    schema = graph.get_input_jsonschema()
-    properties = schema.get("properties")
-    if properties is None and "$ref" in schema:
-        properties = schema.get("$defs", {}).get(schema["$ref"].rsplit("/", 1)[-1], {}).get("properties")
-    if properties is None:  # a function by LangGraph's functional API that does not say what it takes
+    properties = _inputs_of(graph)
+    if properties is None:
         whole = {"objective": facts.objective, **facts.inputs, "upstream": _outputs(facts)}
-        return _text(facts, facts.inputs) if schema.get("type") == "string" else whole
+        return _text(facts, facts.inputs) if graph.get_input_jsonschema().get("type") == "string" else whole
     given: dict[str, Any] = {name: value for name, value in facts.inputs.items() if name in properties}
     if "objective" in properties:
         given.setdefault("objective", facts.objective)
@@ -232,6 +229,18 @@ def _graph_input(graph: Any, facts: Assignment) -> Any:
         rest = {name: value for name, value in facts.inputs.items() if name not in properties}
         given["messages"] = [{"role": "user", "content": _text(facts, rest)}]
     return given
+
+
+def _inputs_of(graph: Any) -> Collection[str] | None:
+    """Return the names of what a graph takes; `None` where it is a function by LangGraph's functional API that does not say."""
+    builder = getattr(graph, "builder", None)
+    if builder is not None:
+        # Its JSON schema needs Pydantic, which refuses `typing.TypedDict` before Python 3.12; LangGraph does not.
+        return cast("Mapping[str, Any]", builder.schemas[builder.input_schema])
+    schema = graph.get_input_jsonschema()
+    if "properties" not in schema and "$ref" in schema:
+        schema = schema.get("$defs", {}).get(schema["$ref"].rsplit("/", 1)[-1], {})
+    return cast("Collection[str] | None", schema.get("properties"))
 
 
 def _text(facts: Assignment, inputs: JsonObject) -> str:

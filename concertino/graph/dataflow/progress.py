@@ -9,6 +9,7 @@ from concertino.contracts.finding import Finding
 from concertino.contracts.json import JsonObject
 from concertino.contracts.plan import Subtask
 from concertino.graph.runs.board import SubtaskState
+from concertino.graph.runs.gates import review_gate
 from concertino.graph.runs.handover import Handover
 from concertino.graph.runs.run import Run
 
@@ -23,6 +24,8 @@ class Progress:
     before: int = 0
     """Of these attempts, those of an earlier dispatch or process."""
     tried: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    """Who was tried before a person sent it out again."""
     refused: list[str] = field(default_factory=list)
     """Who might have taken over, but people said no."""
     started_at: float | None = None
@@ -43,6 +46,12 @@ class Progress:
         self.attempts = self.before = handed.attempts
         self.error = handed.error
         self.reason = str(handed.error["message"]) if handed.error else None
+
+    def begin_again(self, specialist: str) -> None:
+        """Forget who has failed, but not what it took: a person sends the subtask out again."""
+        self.earlier += self.tried
+        self.specialist, self.tried, self.refused = specialist, [], []
+        self.error = self.reason = None
 
     def refuse(self, specialist: str, why: str) -> None:
         """Note that a person does not let a specialist take over."""
@@ -73,7 +82,7 @@ class Progress:
             "finding": self.finding.model_dump(mode="json") if self.finding else None,
             "required": subtask.required,
             "sla_missed": self.sla_missed,
-            "reviewed": run.questions.book.answer_of(f"{subtask.id}.review") is not None,
+            "reviewed": run.questions.book.answer_of(review_gate(subtask.id)) is not None,
             "final": True,
         }
         if self.early is not None:

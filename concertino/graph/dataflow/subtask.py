@@ -31,6 +31,7 @@ from concertino.graph.dataflow.asking import Replies
 from concertino.graph.dataflow.attempt import Order, Stopped, attempt
 from concertino.graph.dataflow.nested import Asked
 from concertino.graph.dataflow.progress import Progress
+from concertino.graph.dataflow.reviewing import reviewed
 from concertino.graph.dataflow.takeover import Takeover
 from concertino.graph.runs.board import Board, SubtaskState, Turn
 from concertino.graph.runs.failure import as_data
@@ -88,7 +89,7 @@ class SubtaskWork:
         try:
             turn = await board.arrive(subtask_id)
             if turn.kind == "go" and not self._ends_here():
-                return await self._finish(await self._work())
+                return await self._finish(await self._work_reviewed())
             if turn.kind == "go":
                 return await self._finish("skipped")
             if turn.kind == "defer":
@@ -112,9 +113,19 @@ class SubtaskWork:
             self._progress.early, self._progress.reason = early
         return early is not None
 
+    async def _work_reviewed(self) -> SubtaskState:
+        """Work on it, again as long as people who are asked about its failure say so."""
+        while (state := await self._work()) in ("failed", "blocked"):
+            said = await reviewed(self._run, self._subtask, self._progress, self._board)
+            if said != "again":
+                return "cancelled" if said == "cancel" else state
+            self._progress.begin_again(self._run.planned(self._subtask.id).specialist or "")
+        return state
+
     async def _work(self) -> SubtaskState:
         run, progress = self._run, self._progress
-        progress.started_at, progress.hash = run.clock.now(), fingerprint(run.subtask(self._subtask.id), run)
+        began = progress.started_at or run.clock.now()
+        progress.started_at, progress.hash = began, fingerprint(run.subtask(self._subtask.id), run)
         takeover = Takeover(run, self._subtask.id, progress)
         who = await takeover.first(self._board)
         while isinstance(who, str):
@@ -316,7 +327,7 @@ class SubtaskWork:
     def _usage(self) -> Usage:
         """Return what all specialists tried have used on this subtask."""
         total = Usage(seconds=round(self._progress.active_s, 6))
-        for name in dict.fromkeys(self._progress.tried):
+        for name in dict.fromkeys((*self._progress.earlier, *self._progress.tried)):
             account = self._run.money.ledger.find((WORK, name, self._subtask.id))
             if account is not None:
                 total += account.usage()

@@ -34,7 +34,7 @@ class Takeover:
         if handed is None:
             return self._progress.specialist
         self._progress.take_up(handed)
-        if handed.to not in self._able():
+        if handed.to and handed.to not in self._able():
             self._progress.add(f"{handed.to}, who was to take it over, is not here any more or cannot do it")
         return await self.next(board)
 

@@ -17,7 +17,7 @@ from concertino.contracts.task import Task
 from concertino.graph.dataflow.dispatch import lay_board
 from concertino.graph.door.admitting import admission, row_to_resume
 from concertino.graph.door.drafting import draft
-from concertino.graph.door.forks import FORK, announce, give_answers, is_begun, origin_of
+from concertino.graph.door.forks import FORK, announce, give_answers, is_begun, keep, origin_of
 from concertino.graph.door.heart import Heart
 from concertino.graph.door.lineage import outer_line
 from concertino.graph.door.live import check_staff, live
@@ -28,7 +28,7 @@ from concertino.graph.door.watch import stands_on
 from concertino.graph.options import Options
 from concertino.graph.runs.entry import CHECKPOINTER, RESTART, TAKE_OVER, Entry, configurable
 from concertino.graph.runs.restore import History
-from concertino.graph.runs.reuse import check_specialists, drop_outdated, is_kept
+from concertino.graph.runs.reuse import check_specialists, drop_outdated, is_kept, undecided
 from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
@@ -150,6 +150,8 @@ class Conductor:
         # What review has closed already is not opened again.
         is_closed = "branch:to:synthesize" in values or "branch:to:deliver" in values
         again = [] if is_closed or entry.plan is None else drop_outdated(run, entry.plan)
+        if row.run_id != parent:
+            keep(run, run.records)
         run.emit(
             "RUN_RESUMED",
             state="running" if entry.plan is not None else None,
@@ -251,6 +253,7 @@ class Conductor:
         admitted = await wait(self.options.journal.admit(asked))
         lease = await self._lease(admitted.row)
         adopted = {sid: record for sid, record in past.records.items() if is_kept(record)}
+        adopted |= undecided(past, plan, self.options) if plan is not None else {}
         history = await self._history(admitted.row)
         entry = await self._enter(admitted.row, task, policy, lease, plan=plan, complexity=complexity, history=history)
         assert entry.run is not None
@@ -258,6 +261,7 @@ class Conductor:
         give_answers(entry.run, past.gates, only_rejects=False)
         again = drop_outdated(entry.run, plan) if plan is not None else []
         entry.adopted = {sid: record for sid, record in adopted.items() if sid not in again}
+        keep(entry.run, entry.adopted)
         return entry
 
     async def _enter(

@@ -10,6 +10,7 @@ from concertino.contracts.task import Task
 from concertino.graph.dataflow.dispatch import standings
 from concertino.graph.options import Options
 from concertino.graph.runs.gates import check_names
+from concertino.graph.runs.money import for_work
 from concertino.graph.state import Policy
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning.complexity import assess
@@ -29,7 +30,7 @@ async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan | No
         InputError: a faulty plan.
         PlanInvalid: a plan that cannot be carried out.
     """
-    known = standings(options, await wait(options.journal.record()), {})
+    known = standings(options, await wait(options.journal.record()))
     cards = options.cards
     if task.plan is None and options.models.led_by(policy.model).of_node(PLAN) is not None:
         ruled = plan_by_rules(task, options.workflows, limits=options.limits)
@@ -39,7 +40,9 @@ async def draft(options: Options, task: Task, policy: Policy) -> tuple[Plan | No
         task, options.workflows, cards, standings=known, limits=options.limits, constraints=options.constraints,
         gates=options.gates,
     )  # fmt: skip
-    plan = validate_draft(made, task=task, cards=cards, limits=options.limits, budget=policy.budget, standings=known)
+    plan = validate_draft(
+        made, task=task, cards=cards, limits=options.limits, budget=for_work(options, policy.budget), standings=known
+    )
     if plan.origin != "caller" and plan.requirements is None:
         plan = plan.model_copy(update={"requirements": requirements_of(task)})
     check_names(plan)

@@ -22,6 +22,7 @@ from concertino.graph.options import Options
 from concertino.graph.runs.binding import bound_by
 from concertino.graph.runs.edits import input_schemas
 from concertino.graph.runs.gates import GateBook
+from concertino.graph.runs.money import for_work
 from concertino.graph.runs.run import Run
 from concertino.graph.state import Policy
 from concertino.nodes.planning.cone import Refused
@@ -142,7 +143,7 @@ def _valid(made: Mapping[str, Any], before: Mapping[str, Any], options: Options)
         plan = Plan.model_validate(made["plan"])
     except ValidationError as error:
         raise input_error(error, field="plan") from error
-    budget = Policy.model_validate(before.get("policy") or {}).budget
+    budget = for_work(options, Policy.model_validate(before.get("policy") or {}).budget)
     valid = validate(
         plan, task=task, cards=options.cards, limits=options.limits, budget=budget, origin=plan.origin,
         workflow=plan.workflow, notes=plan.notes,
@@ -181,6 +182,14 @@ def announce(run: Run, parent: str) -> None:
     if run.plan is not None:
         made: JsonObject = {"plan": run.plan.model_dump(mode="json"), "policy": run.policy.model_dump(mode="json")}
         run.emit("RUN_PLANNED", payload={**made, "input_schemas": input_schemas(run.plan, run.options.cards)})
+
+
+def keep(run: Run, records: Mapping[str, JsonObject]) -> None:
+    """Put on a run's record what it has from the run before, unless it is there: a later restart or resume knows only that."""
+    for subtask_id, record in records.items():
+        if subtask_id not in run.history.records:
+            payload = {key: value for key, value in record.items() if key != "subtask_id"}
+            run.emit("TASK_KEPT", subtask_id=subtask_id, agent=str(record["specialist"]), payload=payload)
 
 
 def give_answers(run: Run, gates: GateBook, *, only_rejects: bool) -> None:

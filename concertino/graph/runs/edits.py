@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
+from concertino.contracts.errors import InputError
 from concertino.contracts.json import JsonObject
 from concertino.contracts.limits import Limits
 from concertino.contracts.plan import Plan, Subtask
@@ -38,8 +39,14 @@ class Edits:
         }
         return cls({subtask.id: subtask for subtask in plan.subtasks} if plan else {}, schemas, outputs, limits)
 
-    def gate_of(self, given: str) -> str:
-        """Return the gate that `given` means: a subtask may go by the short name that its template gave it."""
+    def gate_of(self, given: object) -> str:
+        """Return the gate that `given` means: a subtask may go by the short name that its template gave it.
+
+        Raises:
+            InputError: it is no text.
+        """
+        if not isinstance(given, str):
+            raise InputError(field="gate", value=given, rule="must be text")
         short, dot, rest = given.partition(".")
         if given == PLAN_GATE or short in self.subtasks:
             return given

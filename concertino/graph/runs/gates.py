@@ -24,6 +24,11 @@ def gate_by(subtask_id: str, specialist: str, *, time: int = 1) -> str:
     return f"{subtask_id}.by.{specialist}" + (f".{time}" if time > 1 else "")
 
 
+def review_gate(subtask_id: str) -> str:
+    """Return the name of the gate that asks about a subtask that stayed failed."""
+    return f"{subtask_id}.review"
+
+
 def taker_of(gate: str) -> str | None:
     """Return who would take a subtask over if a gate is accepted; `None` for gates that do not ask that."""
     _, by, specialist = gate.partition(".by.")

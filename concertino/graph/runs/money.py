@@ -33,6 +33,12 @@ PLANNING_SHARE = 0.5
 the fallback's work. Chosen by hand; document 004's orchestrator has a tenth, too little for small budgets."""
 
 
+def for_work(options: Options, budget: Budget) -> Budget:
+    """Return what of a run's budget a plan can be carried out with: less the floor, within what its node may use."""
+    left = budget if options.floor is None else budget.less(options.floor)
+    return left.within(options.node_budgets.get(WORK, UNLIMITED)).model_copy(update={"seconds": budget.seconds})
+
+
 class Money:
     """Accounts at `node / specialist / subtask / tool`, and the guard that charges them."""
 

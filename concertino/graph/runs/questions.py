@@ -12,7 +12,16 @@ from concertino.contracts.json import JsonObject, clean, dump
 from concertino.contracts.plan import Subtask
 from concertino.graph.runs.board import Board
 from concertino.graph.runs.edits import Edits
-from concertino.graph.runs.gates import PLAN_GATE, GateBook, Question, gate_by, is_nested, subtask_of, taker_of
+from concertino.graph.runs.gates import (
+    PLAN_GATE,
+    GateBook,
+    Question,
+    gate_by,
+    is_nested,
+    review_gate,
+    subtask_of,
+    taker_of,
+)
 
 NESTING = 32
 """Deepest answer that the record takes."""
@@ -77,7 +86,7 @@ class Questions:
     def _edits(self, subtask_id: str) -> list[Question]:
         """Return the questions that people answered with other inputs for a subtask, whoever works on it."""
         found = []
-        for gate in (PLAN_GATE, subtask_id, f"{subtask_id}.review"):
+        for gate in (PLAN_GATE, subtask_id, review_gate(subtask_id)):
             question = self.book.get(gate)
             if question is None or question.answer is None or question.answer.decision != "edit":
                 continue

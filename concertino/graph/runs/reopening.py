@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concertino.graph.runs.gates import review_gate
 from concertino.graph.runs.run import Run
 
 
@@ -19,5 +20,5 @@ def _is_edited(run: Run, subtask_id: str) -> bool:
     record = run.records.get(subtask_id)
     if record is None or record["state"] not in ("failed", "blocked") or record.get("reviewed"):
         return False
-    answer = run.questions.book.answer_of(f"{subtask_id}.review")
+    answer = run.questions.book.answer_of(review_gate(subtask_id))
     return answer is not None and answer.decision == "edit"

@@ -19,7 +19,7 @@ from concertino.contracts.plan import Plan
 from concertino.contracts.specialist import Cards
 from concertino.graph.runs.discoveries import KEPT
 from concertino.graph.runs.edits import Edits, input_schemas
-from concertino.graph.runs.gates import GateBook, Question, taker_of
+from concertino.graph.runs.gates import GateBook, Question, review_gate, taker_of
 from concertino.graph.runs.handover import Handover
 
 
@@ -121,7 +121,9 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
                 history.begun.setdefault(event.subtask_id, set()).add(event.agent_id)
                 history.suspended.pop(event.subtask_id, None)
-            case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" if event.subtask_id:
+            case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" | "TASK_KEPT" if (
+                event.subtask_id
+            ):
                 history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
                 history.handed.pop(event.subtask_id, None)
             case "AGENT_FAILED" if event.subtask_id and payload.get("final"):
@@ -135,11 +137,17 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.gates.ask(
                     Question(payload["gate"], payload["question"], payload.get("subtask_id"), payload.get("details"))
                 )
-                if event.subtask_id and taker_of(payload["gate"]):
+                if event.subtask_id and _holds_up(history, event.subtask_id, payload["gate"]):
                     _hand(history, event.subtask_id, payload["details"])
             case "GATE_ANSWERED":
                 given = {key: value for key, value in payload.items() if key != "gate"}
                 history.gates.answer(payload["gate"], read_answer(given))
+                if (
+                    event.subtask_id
+                    and payload["gate"] == review_gate(event.subtask_id)
+                    and given["decision"] == "edit"
+                ):
+                    history.handed.pop(event.subtask_id, None)  # it begins again
             case "GATE_WITHDRAWN":
                 history.gates.withdraw(payload["gate"])
             case "RESERVED":
@@ -162,6 +170,11 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
     if opened is not None:
         history.active_s += max(0.0, max(last, alive_at) - opened)
     return history
+
+
+def _holds_up(history: History, subtask_id: str, gate: str) -> bool:
+    """Say whether a subtask that is not over waits for the answer to a question about who goes on with it."""
+    return taker_of(gate) is not None or (gate == review_gate(subtask_id) and subtask_id not in history.records)
 
 
 def _hand(history: History, subtask_id: str, told: dict[str, Any]) -> None:

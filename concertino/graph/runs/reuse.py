@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Plan, Subtask
 from concertino.graph.options import Options
+from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
+
+_UNKNOWN = frozenset({"DeadlineExceeded", "ChildFailed"})
+"""Errors of a body that was stopped or died: it may have acted."""
 
 
 def fingerprint(subtask: Subtask, run: Run) -> str:
@@ -56,6 +61,40 @@ def drop_outdated(run: Run, plan: Plan) -> list[str]:
 def is_kept(record: JsonObject) -> bool:
     """Say whether a restart keeps a subtask: it completed, or what was found before it is not worth going on with."""
     return record["state"] == "completed" or record.get("ended_early") == "low_value"
+
+
+def undecided(past: History, plan: Plan, options: Options) -> dict[str, JsonObject]:
+    """Return records of failure for what a restart must not do again: begun, delivered at most once, and nobody knows what came of it.
+
+    That it failed by its own word is known, and it may be tried anew.
+    """
+    found: dict[str, JsonObject] = {}
+    for subtask in plan.subtasks:
+        record = past.records.get(subtask.id, {})
+        begun = [name for name in sorted(past.begun.get(subtask.id, ())) if _acts_once(name, options)]
+        if record.get("is_undecided"):
+            found[subtask.id] = record
+        elif begun and subtask.id not in past.suspended and not _is_decided(record):
+            reason = "its outcome is unknown: it was under way when its run was stopped, delivery at_most_once"
+            found[subtask.id] = {
+                "subtask_id": subtask.id, "specialist": begun[-1], "state": "failed", "dispatch": past.dispatch.get("id"),
+                "hash": "", "attempts": max(1, past.started.get(subtask.id, 1)), "tried": cast("Any", begun),
+                "started_at": record.get("started_at"), "finished_at": record.get("finished_at"),
+                "usage": record.get("usage"), "error": None, "reason": reason, "finding": None,
+                "required": subtask.required, "sla_missed": False, "final": True, "is_undecided": True,
+            }  # fmt: skip
+    return found
+
+
+def _acts_once(name: str, options: Options) -> bool:
+    known = options.specialists.get(name)
+    return known is not None and known.card.delivery == "at_most_once"
+
+
+def _is_decided(record: JsonObject) -> bool:
+    error = record.get("error")
+    said = error.get("type") if isinstance(error, dict) else None
+    return record.get("state") == "completed" or (said is not None and said not in _UNKNOWN)
 
 
 def check_specialists(plan: Plan, records: Mapping[str, JsonObject], options: Options) -> None:

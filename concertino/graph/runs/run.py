@@ -229,6 +229,7 @@ class Run:
     def lay_board(self, board: Board) -> None:
         """Put up the board of a dispatch and watch the work deadline for it."""
         self.board = board
+        self.options.load.watch(self.run_id, board.load())
         if self._lull is None and len(board) >= MANY:
             self._lull = Lull(self.loop)
         self.questions.watch(board)
@@ -305,6 +306,7 @@ class Run:
     def close(self) -> None:
         """Stop timers and close the books; the run leaves this process."""
         self.is_over = True
+        self.options.load.drop(self.run_id)
         if self._timer is not None:
             self._timer.cancel()
         if self._lull is not None:

@@ -113,7 +113,7 @@ def replaced_by_rule(
     tried and have some of the capabilities that are asked for, most of them first. Whom a person has refused is not taken.
     """
     gone, is_planned = cone(plan, (root,)), means.now(root).on_failure is not None
-    able = [one for one in _stand_ins(plan, root, tried, means) if one.specialist not in refused]
+    able = [one for one in stand_ins(plan, root, tried, means) if one.specialist not in refused]
     for stand_in in able[:CANDIDATES]:
         names = _names(gone, {root: stand_in}, plan, means)
         new = [_renamed(stand_in if sid == root else means.now(sid), names) for sid in gone]
@@ -177,7 +177,7 @@ def replaced_by_draft(plan: Plan, roots: Sequence[str], proposed: Plan, *, appro
     return _valid(plan, gone, (), new, answer, means)
 
 
-def _stand_ins(plan: Plan, root: str, tried: Collection[str], means: Means) -> list[Subtask]:
+def stand_ins(plan: Plan, root: str, tried: Collection[str], means: Means) -> list[Subtask]:
     """Return who could take a failed subtask's place, and with what, best first."""
     failed, cards = means.now(root), means.cards
     own = failed.on_failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated
@@ -19,6 +20,8 @@ from concertino.contracts.requirements import Requirements
 from concertino.nodes.planning.faults import Faults
 
 _MADE_ID = re.compile(rf"(?P<specialist>{ID_RULE})::(?P<task_id>{ID_RULE})::[1-9][0-9]{{0,5}}")
+
+_BEARING = frozenset({"", "id", "specialist", "capability", "needs", "inputs", "covers", "stage"})
 
 OWN_NESTING = 4
 """Levels that filling a template puts around a task's data, at most."""
@@ -54,6 +57,8 @@ class Reading:
         self.position: dict[str, int] = {}
         self.faulty: set[str] = set()
         """Ids of subtasks with faulty fields: known, though not to be looked at any further."""
+        self.aside: list[tuple[Subtask, str]] = []
+        """Subtasks without a place of their own in the plan, and where they stood: their id is none, or another's."""
 
 
 def read(given: object, *, limits: Limits, task_id: str, origin: Origin, faults: Faults) -> Reading | None:
@@ -105,12 +110,16 @@ def _read_subtask(text: str, item: object, place: str, reading: Reading, task_id
         # Strict and as JSON: lists become tuples, but "yes" is no boolean and "5" no number.
         subtask = Subtask.model_validate_json(text, strict=True)
     except ValidationError as error:
-        if isinstance(item, Mapping) and isinstance(item.get("id"), str):
-            reading.faulty.add(str(item["id"]))
         _complain(error, place, tuple(Subtask.model_fields), faults)
-        return
+        rest = _without_faulty(text, error)
+        if rest is None:
+            if isinstance(item, Mapping) and isinstance(item.get("id"), str):
+                reading.faulty.add(str(item["id"]))
+            return
+        subtask = rest
     if not _is_allowed(subtask.id, task_id):
         reading.faulty.add(subtask.id)
+        reading.aside.append((subtask, place))
         faults.add(
             "bad_field",
             f"{place}.id",
@@ -125,10 +134,25 @@ def _read_subtask(text: str, item: object, place: str, reading: Reading, task_id
             "duplicate_id", f"{place}.id", subtask.id, f"{first} has this id already", "give each subtask its own id",
             subtasks=(subtask.id,),
         )  # fmt: skip
+        reading.aside.append((subtask, place))
         return
     reading.position[subtask.id] = len(reading.subtasks)
     reading.subtasks.append(subtask)
     reading.places.append(place)
+
+
+def _without_faulty(text: str, error: ValidationError) -> Subtask | None:
+    """Return the subtask without its faulty fields, so that its other faults are found too.
+
+    `None` where one of these bears on others' faults: without it some would be seen that are none.
+    """
+    fields = {str(item["loc"][0]) if item["loc"] else "" for item in error.errors(include_url=False)}
+    if fields & _BEARING:
+        return None
+    try:
+        return Subtask.model_validate({key: value for key, value in json.loads(text).items() if key not in fields})
+    except ValidationError:
+        return None
 
 
 def _header(given: Mapping[object, object], limits: Limits, task_id: str, faults: Faults) -> Header:

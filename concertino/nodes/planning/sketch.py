@@ -27,6 +27,8 @@ class Sketch:
     """Position by the draft's own id."""
     faulty: set[str]
     """Ids that exist but whose subtasks could not be read."""
+    aside: list[tuple[Subtask, str]]
+    """Subtasks that have no position, and where they stood."""
     faults: Faults
     notes: list[str]
     needs: list[dict[int, None]] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Sketch:
         return cls(
             task=task, cards=cards, standings=standings, origin=origin, header=reading.header,
             subtasks=reading.subtasks, places=reading.places, position=reading.position, faulty=reading.faulty,
-            faults=faults, notes=notes,
+            aside=reading.aside, faults=faults, notes=notes,
         )  # fmt: skip
 
     def id(self, position: int) -> str:

@@ -27,7 +27,7 @@ from concertino.nodes.planning.sketch import Sketch
 from concertino.nodes.planning.staffing import staff
 from concertino.nodes.planning.stages import set_stages
 from concertino.nodes.planning.stand_ins import check_stand_ins
-from concertino.nodes.planning.wiring import wire
+from concertino.nodes.planning.wiring import check_aside, wire
 
 
 def validate_draft(
@@ -98,6 +98,7 @@ def validate(
     )  # fmt: skip
     staff(sketch)
     wire(sketch)
+    check_aside(sketch)
     bound = rules or Rules()
     if bound.holes:
         check_holes(sketch, bound.holes, bound.parts)

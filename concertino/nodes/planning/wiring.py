@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from concertino.contracts.json import JsonObject
 from concertino.nodes.planning import references, schemas
 from concertino.nodes.planning.references import Malformed, Reference
 from concertino.nodes.planning.sketch import Sketch
+from concertino.nodes.planning.staffing import staff
 
 
 def wire(sketch: Sketch) -> None:
@@ -20,6 +22,23 @@ def wire(sketch: Sketch) -> None:
         if subtask.inputs:
             _referred(sketch, at)
     _typed(sketch)
+
+
+def check_aside(sketch: Sketch) -> None:
+    """Judge the subtasks that have no position by what needs none: who is to do them, and whom they name.
+
+    Faults found: unknown_specialist, unknown_capability, unknown_need, unknown_reference.
+    """
+    if not sketch.aside:
+        return
+    subtasks, places = [one for one, _ in sketch.aside], [place for _, place in sketch.aside]
+    beside = replace(sketch, subtasks=subtasks, places=places, staff=[], needs=[], notes=[])
+    staff(beside)
+    _declared(beside)
+    for subtask, place in sketch.aside:
+        for found in references.find(subtask.inputs):
+            if isinstance(found, Reference) and found.subtask not in sketch.position:
+                _unknown(sketch, subtask.id, found, f"{place}.{found.place}")
 
 
 def _declared(sketch: Sketch) -> None:
@@ -46,16 +65,20 @@ def _referred(sketch: Sketch, at: int) -> None:
             continue
         source = sketch.position.get(found.subtask)
         if source is None:
-            if found.subtask not in sketch.faulty:
-                sketch.faults.add(
-                    "unknown_reference", place, found.subtask, f"no subtask {found.subtask[:64]!r} in the plan",
-                    f'{sketch.faults.nearest(found.subtask, sketch.position)} Plain text is {{"$literal": text}}', subtasks=(subtask.id,),
-                )  # fmt: skip
+            _unknown(sketch, subtask.id, found, place)
             continue
         _check_flow(sketch, at, found, source, place)
         if source not in sketch.needs[at]:
             sketch.needs[at][source] = None
             sketch.notes.append(f"{subtask.id} needs {found.subtask}: derived, {found.place} refers to its output")
+
+
+def _unknown(sketch: Sketch, taker: str, found: Reference, place: str) -> None:
+    if found.subtask not in sketch.faulty:
+        sketch.faults.add(
+            "unknown_reference", place, found.subtask, f"no subtask {found.subtask[:64]!r} in the plan",
+            f'{sketch.faults.nearest(found.subtask, sketch.position)} Plain text is {{"$literal": text}}', subtasks=(taker,),
+        )  # fmt: skip
 
 
 def _check_flow(sketch: Sketch, at: int, found: Reference, source: int, place: str) -> None:

@@ -71,6 +71,7 @@ def crew_of(task: Task, *, specialists: str | None, pack: str | None, workflows:
 
 
 def _of_pack(name: str, rules: Sequence[Workflow]) -> Crew:
+    from concertino.graph.runs.money import for_work
     from concertino.service.cli.named import load
 
     if name not in PACKS:
@@ -81,7 +82,7 @@ def _of_pack(name: str, rules: Sequence[Workflow]) -> Crew:
         rules=(*rules, *options.workflows),
         specialists=options.specialists,
         tools=options.tools,
-        budget=options.policy.budget,
+        budget=for_work(options, options.policy.budget),
         prepare=options.prepare,
     )
 

@@ -29,6 +29,7 @@ _WORDS = {
     "TASK_SKIPPED": "skipped",
     "TASK_BLOCKED": "blocked",
     "TASK_CANCELLED": "cancelled",
+    "TASK_KEPT": "kept from the run before",
     "TASK_LEAKED": "given up, still running",
     "SLA_MISSED": "late",
     "GATE_OPENED": "asks",

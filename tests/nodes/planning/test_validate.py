@@ -328,3 +328,24 @@ def test_a_callers_specialist_is_never_swapped_for_a_variant() -> None:
     draft = {"id": "a", "specialist": "base"}
     assert check(draft, cards=cards, standings=standings).subtasks[0].specialist == "base"
     assert check(draft, cards=cards, standings=standings, origin="rule").subtasks[0].specialist == "beta"
+
+
+def test_one_fault_hides_no_other_of_the_same_subtask() -> None:
+    """An id that stands twice or is none, and fields that bear on nothing else, leave the rest to be judged."""
+    wrong: Any = {"needs": ["nowhere"], "inputs": {"x": "${gone.y}"}}
+    rest = ["unknown_specialist", "unknown_need", "unknown_reference"]
+    for first, broken in (
+        ("duplicate_id", {"id": "a", "specialist": "reserch", **wrong}),
+        ("bad_field", {"id": "../a", "specialist": "reserch", **wrong}),
+        ("bad_field", {"id": "c", "specialist": "reserch", "estimate_s": -1, **wrong}),
+        ("bad_field", {"id": "c", "specialist": "reserch", "colour": "red", **wrong}),
+    ):
+        found = faults(free("a"), free("b", "a"), broken)
+        assert [code for code, _ in found] == [first, *rest]
+        assert {place.partition(".")[2].partition(".")[0] for _, place in found} == {"subtasks[2]"}
+
+
+def test_what_hangs_on_a_faulty_field_is_not_judged_without_it() -> None:
+    """Inputs that cannot be read are not called missing."""
+    assert faults({"id": "a", "specialist": "research", "inputs": []}) == [("bad_field", "plan.subtasks[0].inputs")]
+    assert faults(free("a"), free("a")) == [("duplicate_id", "plan.subtasks[1].id")]
