@@ -101,6 +101,18 @@ async def ours_async(body: Any, subtasks: list[dict[str, Any]], **options: Any) 
     return spent
 
 
+async def ours_streamed(body: Any, subtasks: list[dict[str, Any]]) -> float:
+    """Return the seconds of one run through `astream`, which shows each subtask's end."""
+    with planner(body) as made:
+        given, ends = task(subtasks), 0
+        start = time.perf_counter()
+        async for chunk in made.graph.astream({"task": given}, config(given["task_id"]), stream_mode="updates"):
+            ends += body.card.name in chunk
+        spent = time.perf_counter() - start
+    assert ends == len(subtasks), ends
+    return spent
+
+
 def ours_sync(body: Any, subtasks: list[dict[str, Any]], **options: Any) -> float:
     """Return the seconds of one run through `invoke`, Planner's own saver."""
     with planner(body, **options) as made:
@@ -209,6 +221,20 @@ async def bare_async(levels: int, width: int) -> float:
             out = await graph.ainvoke({"done": []}, {**config("bare"), "recursion_limit": 100}, durability="sync")
             spent = time.perf_counter() - start
     assert len(out["done"]) == levels * width
+    return spent
+
+
+async def bare_streamed(levels: int, width: int) -> float:
+    """Return the seconds of bare `Send` through `astream` with AsyncSqliteSaver."""
+    with database() as path:
+        async with _async_saver(path) as saver:
+            graph = bare(levels, width, is_sync=False, saver=saver)
+            given, ends = {**config("bare"), "recursion_limit": 100}, 0
+            start = time.perf_counter()
+            async for chunk in graph.astream({"done": []}, given, durability="sync", stream_mode="updates"):
+                ends += "work" in chunk
+            spent = time.perf_counter() - start
+    assert ends == levels * width, ends
     return spent
 
 
