@@ -27,7 +27,6 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Interrupt, Overwrite, Send
 
 from concertino.graph import routes, steps
-from concertino.graph.dataflow.errands import side_by_side
 from concertino.graph.runs.entry import configurable
 from concertino.graph.state import PlannerState, merge_records
 
@@ -67,39 +66,35 @@ async def drive(course: Course, config: RunnableConfig) -> None:
     numbers = itertools.count(1)
     try:
         while course.node != END:
-            inner = _told(config, f"{course.node}:{next(numbers)}", course.replies)
-            _apply(course.state, await _stepped(course, inner))
+            step = routes.STEPS[course.node]
+            _apply(
+                course.state, await _told(step, course.state, config, f"{course.node}:{next(numbers)}", course.replies)
+            )
             course.replies = []
             if course.node != routes.DISPATCH:
                 course.node = routes.after(course.node, cast("PlannerState", course.state))
                 continue
-            sends = steps.after_dispatch(cast("PlannerState", course.state), inner)
             course.node = routes.JOIN
-            sent = [] if isinstance(sends, str) else sends
-            works = [_sent(send, _told(config, f"{send.node}:{next(numbers)}", [])) for send in sent]
-            for update in await side_by_side(works):
-                _apply(course.state, update)
+            sends = steps.after_dispatch(cast("PlannerState", course.state), config)
+            sent = [subtask for send in sends if isinstance(send, Send) for subtask in send.arg["subtasks"]]
+            _apply(course.state, await _told(steps.work, {"subtasks": sent}, config, f"work:{next(numbers)}", []))
     except GraphInterrupt as stop:
         course.asked = tuple(stop.args[0]) if stop.args else ()
 
 
-async def _stepped(course: Course, config: RunnableConfig) -> dict[str, Any]:
-    token = var_child_runnable_config.set(config)
+async def _told(
+    step: routes.Step, given: Mapping[str, Any], config: RunnableConfig, place: str, replies: list[Any]
+) -> dict[str, Any]:
+    """Do a step that is told where it stands."""
+    inner = _config(config, place, replies)
+    token = var_child_runnable_config.set(inner)
     try:
-        return await routes.STEPS[course.node](course.state, config)
+        return await step(given, inner)
     finally:
         var_child_runnable_config.reset(token)
 
 
-async def _sent(send: Send, config: RunnableConfig) -> dict[str, Any]:
-    token = var_child_runnable_config.set(config)
-    try:
-        return await steps.work(send.arg, config)
-    finally:
-        var_child_runnable_config.reset(token)
-
-
-def _told(config: RunnableConfig, place: str, replies: list[Any]) -> RunnableConfig:
+def _config(config: RunnableConfig, place: str, replies: list[Any]) -> RunnableConfig:
     """Return what a node is told of itself, as far as `interrupt()` and graphs that its bodies call need it."""
     conf = {
         **configurable(config),
