@@ -11,6 +11,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 
 from concertino.graph import steps
+from concertino.graph.door import conductor
+from concertino.graph.door.live import live
 from tests.graph.plans import on, planner, states, task
 
 
@@ -38,4 +40,26 @@ async def test_a_stream_cancelled_between_a_nodes_state_and_its_way_on_goes_on(m
         await running[0]
     over.set()
     out = await graph.ainvoke(None, on("t"))
+    assert states(out["result"]) == {"a": "completed", "b": "completed"}
+
+
+async def test_a_caller_cancelled_at_the_door_lets_go_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease was taken already; whoever comes next does not wait until it has run out."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args: Any) -> Any:
+        reached.set()
+        await go_on.wait()
+        return await live(*args)
+
+    monkeypatch.setattr(conductor, "live", slowly)
+    graph = planner(checkpointer=InMemorySaver())
+    running = asyncio.create_task(graph.ainvoke(task("t"), on("t")))
+    await reached.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    out = await graph.ainvoke(task("t"), on("t"))
     assert states(out["result"]) == {"a": "completed", "b": "completed"}
