@@ -6,8 +6,9 @@ the thread, a resubmission must leave the thread alone, and a synchronous run is
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -96,7 +97,7 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if _forks(saved, fork) and not (await self.aget_state(at)).next:
             fork = RESTS
         put_at = await saver.aget_tuple(at) if saver and saved is None and is_put_at(at) else None
-        entry = await self._enter(input, asked, saved, fork, kwargs, put_at)
+        entry = await self._admitted(self._enter(input, asked, saved, fork, kwargs, put_at))
         entry.is_blocking = is_blocking
         entry.is_watched = "custom" in _modes(kwargs) or CONFIG_KEY_STREAM in configurable(asked)
         entry.is_streamed = not is_whole or self.debug or CONFIG_KEY_STREAM in configurable(asked)
@@ -110,6 +111,17 @@ class PlannerGraph(CompiledStateGraph[Any, Any, Any, Any]):
                     yield chunk
         finally:
             await self.conductor.leave(entry)
+
+    async def _admitted(self, entering: Coroutine[Any, Any, Entry]) -> Entry:
+        """Return what the door makes of an invocation; one that is cancelled in it leaves no run that is held by nobody."""
+        entry = asyncio.ensure_future(entering)
+        try:
+            return await asyncio.shield(entry)
+        except asyncio.CancelledError:
+            await asyncio.wait({entry})
+            if not entry.cancelled() and entry.exception() is None:
+                await self.conductor.leave(entry.result())
+            raise
 
     async def _enter(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 
 from concertino.graph import steps
@@ -19,6 +20,10 @@ class Branch(NamedTuple):
 
     choose: Callable[[PlannerState], str]
     ways: Mapping[str, str]
+
+    def chosen(self, state: PlannerState, config: RunnableConfig) -> str:
+        """Return the label for a state; no config matters to it."""
+        return self.choose(state)
 
 
 FIRST, DISPATCH, JOIN = "intake", "dispatch", "review"

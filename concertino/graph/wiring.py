@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -35,6 +35,25 @@ class Node(Runnable[Any, Any]):
         return await self._body(input, config or {})
 
 
+class Way(Runnable[Any, Any]):
+    """The way on from a node, found without giving up control.
+
+    LangGraph keeps what a node wrote until it was cancelled. Cancelled between its state and the way on, a run would be
+    taken for ended.
+    """
+
+    def __init__(self, choose: Callable[[Any, RunnableConfig], Any], *, name: str) -> None:
+        self.name, self._choose = name, choose
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Return where the node leads."""
+        return self._choose(input, config or {})
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Return where the node leads."""
+        return self._choose(input, config or {})
+
+
 def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
     """Return the planner's graph: one literal node for each specialist, every branch labelled."""
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(
@@ -51,9 +70,10 @@ def wire(options: Options) -> StateGraph[Any, Any, Any, Any]:
     graph.add_edge(START, routes.FIRST)
     for name, branch in routes.BRANCHES.items():
         ways: dict[Hashable, str] = dict(branch.ways.items())
-        graph.add_conditional_edges(name, branch.choose, ways)
+        graph.add_conditional_edges(name, Way(branch.chosen, name=f"after_{name}"), ways)
     sends: dict[Hashable, str] = {f"subtasks for {name}": name for name in options.specialists}
-    graph.add_conditional_edges(routes.DISPATCH, steps.after_dispatch, {**sends, "nothing left": routes.JOIN})
+    sending = Way(steps.after_dispatch, name=f"after_{routes.DISPATCH}")
+    graph.add_conditional_edges(routes.DISPATCH, sending, {**sends, "nothing left": routes.JOIN})
     for name, following in routes.EDGES.items():
         graph.add_edge(name, following)
     return graph

@@ -193,3 +193,30 @@ async def test_a_stream_goes_on_with_what_a_silent_caller_began() -> None:
     chunks = [chunk async for chunk in graph.astream(None, on("t"), stream_mode="updates")]
     (records,) = [chunk["alpha"]["records"] for chunk in chunks if "alpha" in chunk]
     assert sorted(records) == ["a0", "a1", "a2"]
+
+
+@pytest.mark.parametrize("is_sync", [True, False])
+async def test_a_specialist_calls_tasks_from_whatever_loop_it_runs_on(is_sync: bool) -> None:
+    """LangGraph's `@task` gives futures of the graph's loop; a coroutine of a synchronous caller runs on another."""
+
+    @step
+    async def fetched(what: str) -> str:
+        return what
+
+    @step
+    def failed(what: str) -> str:
+        raise ValueError(what)
+
+    @specialist("waiter")
+    async def waiter(brief: Brief) -> str:
+        with pytest.raises(ValueError, match="no"):
+            await failed("no")
+        return await fetched("found")
+
+    @specialist("blocker")
+    def blocker(brief: Brief) -> str:
+        return fetched("found").result()
+
+    graph, given = planner(waiter, blocker), task("t", subtask("w", "waiter"), subtask("b", "blocker"))
+    out = graph.invoke(given) if is_sync else await graph.ainvoke(given)
+    assert outputs(out["result"]) == {"w": "found", "b": "found"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from langgraph.types import Command
 from typing_extensions import TypedDict
 
 from concertino import Planner, specialist
-from concertino.graph.dataflow.bodies import finish
-from concertino.graph.dataflow.nested import start_graph
+from concertino.graph.dataflow.bodies import Raised, finish
+from concertino.graph.dataflow.nested import Asked, start_graph
 from concertino.graph.runs.entry import CHECKPOINTER, ENTRY, Entry
 from concertino.nodes.specialists.brief import Assignment
 from tests.graph.plans import on, outputs, planner, states, subtask, task
@@ -196,10 +197,79 @@ async def test_a_listened_graph_still_asks(is_sync: bool) -> None:
 
 async def test_a_graph_that_had_ended_before_a_crash_gives_the_same_answer() -> None:
     """The state that it ended in has more than its output shows."""
-    facts = Assignment("t", "r", "a", 1, objective="", inputs={"x": 4}, upstream={}, task={}, deadline=None)
-    config: Any = {"configurable": {ENTRY: Entry(is_watched=False), CHECKPOINTER: InMemorySaver()}}
+    saver = InMemorySaver()
     for _ in range(2):
-        work = start_graph(
-            _sum(shown=Shown), facts, config=config, is_sync=False, thread_id="th", answer=lambda _: None
-        )
-        assert await finish(work, timeout_s=5) == {"z": 50}
+        assert await finish(_started(_sum(shown=Shown), saver, is_sync=False), timeout_s=5) == {"z": 50}
+
+
+def _started(graph: Any, saver: Any, *, is_sync: bool) -> Any:
+    """Return the work of a specialist's graph on a thread of `saver`, where nobody answers."""
+    facts = Assignment("t", "r", "a", 1, objective="", inputs={"x": 4}, upstream={}, task={}, deadline=None)
+    config: Any = {"configurable": {ENTRY: Entry(is_watched=False), CHECKPOINTER: saver}}
+    return start_graph(graph, facts, config=config, is_sync=is_sync, thread_id="th", answer=lambda _: None)
+
+
+@either
+@pytest.mark.parametrize("made", [_sum, _deep])
+async def test_a_breakpoint_that_nobody_heard_of_is_asked_again(made: Any, is_sync: bool) -> None:
+    """A process that died before its question was on record has not been told to go on."""
+    saver = InMemorySaver()
+    for _ in range(2):
+        work = _started(made(interrupt_before=["times"]), saver, is_sync=is_sync)
+        assert isinstance(await finish(work, timeout_s=5), Asked)
+
+
+@either
+async def test_a_graph_that_died_elsewhere_asks_at_its_breakpoint_only(is_sync: bool) -> None:
+    """Where its process died, people are asked nothing."""
+    reached, saver = threading.Event(), InMemorySaver()
+
+    def add(state: Any) -> Any:
+        if not reached.is_set():
+            reached.set()
+            raise SystemExit  # no end of an attempt: LangGraph keeps nothing of it
+        return {"y": state["x"] + 1}
+
+    graph = StateGraph(Sum)
+    graph.add_node("add", add)
+    graph.add_node("times", lambda state: {"z": state["y"] * 10})
+    graph.add_edge(START, "add")
+    graph.add_edge("add", "times")
+    made = graph.compile(name="sum", interrupt_before=["times"])
+    assert isinstance(await finish(_started(made, saver, is_sync=is_sync), timeout_s=5), Raised)
+    asked = await finish(_started(made, saver, is_sync=is_sync), timeout_s=5)
+    assert [one.value["next"] for one in asked.interrupts] == [["times"]]
+
+
+@either
+async def test_what_a_node_found_before_its_process_died_is_no_end(is_sync: bool) -> None:
+    """LangGraph has kept what the node wrote and no checkpoint after it; the graph goes on from there."""
+    saver = InMemorySaver()
+    graph = _sum(interrupt_before=["add"], checkpointer=saver)
+    assert isinstance(await finish(_started(graph, saver, is_sync=is_sync), timeout_s=5), Asked)
+    standing = graph.get_state({"configurable": {"thread_id": "th"}})
+    saver.put_writes(standing.config, [("y", 5), ("branch:to:times", None)], standing.tasks[0].id)
+    assert await finish(_started(graph, saver, is_sync=is_sync), timeout_s=5) == {"x": 4, "y": 5, "z": 50}
+
+
+@either
+async def test_an_edit_changes_the_graph_inside_that_stopped(is_sync: bool) -> None:
+    """People are asked about its state, not about that of the graph around it."""
+    graph, config = planner(_deep(interrupt_before=["times"]), checkpointer=InMemorySaver()), on("t")
+    await _run(graph, task("t", subtask("a", "sum", inputs={"x": 4})), config, is_sync=is_sync)
+    edit: Any = Command(resume={"decision": "edit", "inputs": {"y": 7}})
+    result = (await _run(graph, edit, config, is_sync=is_sync))["result"]
+    assert outputs(result) == {"a": {"x": 4, "y": 7, "z": 70}}
+
+
+class Counted(TypedDict, total=False):
+    messages: int
+
+
+def test_messages_that_are_no_chat_are_an_output_like_any_other() -> None:
+    """A graph may count its messages."""
+    graph = StateGraph(Counted)
+    graph.add_node("count", lambda _: {"messages": 3})
+    graph.add_edge(START, "count")
+    out = planner(graph.compile(name="counter")).invoke(task("t", subtask("a", "counter", inputs={"messages": 1})))
+    assert outputs(out["result"]) == {"a": {"messages": 3}}

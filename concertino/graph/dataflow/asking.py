@@ -6,6 +6,7 @@ start, as LangGraph does, and each `interrupt()` returns its answer.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import dataclasses
 import itertools
@@ -16,6 +17,7 @@ from typing import Any, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph._internal._constants import (  # what LangGraph's loop tells the nodes it runs has no public name
+    CONFIG_KEY_CALL,
     CONFIG_KEY_CHECKPOINT_NS,
     CONFIG_KEY_RESUME_MAP,
     CONFIG_KEY_RESUMING,
@@ -75,6 +77,8 @@ def within(config: RunnableConfig, replies: Replies, *, attempt: int, start: Cal
             get_null_resume=_nothing,
         )
         conf[CONFIG_KEY_SEND] = _nowhere
+        if (call := conf.get(CONFIG_KEY_CALL)) is not None:
+            conf[CONFIG_KEY_CALL] = _from_any_loop(call, asyncio.get_running_loop())
         if replies.by_id:
             conf[CONFIG_KEY_RESUMING] = True
             conf[CONFIG_KEY_RESUME_MAP] = dict(replies.by_id)
@@ -83,6 +87,22 @@ def within(config: RunnableConfig, replies: Replies, *, attempt: int, start: Cal
     context = contextvars.copy_context()
     context.run(var_child_runnable_config.set, inside)
     return context.run(start, inside)
+
+
+def _from_any_loop(call: Callable[..., Any], home: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+    """Return LangGraph's call of a `@task` for a body that may run on another loop than the graph, whose future it gives."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        running = asyncio._get_running_loop()  # `None` in a thread, where the future is one to wait on
+        if running is None or running is home:
+            return call(*args, **kwargs)
+
+        async def there() -> Any:
+            return await call(*args, **kwargs)
+
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there(), home))
+
+    return called
 
 
 def _own(namespace: str, replies: Replies) -> list[Any]:

@@ -21,6 +21,7 @@ from concertino.contracts.errors import quote
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, clean
 from concertino.graph.dataflow.bodies import CoroutineWork, ThreadWork, Work
+from concertino.graph.dataflow.breakpoints import breakpoint_of, is_under_way, stops
 from concertino.graph.runs.entry import CHECKPOINTER, WANTED_CONCURRENCY, configurable, entry_of, live_run
 from concertino.nodes.specialists.brief import Assignment
 
@@ -92,7 +93,7 @@ def start_graph(
 
         def standing() -> Any:
             snapshot = graph.get_state(inner)
-            return graph.get_state(inner, subgraphs=True) if is_stopped(snapshot) else snapshot
+            return graph.get_state(inner, subgraphs=True) if is_under_way(snapshot) else snapshot
 
         def run(given: Any) -> Any:
             if not is_watched:
@@ -103,6 +104,8 @@ def start_graph(
             entry = _entry(graph, standing(), facts, answer)
             if entry.asked:
                 return entry.asked
+            for place in entry.changed:
+                graph.update_state(place, entry.changes)
             output = entry.values if entry.is_over else run(entry.input)
             return _outcome(graph, output, standing() if _may_stand(graph, output) else None)
 
@@ -110,7 +113,7 @@ def start_graph(
 
     async def astanding() -> Any:
         snapshot = await graph.aget_state(inner)
-        return await graph.aget_state(inner, subgraphs=True) if is_stopped(snapshot) else snapshot
+        return await graph.aget_state(inner, subgraphs=True) if is_under_way(snapshot) else snapshot
 
     async def arun(given: Any) -> Any:
         if not is_watched:
@@ -124,6 +127,8 @@ def start_graph(
         entry = _entry(graph, await astanding(), facts, answer)
         if entry.asked:
             return entry.asked
+        for place in entry.changed:
+            await graph.aupdate_state(place, entry.changes)
         output = entry.values if entry.is_over else await arun(entry.input)
         return _outcome(graph, output, await astanding() if _may_stand(graph, output) else None)
 
@@ -170,6 +175,9 @@ class _Entry:
     values: Any = None
     is_over: bool = False
     asked: Asked | None = None
+    changed: tuple[RunnableConfig, ...] = ()
+    """The checkpoints of graphs inside it whose state people changed."""
+    changes: JsonObject | None = None
 
 
 def _entry(graph: Any, snapshot: Any, facts: Assignment, answer: AnswerOf) -> _Entry:
@@ -181,12 +189,16 @@ def _entry(graph: Any, snapshot: Any, facts: Assignment, answer: AnswerOf) -> _E
                 return _Entry(asked=asked_by_graph(snapshot.interrupts))
             values[asked.id] = resume_value(asked.value, given)
         return _Entry(input=Command(resume=values))
-    if snapshot.next:
-        stop = breakpoint_of(snapshot)
+    if snapshot.tasks:
+        stop, stopped = breakpoint_of(snapshot), stops(graph, snapshot)
         given = answer(describe(stop))
-        if given is None and (graph.interrupt_before_nodes or graph.interrupt_after_nodes):
+        if given is None and stopped:
             return _Entry(asked=asked_by_graph([stop]))  # else its process died under way
-        return _Entry(input=Command(update=given.inputs) if given is not None and given.inputs else None)
+        if given is None or not given.inputs:
+            return _Entry()
+        if snapshot.config in stopped:
+            return _Entry(input=Command(update=given.inputs))
+        return _Entry(changed=tuple(stopped), changes=given.inputs)
     if snapshot.values:
         return _Entry(values=_shown(graph, snapshot.values), is_over=True)
     return _Entry(input=_graph_input(graph, facts))
@@ -196,23 +208,6 @@ def _shown(graph: Any, values: Any) -> Any:
     """Return what a graph would have given as its output, from the state in which it ended."""
     shown = graph.output_channels
     return values if isinstance(shown, str) else {name: values[name] for name in shown if name in values}
-
-
-def is_stopped(snapshot: Any) -> bool:
-    """Say whether a graph stands before some node without asking anything."""
-    return bool(snapshot.next) and not snapshot.interrupts
-
-
-def breakpoint_of(snapshot: Any) -> Interrupt:
-    """Return the question of a graph that stopped by itself (`interrupt_before`, `interrupt_after`), known by where it stands."""
-    ahead = list(snapshot.next)
-    return Interrupt(value={"question": f"Go on with {', '.join(ahead)}?", "next": ahead}, id=_place(snapshot))
-
-
-def _place(snapshot: Any) -> str:
-    """Return the ids of the checkpoints of a graph and of the subgraphs in which it stands."""
-    below = [task.state for task in snapshot.tasks if hasattr(task.state, "tasks")]
-    return ".".join([str(configurable(snapshot.config).get("checkpoint_id")), *map(_place, below)])
 
 
 def _graph_input(graph: Any, facts: Assignment) -> Any:
@@ -274,7 +269,7 @@ def _outcome(graph: Any, output: Any, snapshot: Any) -> Any:
     if output.get("structured_response") is not None:
         return output["structured_response"]
     messages = output.get("messages")
-    if not messages:
+    if not messages or not isinstance(messages, list):
         return dict(output)
     if _is_agent(graph) or set(output) <= {"messages", "structured_response"}:
         return messages[-1]
