@@ -26,6 +26,7 @@ from concertino.graph.door.tenure import holding, is_free
 from concertino.graph.runs.entry import LISTENER, RESTART, TAKE_OVER, with_configurable
 from concertino.graph.runs.questions import Questions
 from concertino.graph.runs.restore import History, fold
+from concertino.graph.runs.voice import mute
 from concertino.graph.settling import Settling
 from concertino.graph.summary import interim
 from concertino.journal.awaiting import wait
@@ -191,7 +192,7 @@ class Planner(Settling):
         history = await self._history(row)
         edits = history.edits(self._conductor.options.cards, self._conductor.options.limits)
         gate = edits.gate_of(gate)
-        answer = Questions(history.gates, _mute).read(gate, decision, edits)
+        answer = Questions(history.gates, mute).read(gate, decision, edits)
         known = history.gates.answer_of(gate)
         if known is not None:
             raise RunStateError(task_id=task_id, state=f"past gate {gate} ({known.decision})", asked="answer it again")
@@ -343,8 +344,3 @@ def _listening(config: RunnableConfig, on_event: Listener | None) -> RunnableCon
 def _put(loop: asyncio.AbstractEventLoop, events: asyncio.Queue[Event | None], event: Event) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(events.put_nowait, event)
-
-
-def _mute(*args: Any, **kwargs: Any) -> Future[list[int]]:
-    """Stand in for a run's voice where answers are only read."""
-    return Future()

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from concertino.contracts.errors import InputError, PlanInvalid
 from concertino.contracts.gate import Answer
 from concertino.contracts.json import JsonObject, dump
+from concertino.contracts.plan import Subtask
 from concertino.contracts.scope import Scope, scoped
 from concertino.graph.dataflow.dispatch import lay_board, plan_of, standings
 from concertino.graph.dataflow.errands import carry_out, errands
@@ -31,7 +32,7 @@ from concertino.graph.summary import merge, report
 from concertino.graph.weighing import weigh
 from concertino.journal.awaiting import wait
 from concertino.nodes.planning import conditions
-from concertino.nodes.review import next_stage, review
+from concertino.nodes.review import ended_stage, next_stage, review
 from concertino.tools.models.roster import PLAN, SYNTHESIZE
 
 Update = dict[str, Any]
@@ -131,8 +132,18 @@ def _goes_on(run: Run, waiting: list[Question]) -> bool:
     if PLAN_GATE in asked:
         return False
     over = {sid for sid, record in run.records.items() if record["state"] == "completed" or record.get("ended_early")}
-    left = next_stage(plan_of(run), _states(run))
-    return bool(reopened(run)) or any(one.id not in asked and over.issuperset(one.needs) for one in left)
+    return bool(reopened(run)) or any(one.id not in asked and over.issuperset(one.needs) for one in _left(run))
+
+
+def _left(run: Run) -> list[Subtask]:
+    """Return what is left to do of the current stage; no later one begins while people are asked about a failure in it."""
+    return [subtask for subtask in next_stage(plan_of(run), _closed(run)) if subtask.id not in run.records]
+
+
+def _closed(run: Run) -> dict[str, str]:
+    """Return the states of subtasks that are over and that nobody is asked about."""
+    asked = {question.subtask_id for question in run.questions.book.open()}
+    return {sid: state for sid, state in _states(run).items() if sid not in asked}
 
 
 async def record_answer(run: Run, gate: str, answer: Answer) -> None:
@@ -159,12 +170,11 @@ async def dispatch(state: PlannerState, config: RunnableConfig) -> Update:
     """Send out everything of the current stage that is not over, under a new dispatch id."""
     run = live_run(config)
     run.check()
-    made = plan_of(run)
-    states = _states(run)
     for subtask_id in reopened(run):
-        states.pop(subtask_id, None)
         run.records.pop(subtask_id, None)
-    going = [subtask.id for subtask in next_stage(made, states)]
+    # Review knew whether the run ends with its stage, unless it was what people said since that closed the stage.
+    stage = ended_stage(plan_of(run), _closed(run))
+    going = [] if stage is not None and _stops(run, stage) else [subtask.id for subtask in _left(run)]
     out: JsonObject = {"id": run.options.ids("dispatch"), "subtasks": list(going)}
     record = await wait(run.options.journal.record())
     run.standings = standings(run.options, record)

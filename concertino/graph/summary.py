@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from pydantic import JsonValue
 
-from concertino.contracts.budget import Budget
+from concertino.contracts.budget import Budget, Usage
 from concertino.contracts.finding import Finding
 from concertino.contracts.journal import RunRow
 from concertino.contracts.json import JsonObject, clean
@@ -17,8 +17,11 @@ from concertino.graph.dataflow import bodies
 from concertino.graph.dataflow.dispatch import plan_of
 from concertino.graph.merging import Merging
 from concertino.graph.options import Options
+from concertino.graph.runs.gates import GateBook
+from concertino.graph.runs.money import WORK, Money
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
+from concertino.graph.runs.voice import mute
 from concertino.graph.state import Policy
 from concertino.nodes import deliver
 from concertino.nodes.refinement import answering, ended_early
@@ -131,33 +134,20 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
         if question.answer is not None and question.answer.decision == "reject"
     ]
     failed = any(gate.endswith(".review") for gate in rejected)
-    planned = {subtask.id for subtask in plan.subtasks}
-    flagged = [
-        sid for sid, record in run.records.items() if sid in planned and (
-            record.get("sla_missed") or (record["state"] in ("failed", "blocked") and record.get("required"))
-        )
-    ]  # fmt: skip
-    books = run.money.ledger.report()
-    facts: JsonObject = {
-        "usage": run.usage().model_dump(),
-        "limits": _limits(run.policy.budget),
-        "costs": run.money.costs(books),
-        "models": run.models.described(),
-        "budget": cast("Any", books),
-        "breakers": cast("Any", run.options.breakers.snapshot()),
-        "leaked": run.leaks.total() + run.strays,
-        "needs_review": cast("Any", flagged),
-        "replans": cast("Any", run.replans),
-        "ended_early": cast("Any", ended_early(plan, run.records)),
-        "gates": cast("Any", [question.as_json() for question in run.questions.book]),
-        "complexity": complexity,
-        "pattern": complexity.get("tier"),
-        "plan": {
-            "origin": plan.origin, "workflow": plan.workflow, "notes": cast("Any", list(plan.notes)),
-            "requirements": None if plan.requirements is None else plan.requirements.model_dump(mode="json"),
-        },
-        "reason": run.cancel_reason,
-    }  # fmt: skip
+    facts = _facts(
+        plan,
+        run.records,
+        run.money,
+        run.questions.book,
+        run.options,
+        budget=run.policy.budget,
+        usage=run.usage(),
+        models=run.models.described(),
+        leaked=run.leaks.total() + run.strays,
+        replans=run.replans,
+        complexity=complexity,
+        reason=run.cancel_reason,
+    )
     if RECORD in merged:
         facts[RECORD] = merged[RECORD]
     if run.history.worth:
@@ -179,8 +169,49 @@ def report(run: Run, merged: JsonObject, complexity: JsonObject) -> JsonObject:
     return result
 
 
-def _limits(budget: Budget) -> JsonObject:
-    return budget.model_dump(exclude_none=True)
+def _facts(
+    plan: Plan,
+    records: Mapping[str, JsonObject],
+    money: Money,
+    gates: GateBook,
+    options: Options,
+    *,
+    budget: Budget,
+    usage: Usage,
+    models: JsonObject,
+    leaked: int,
+    replans: Sequence[JsonObject],
+    complexity: JsonObject,
+    reason: str | None,
+) -> JsonObject:
+    """Return what a result tells of a run besides its subtasks and its answer, however the run ended."""
+    planned = {subtask.id for subtask in plan.subtasks}
+    flagged = [
+        sid for sid, record in records.items() if sid in planned and (
+            record.get("sla_missed") or (record["state"] in ("failed", "blocked") and record.get("required"))
+        )
+    ]  # fmt: skip
+    books = money.ledger.report()
+    return {
+        "usage": usage.model_dump(),
+        "limits": budget.model_dump(exclude_none=True),
+        "costs": money.costs(books),
+        "models": models,
+        "budget": cast("Any", books),
+        "breakers": cast("Any", options.breakers.snapshot()),
+        "leaked": leaked,
+        "needs_review": cast("Any", flagged),
+        "replans": cast("Any", replans),
+        "ended_early": cast("Any", ended_early(plan, records)),
+        "gates": cast("Any", [question.as_json() for question in gates]),
+        "complexity": complexity,
+        "pattern": complexity.get("tier"),
+        "plan": {
+            "origin": plan.origin, "workflow": plan.workflow, "notes": cast("Any", list(plan.notes)),
+            "requirements": None if plan.requirements is None else plan.requirements.model_dump(mode="json"),
+        },
+        "reason": reason,
+    }  # fmt: skip
 
 
 def interim(row: RunRow, history: History, reason: str, options: Options) -> JsonObject:
@@ -189,28 +220,39 @@ def interim(row: RunRow, history: History, reason: str, options: Options) -> Jso
     if plan is None:
         return {"status": "cancelled", "task_id": row.task_id, "run_id": row.run_id, "reason": reason, "subtasks": []}
     head: JsonObject = {"task_id": row.task_id, "run_id": row.run_id, "parent_run_id": row.parent_run_id}
-    records = {subtask.id: _cancelled(subtask, history, reason) for subtask in plan.subtasks} | history.records
+    policy = Policy.model_validate(history.policy or {})
+    money = Money(options, budget=policy.budget, emit=mute, charges=history.charges, told=history.alerts)
+    money.bound(plan.budget)
+    ended = {subtask.id: _cancelled(subtask, history, money, reason) for subtask in plan.subtasks}
+    records = ended | history.records
     found = [(sid, given) for sid in answering(plan, records) if (given := records[sid].get("finding"))]
     merged = synthesize(
         [Finding.model_validate(given) for _, given in found],
         authority=options.authority,
         missing=deliver.missing(plan, deliver.outcomes(plan, records), options.cards),
     )
-    policy, complexity = Policy.model_validate(history.policy or {}), history.complexity or {}
-    facts: JsonObject = {
-        "usage": history.usage().model_dump(),
-        "limits": _limits(policy.budget),
-        "breakers": cast("Any", options.breakers.snapshot()),
-        "leaked": 0,
-        "gates": cast("Any", [question.as_json() for question in history.gates]),
-        "complexity": complexity,
-        "pattern": complexity.get("tier"),
-        "reason": reason,
-    }
+    facts = _facts(
+        plan,
+        records,
+        money,
+        history.gates,
+        options,
+        budget=policy.budget,
+        usage=history.usage(),
+        models=history.models,
+        leaked=0,
+        replans=history.replans,
+        complexity=history.complexity or {},
+        reason=reason,
+    )
     return deliver.result(plan, records, merged, head=head, answer=merged.answer, state="cancelled", facts=facts)
 
 
-def _cancelled(subtask: Subtask, history: History, reason: str) -> JsonObject:
-    attempts = history.started.get(subtask.id, 0)
-    about: JsonObject = {"specialist": subtask.specialist, "attempts": attempts, "required": subtask.required}
-    return {**about, "state": "cancelled", "reason": reason}
+def _cancelled(subtask: Subtask, history: History, money: Money, reason: str) -> JsonObject:
+    """Return the record of a subtask that nobody worked on when its run was cancelled."""
+    accounts = [money.ledger.find((WORK, name, subtask.id)) for name in history.begun.get(subtask.id, ())]
+    used = sum((account.usage() for account in accounts if account is not None), Usage())
+    return {
+        "specialist": subtask.specialist, "state": "cancelled", "attempts": history.started.get(subtask.id, 0),
+        "usage": used.model_dump(), "reason": reason, "required": subtask.required, "sla_missed": False,
+    }  # fmt: skip

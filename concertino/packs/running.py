@@ -28,7 +28,7 @@ NOT_OURS = (TaskConflict, RunBusy, StaleLease, RunStateError)
 async def observed(
     artifacts: Artifacts,
     *,
-    begin: Callable[[], Planner],
+    begin: Callable[[], Awaitable[Planner]],
     work: Callable[[Planner], Awaitable[JsonObject]],
     finish: Callable[[JsonObject, Sequence[Event]], AgentRun],
     fail: Callable[[BaseException, Sequence[Event]], None],
@@ -45,7 +45,7 @@ async def observed(
     planner: Planner | None = None
     events: list[Event] = []
     try:
-        planner = begin()
+        planner = await begin()
         result = await work(planner)
         events = run_events(await planner.aevents(artifacts.run_id))
         return finish(result, events)

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 SIGNAL_S = 0.1
 """Seconds after which the main thread heeds a signal at the latest while it waits; chosen by hand."""
+LEAVE_S = 5.0
+"""Seconds that interrupted work has to end in, as a run does that gives its lease back; chosen by hand."""
 
 
 class BackgroundLoop:
@@ -79,7 +81,7 @@ class BackgroundLoop:
         post(self.loop, stop)
 
     def run(self, work: Coroutine[Any, Any, T], *, context: contextvars.Context | None = None) -> T:
-        """Run `work` on the loop and block for its result; an interrupt of the caller cancels it."""
+        """Run `work` on the loop and block for its result; an interrupt of the caller cancels it and waits for its end."""
         future = self.submit(work, context=context)
         try:
             if threading.current_thread() is threading.main_thread():
@@ -89,6 +91,7 @@ class BackgroundLoop:
             return future.result()
         except BaseException:
             self.cancel(future)
+            wait((future,), timeout=LEAVE_S)
             raise
 
 

@@ -203,6 +203,8 @@ def test_the_result_of_a_run_cancelled_while_it_waited_is_whole() -> None:
             assert (told["usage"]["tokens"], told["usage"]["usd"], told["limits"]) == (30, 0.5, {"tokens": 100})
             assert [one["specialist"] for one in told["missing"]] == ["alpha", "beta"]
             assert 0 < told["confidence"] < 0.5
+            assert told["costs"]["specialists"]["spender"]["usd"] == 0.5
+        assert told.keys() == made.run(TASK | {"task_id": "other"}).keys()
 
 
 @pytest.mark.parametrize("call", ["status", "events", "resume", "restart", "cancel"])

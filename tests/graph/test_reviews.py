@@ -128,6 +128,28 @@ async def test_an_interrupted_wait_goes_on_as_a_wait(answered: str, tmp_path: Pa
     assert (result["status"], ward.calls, again.calls) == ("success", [1, 2], [1])
 
 
+async def test_an_edit_after_a_kill_brings_the_dependents_back(tmp_path: Path) -> None:
+    """The process died with the failure on record and its superstep not over: what it had skipped is done all the same."""
+    database = f"sqlite:///{tmp_path / 'x.db'}"
+    ward = Ward()
+    ward.asked.set()
+
+    def die(event: Event) -> None:
+        if event.type == "AGENT_FAILED" and event.payload["final"]:
+            loop.call_soon_threadsafe(running.cancel)
+
+    loop = asyncio.get_running_loop()
+    given = task("t", subtask("s", "picky"), subtask("b", "alpha", "s"), subtask("c", "alpha", "b"))["task"]
+    with ward.planner(database=database) as made:
+        running = asyncio.ensure_future(made.arun(given, on_event=die))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await made.aanswer("t", "s.review", EDIT)
+    with ward.planner(database=database) as made:
+        result: Any = await made.aresume("t")
+    assert states(result) == {"s": "completed", "b": "completed", "c": "completed"}
+
+
 def test_what_another_plan_may_mend_is_asked_about_only_after_it() -> None:
     """A stand-in goes before a person, and no question is left over from what it has replaced."""
     ward = Ward()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -365,6 +367,23 @@ def test_another_salary_band_lookup_takes_the_place_of_the_pack_s_own(start: Sta
     how = {"database": f"sqlite:///{tmp_path / 'journal.db'}", "runs_dir": tmp_path / "runs", "registry": registry}
     done = resume_agent(SLUG, run.run_id, gate=packet["gates"][0]["gate"], decision="accept", **how)
     assert base_salary(done) == 370_000
+
+
+async def test_a_salary_band_lookup_that_blocks_holds_up_no_loop(tmp_path: Path) -> None:
+    """It may wait for what happens on the very loop that the agent was started from."""
+    loop = asyncio.get_running_loop()
+
+    def slow(**wanted: Any) -> Any:
+        served = threading.Event()
+        loop.call_soon_threadsafe(served.set)
+        assert served.wait(10)
+        return tables().look_up(**wanted)
+
+    registry = with_skill("skill.salary-band-lookup", slow)
+    where = {"database": f"sqlite:///{tmp_path / 'journal.db'}", "runs_dir": tmp_path / "runs"}
+    packet = await arun_agent(SLUG, PLAIN, registry=registry, **where)
+    assert "approval" not in packet
+    assert packet["offer"] is not None
 
 
 def test_a_salary_band_lookup_that_fails_costs_the_offer_with_its_reason(start: Start) -> None:

@@ -234,7 +234,8 @@ def test_a_task_id_that_is_none_is_refused_under_its_own_name(concertino: Any, t
 
 
 def test_commands_that_are_suggested_can_be_pasted(concertino: Any) -> None:
-    """A database with a space in its name is quoted."""
-    told = concertino("agent", "run", SLUG, "--json", DIRECTOR, "--database", "sqlite:///my journal.db")
+    """They name the same journal and artifacts again, quoted where there are spaces."""
+    places = ("--database", "sqlite:///my journal.db", "--runs-dir", "my runs")
+    told = concertino("agent", "run", SLUG, "--json", DIRECTOR, *places)
     assert told.code == 5
-    assert "--database 'sqlite:///my journal.db'" in told.err
+    assert "--database 'sqlite:///my journal.db' --runs-dir 'my runs'" in told.err

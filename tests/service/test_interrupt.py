@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -74,6 +75,23 @@ def test_before_the_run_began_there_is_nothing_to_cancel() -> None:
     with pytest.raises(KeyboardInterrupt), interruptible(record):
         press()
     assert record.events == []
+
+
+async def test_no_signal_is_raised_in_what_a_loop_is_at() -> None:
+    """A specialist that is computing would fail of it, and the command would go on; it reaches whoever runs the loop."""
+    loop, raised = asyncio.get_running_loop(), []
+    loop.call_soon_threadsafe = lambda *told: raised.append(told)  # type: ignore[method-assign,assignment]
+    try:
+        with interruptible(Record()) as entered:
+            entered(ADMITTED)
+            os.kill(os.getpid(), signal.SIGTERM)
+            press()
+            press()
+    finally:
+        del loop.call_soon_threadsafe
+    assert [told[-1] for told in raised] == [Terminated, KeyboardInterrupt]
+    with pytest.raises(Terminated):
+        raised[0][0](*raised[0][1:])
 
 
 def test_the_handler_of_before_comes_back() -> None:
@@ -149,6 +167,8 @@ def test_a_run_is_cancelled_cleanly_from_the_terminal(tmp_path: Path) -> None:
     assert (row.state, row.owner) == ("cancelled", None)
 
 
+STUCK = "__import__('threading').Event().wait()"
+
 OFFER = """
 import asyncio, sys
 
@@ -156,7 +176,10 @@ import concertino.packs.offers.specialists as specialists
 
 
 async def endless(brief, profile):
-    await asyncio.Event().wait()
+    while True:
+        print("computes", file=sys.stderr, flush=True)
+        sum(range(1_000_000))
+        await asyncio.sleep(0)
 
 
 specialists._look_up = endless
@@ -168,7 +191,7 @@ main()
 
 
 def test_a_terminated_agent_is_parked_with_its_log_and_can_be_resumed(tmp_path: Path) -> None:
-    """The process ends with 143 at once, gives its lease back and says how to carry on."""
+    """The process ends with 143 at once though its specialist computes, gives its lease back and says how to carry on."""
     with subprocess.Popen(
         [sys.executable, "-c", OFFER], cwd=tmp_path, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -178,7 +201,7 @@ def test_a_terminated_agent_is_parked_with_its_log_and_can_be_resumed(tmp_path: 
         try:
             process.stdin.write('{"role": "Clerk", "level": "Mid", "location": "Remote", "experience_years": 3}')
             process.stdin.close()
-            next(line for line in process.stderr if "::1 started" in line)
+            next(line for line in process.stderr if line == "computes\n")
             process.send_signal(signal.SIGTERM)
             err = process.stderr.read()
             process.wait(timeout=30)
@@ -193,3 +216,22 @@ def test_a_terminated_agent_is_parked_with_its_log_and_can_be_resumed(tmp_path: 
     assert row is not None
     assert (row.state, row.owner) == ("waiting", None)
     assert '"event":"error"' in (tmp_path / ".runs/agents/t-1/logs.jsonl").read_text()
+
+
+def test_a_terminated_planner_has_given_its_lease_back_when_its_process_ends(tmp_path: Path) -> None:
+    """Also where its loop is in another thread and a specialist's thread never ends."""
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    blocking = ENDLESS.replace("async def endless", "def endless").replace("await asyncio.Event().wait()", STUCK)
+    with subprocess.Popen([sys.executable, "-c", blocking, url], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            next(line for line in process.stderr if "a started" in line)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 143
+        finally:
+            process.kill()
+    journal = open_journal(url, clock=SystemClock())
+    row = journal.latest("t-1").result()
+    journal.close()
+    assert row is not None
+    assert (row.state, row.owner) == ("waiting", None)

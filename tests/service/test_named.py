@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,20 @@ def test_an_answer_carries_an_own_planners_task_on(database: str, capsys: pytest
     assert [subtask["state"] for subtask in result["subtasks"]] == ["completed", "completed"]
 
 
+def test_the_answer_that_is_suggested_names_the_planner(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever pastes it carries the task on."""
+    assert run(["resume", "m-1", "--database", database, "--planner", f"{__name__}:make"]) == 5
+    (command,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("  concertino answer"))
+    assert run(shlex.split(command.replace("accept|reject|edit", "accept"))[1:]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "success"
+
+
 def test_an_answer_without_the_planner_is_kept_for_its_resume(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The answer goes on the record; a later resume with the planner acts on it."""
     run(["answer", "m-1", "y", "accept", "--database", database])
-    capsys.readouterr()
+    assert f"concertino resume m-1 --database {database} --planner MODULE:NAME" in capsys.readouterr().err
     code = run(["resume", "m-1", "--database", database, "--planner", f"{__name__}:make"])
     assert (code, json.loads(capsys.readouterr().out)["status"]) == (0, "success")
 

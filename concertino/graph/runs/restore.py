@@ -43,6 +43,8 @@ class History:
     """How the plan was changed for what stayed failed."""
     policy: JsonObject | None = None
     complexity: JsonObject | None = None
+    models: JsonObject = field(default_factory=dict)
+    """What models were known when it was planned."""
     records: dict[str, JsonObject] = field(default_factory=dict)
     """Finished subtasks."""
     started: dict[str, int] = field(default_factory=dict)
@@ -110,6 +112,7 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
             case "RUN_PLANNED":
                 history.plan, history.policy = payload["plan"], payload["policy"]
                 history.complexity, history.schemas = payload.get("complexity"), payload.get("input_schemas") or {}
+                history.models = payload.get("models") or {}
             case "RUN_REPLANNED":
                 history.plan, history.schemas = payload["plan"], payload.get("input_schemas") or {}
                 apart = ("plan", "input_schemas")

@@ -9,6 +9,7 @@ from concertino.contracts.errors import SetupError
 from concertino.contracts.json import JsonObject, digest
 from concertino.contracts.plan import Plan, Subtask
 from concertino.graph.options import Options
+from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
 
@@ -30,11 +31,11 @@ def fingerprint(subtask: Subtask, run: Run) -> str:
 def outdated(run: Run, plan: Plan) -> list[str]:
     """Return finished subtasks that have to be done again: those whose result no longer holds, and their dependents.
 
-    A result holds where its specialist's version and the hash of inputs, objective and upstream are what they were.
-    What was delivered at most once stands in any case: doing it again could act twice. The plan's specialists are all
-    known, and each subtask stands after what it needs.
+    A result holds where its specialist's version and the hash of inputs, objective and upstream are what they were, a
+    failure until people change its inputs. What was delivered at most once stands in any case: doing it again could act
+    twice. The plan's specialists are all known, and each subtask stands after what it needs.
     """
-    cards, again = run.options.cards, set[str]()
+    cards, again, edited = run.options.cards, set[str](), set(reopened(run))
     for subtask in plan.subtasks:
         record = run.records.get(subtask.id)
         card = cards.get(str(record.get("specialist"))) if record is not None else None
@@ -45,7 +46,7 @@ def outdated(run: Run, plan: Plan) -> list[str]:
             and record.get("version") in (None, card.version if card is not None else None)
             and record.get("hash") in ("", fingerprint(run.edited(subtask, by=str(record.get("specialist"))), run))
         )
-        if not holds or not again.isdisjoint(subtask.needs):
+        if not holds or subtask.id in edited or not again.isdisjoint(subtask.needs):
             again.add(subtask.id)
     return [subtask.id for subtask in plan.subtasks if subtask.id in again]
 

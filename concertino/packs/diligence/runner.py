@@ -117,7 +117,7 @@ class _Run:
         finally:
             SHELF.drop(artifacts.run_id, asked(self.task).documents or "")
 
-    def _planner(self) -> Planner:
+    async def _planner(self) -> Planner:
         models: dict[str, Any] = {}
         if self.options.model is not None:
             models["model"] = self.options.model

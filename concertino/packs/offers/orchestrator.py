@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any, NamedTuple, cast
 
@@ -28,6 +30,7 @@ from concertino.packs.offers.specialists import (
 )
 from concertino.packs.offers.stages import Policy, read_policy
 from concertino.packs.running import known_run, observed, open_gates, status_of, take_up
+from concertino.tools import threads
 from concertino.tools.breaker import Breakers
 
 DECOMPOSITION = "skill.task-decomposition"
@@ -96,9 +99,10 @@ class _OfferRun:
         log = Logbook(artifacts, clock=self.clock, agent=self.manifest.name, begins=begins)
         listener = log.listening(self.options.on_event)
 
-        def begin() -> Planner:
+        async def begin() -> Planner:
             if isinstance(given, _Order):
-                task.update(self._task(given.profile, given.policy, run_id=artifacts.run_id, log=log))
+                approval = await self._expects_approval(given.profile, given.policy)
+                task.update(self._task(given, approval=approval, run_id=artifacts.run_id, log=log))
             return self._planner()
 
         async def work(planner: Planner) -> JsonObject:
@@ -114,9 +118,19 @@ class _OfferRun:
             fail=lambda error, events: log.fail(tell(events, sag_ids=COUNTED), error),
         )
 
-    def _task(self, profile: JsonObject, policy: Policy, *, run_id: str, log: Logbook) -> JsonObject:
-        variants = policy.variants or profile.get("second_opinion") is True
-        approval = expects_approval(profile, policy, variants=variants, look_up=self._own_lookup())
+    async def _expects_approval(self, profile: JsonObject, policy: Policy) -> bool:
+        """Say whether a person may have to agree; a lookup that is not ours may block, and one that takes too long tells nothing."""
+        variants, other = policy.variants or profile.get("second_opinion") is True, self._own_lookup()
+        if other is None:
+            return expects_approval(profile, policy, variants=variants)
+        try:
+            async with asyncio.timeout(salary_band_lookup.timeout_s):
+                return await threads.run(partial(expects_approval, profile, policy, variants=variants, look_up=other))
+        except TimeoutError:
+            return True
+
+    def _task(self, given: _Order, *, approval: bool, run_id: str, log: Logbook) -> JsonObject:
+        profile, policy = given
         slug, version = self.manifest.slug, self.manifest.version
         skill = self.options.skills.get(DECOMPOSITION)
         if skill is None:

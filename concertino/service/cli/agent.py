@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, prepared
-from concertino.service.cli.models import ModelName, ModelNames, named
+from concertino.service.cli.models import ModelName, ModelNames, Named, named
 from concertino.service.cli.output import emit, say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from concertino.contracts.event import Event
     from concertino.contracts.journal import Journal, RunRow
     from concertino.packs.manifest import AgentRun
@@ -70,7 +72,7 @@ def run(
             on_event=listener,
         ),
         database=url,
-        options=led.as_options(),
+        options=again(led, runs_dir),
     )
 
 
@@ -144,6 +146,13 @@ def _started(
                 f"task {task_id} is {row.state} on the record; carry on with: {resuming(row.task_id, database, options)}"
             )
         raise
+
+
+def again(led: Named, runs_dir: Path, planner: str | None = None) -> str:
+    """Return the options that whoever carries on has to give again, as on a command line, with a space before."""
+    words = [] if runs_dir == DEFAULT_RUNS_DIR else ["--runs-dir", str(runs_dir)]
+    words += [] if planner is None else ["--planner", planner]
+    return "".join(f" {quote(word)}" for word in words) + led.as_options()
 
 
 def resuming(task_id: str, database: str, options: str = "") -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from concertino.contracts.clock import Clock
 from concertino.contracts.event import Event, message_type
@@ -28,7 +29,7 @@ class Interruptible:
     to cancel, and Ctrl-C is a KeyboardInterrupt as ever.
 
     SIGTERM raises `Terminated`, so that the run is parked, its lease given back and the terminal left in order; `resume`
-    carries on. A second one ends the process at once.
+    carries on. Whichever signal comes again after it was told to leave ends the process at once.
     """
 
     def __init__(self, journal: Journal, *, clock: Clock) -> None:
@@ -61,13 +62,13 @@ class Interruptible:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.was_interrupted or self._latest is None:
-            raise KeyboardInterrupt
+            _leave(number, KeyboardInterrupt)
+            return
         self.was_interrupted = True
         self._requests.put(True)
 
     def _on_term(self, number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise Terminated
+        _leave(number, Terminated)
 
     def _serve(self) -> None:
         if not self._requests.get() or self._latest is None:
@@ -82,3 +83,20 @@ class Interruptible:
             timestamp=self._clock.now(),
         )
         self._journal.append([request], lease=None)
+
+
+def _leave(number: int, kind: type[KeyboardInterrupt]) -> None:
+    """Raise `kind` where the command waits, be it for a loop: raised here, it would be the failure of whichever task is at work.
+
+    The next signal of this number ends the process, also where a task never lets go of the loop.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise kind from None
+    loop.call_soon_threadsafe(_raise, kind)
+
+
+def _raise(kind: type[KeyboardInterrupt]) -> NoReturn:
+    raise kind

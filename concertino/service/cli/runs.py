@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from concertino.service.cli.agent import finish, resuming
+from concertino.service.cli.agent import again, finish, resuming
 from concertino.service.cli.database import DEFAULT, DEFAULT_RUNS_DIR, Database, RunsDir, existing
 from concertino.service.cli.models import ModelName, ModelNames, Named, lacks_model, named
 from concertino.service.cli.named import PlannerName, carry_on
@@ -223,9 +223,11 @@ def _go_on(
     if is_held:
         say(f"recorded; {row.owner} works on the run")
     elif row.state not in TERMINAL and without:
-        say(f"recorded; {slug} needs a model: carry on with `concertino resume {task_id} --model PROVIDER:NAME`")
+        how = resuming(task_id, database, f"{again(led, runs_dir)} --model PROVIDER:NAME")
+        say(f"recorded; {slug} needs a model: carry on with `{how}`")
     elif row.state not in TERMINAL:
-        say("recorded; the task is no agent's: carry it on with `concertino resume TASK --planner MODULE:NAME`")
+        how = resuming(task_id, database, " --planner MODULE:NAME")
+        say(f"recorded; the task is no agent's: carry it on with `{how}`")
 
 
 def _take_up(
@@ -263,4 +265,4 @@ def _take_up(
             raise InputError(field="TASK", value=task_id, rule=rule)
         return carry_on(planner, task_id, database=database, restart=restart, on_event=listener)
 
-    finish(start, database=database, wanted=wanted, options=led.as_options())
+    finish(start, database=database, wanted=wanted, options=again(led, runs_dir, planner))

@@ -114,7 +114,7 @@ def test_what_is_said_without_a_model_is_recorded(concertino: Any) -> None:
         assert planner.run({"task_id": "g-1", "title": "x", "metadata": {"agent": SLUG}})["status"] == "waiting"
     told = concertino("answer", "g-1", "plan", "accept", "--database", database)
     assert (told.code, told.json()["status"]) == (0, "waiting")
-    assert "concertino resume g-1 --model PROVIDER:NAME" in told.err
+    assert "concertino resume g-1 --database sqlite:///runs.db --model PROVIDER:NAME" in told.err
     assert concertino("cancel", "g-1", "--database", database).json()["status"] == "cancelled"
 
 
