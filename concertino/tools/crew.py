@@ -4,7 +4,7 @@
 exits: one blocked call, by `asyncio.to_thread` or in a Runnable made of a plain function, would keep the caller long after
 its deadline. A pool has no public way to let go of a thread. So threads that pools start for an attempt are daemons (which
 are joined all the same, and finish what is queued), and those that work for an attempt that was given up are taken out of
-what their pool and `concurrent.futures` join.
+what their pool and `concurrent.futures` join, until that work ends: what they do next may be anybody's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from concurrent import futures
 from concurrent.futures import thread as pools
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,11 +25,11 @@ from concertino.tools import threads
 
 
 class Remains:
-    """Counts what goes on after something was stopped, and tells when the last of it has ended. Safe in threads."""
+    """Counts what goes on after something was stopped, and tells once when the last of it has ended. Safe in threads."""
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._lock = threading.Lock()
-        self._on_end, self._left, self._is_counted = on_end, 0, False
+        self._on_end, self._left, self._is_awaited = on_end, 0, False
 
     def one(self) -> Callable[[], None]:
         """Count one more; call what this returns when it ends."""
@@ -37,15 +38,17 @@ class Remains:
         return self._ended
 
     def any(self) -> bool:
-        """Say whether anything is left, once all are counted; only then is the end told."""
+        """Say whether anything is left, once all are counted; only if so is the end told."""
         with self._lock:
-            self._is_counted = True
-            return self._left > 0
+            self._is_awaited = self._left > 0
+            return self._is_awaited
 
     def _ended(self) -> None:
         with self._lock:
             self._left -= 1
-            is_last = self._is_counted and self._left == 0
+            is_last = self._is_awaited and self._left == 0
+            if is_last:
+                self._is_awaited = False  # what is counted later, by a body that goes on, was not waited for
         if is_last:
             self._on_end()
 
@@ -80,15 +83,18 @@ class Crew:
             with self._lock:
                 if self._remains is not None and not is_late:
                     raise threads.Abandoned("given up before it began")
-                known = self._at_work.get(here)
-                self._at_work[here] = pool
-            if is_late:
-                _let_go(here, pool)
+                is_nested = here in self._at_work
+                if not is_nested:
+                    self._at_work[here] = pool
+                    if is_late:
+                        _let_go(here, pool)
             try:
                 return call(*args, **kwargs)
             finally:
-                if known is None:
+                if not is_nested:
                     self._ended(self._at_work, here)
+                    if self._remains is not None:
+                        _take_back(here, pool)
 
         return hired
 
@@ -105,10 +111,9 @@ class Crew:
         """Wait for nobody any more, and count whoever still works for the attempt."""
         with self._lock:
             self._remains = remains
-            at_work = list(self._at_work.items())
             self._count(self._at_work, remains)
-        for thread, pool in at_work:
-            _let_go(thread, pool)
+            for thread, pool in self._at_work.items():
+                _let_go(thread, pool)
         self.count_strays(remains)
 
     def count_strays(self, remains: Remains) -> None:
@@ -143,18 +148,42 @@ def pool_for(pool: futures.ThreadPoolExecutor) -> futures.ThreadPoolExecutor:
     found = _own.get(pool)
     if found is None:
         known: Any = pool
-        made = futures.ThreadPoolExecutor(known._max_workers, known._thread_name_prefix)
+        made = _StandIn(known._max_workers, known._thread_name_prefix)
         vars(made).update({name: value for name, value in vars(known).items() if name in _BEGINNINGS})
         found = _own.setdefault(pool, made)
     return found
 
 
+class _StandIn(futures.ThreadPoolExecutor):
+    """In place of a loop's default. Others replace threads that it lets go of: calls that never end would fill it for all later runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Keeps a thread's place in its pool, which has no more of them than it may; joined in no time."""
+
+    thread: threading.Thread
+
+    def join(self) -> None:
+        """Wait for nobody."""
+
+
+_joined: Any = pools._threads_queues  # pyright: ignore[reportPrivateUsage]  # what the interpreter joins has no public name
+
+
 def _let_go(thread: threading.Thread, pool: futures.ThreadPoolExecutor) -> None:
     kept: Any = pool
+    with kept._shutdown_lock:  # another set: somebody may be joining those of the old one
+        places = set() if isinstance(pool, _StandIn) else {_Place(thread)}
+        kept._threads = (kept._threads - {thread}) | places
+    _joined.pop(thread, None)
+
+
+def _take_back(thread: threading.Thread, pool: futures.ThreadPoolExecutor) -> None:
+    kept: Any = pool
     with kept._shutdown_lock:
-        kept._threads = kept._threads - {thread}  # another set: somebody may be joining those of the old one
-    joined: Any = pools._threads_queues  # pyright: ignore[reportPrivateUsage]  # what the interpreter joins has no public name
-    joined.pop(thread, None)
+        kept._threads = (kept._threads - {_Place(thread)}) | {thread}
+    _joined[thread] = kept._work_queue
 
 
 CREW: ContextVar[Crew | None] = ContextVar("concertino_crew", default=None)
