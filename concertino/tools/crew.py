@@ -143,7 +143,10 @@ def pool_for(pool: futures.ThreadPoolExecutor) -> futures.ThreadPoolExecutor:
 
     Those are no daemons, and cannot be let go of.
     """
-    if pool is not getattr(asyncio._get_running_loop(), "_default_executor", None):
+    if _asking.is_on:
+        raise _Asked(pool)
+    loop = asyncio._get_running_loop()
+    if loop is None or pool is not _default_of(loop):
         return pool
     found = _own.get(pool)
     if found is None:
@@ -152,6 +155,43 @@ def pool_for(pool: futures.ThreadPoolExecutor) -> futures.ThreadPoolExecutor:
         vars(made).update({name: value for name, value in vars(known).items() if name in _BEGINNINGS})
         found = _own.setdefault(pool, made)
     return found
+
+
+class _Asking(threading.local):
+    is_on: bool = False
+    """Whether this thread finds out which pool a loop hands calls to."""
+
+
+class _Asked(Exception):
+    """A loop handed a call to `pool`."""
+
+    def __init__(self, pool: futures.ThreadPoolExecutor) -> None:
+        super().__init__()
+        self.pool = pool
+
+
+_asking = _Asking()
+
+
+def _default_of(loop: asyncio.AbstractEventLoop) -> futures.Executor | None:
+    """Return a loop's default pool. asyncio's own loops tell; others, as uvloop's, show it when they are to use it."""
+    if hasattr(loop, "_default_executor"):
+        known: futures.Executor | None = loop._default_executor
+        return known
+    _asking.is_on = True
+    try:
+        loop.run_in_executor(None, _nothing)
+    except _Asked as asked:
+        return asked.pool
+    except RuntimeError:  # it has none any more
+        return None
+    finally:
+        _asking.is_on = False
+    return None
+
+
+def _nothing() -> None:
+    """Do what a pool of another kind may do, which is asked for no threads."""
 
 
 class _StandIn(futures.ThreadPoolExecutor):
