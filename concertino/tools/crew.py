@@ -54,10 +54,15 @@ class Remains:
 
 
 class Crew:
-    """Whoever works for one attempt in threads that cannot be stopped. Safe in threads."""
+    """Whoever works for one attempt in threads that cannot be stopped. Safe in threads.
 
-    def __init__(self) -> None:
+    Args:
+        outer: That of the attempt whose own planner makes this one; it counts and lets go of the same threads.
+    """
+
+    def __init__(self, *, outer: Crew | None = None) -> None:
         self._lock = threading.Lock()
+        self._outer = outer
         self._at_work: dict[threading.Thread, futures.ThreadPoolExecutor] = {}
         """Threads of pools, in a call of the attempt's."""
         self._strays: dict[futures.Future[Any], None] = {}
@@ -96,7 +101,7 @@ class Crew:
                     if self._remains is not None:
                         _take_back(here, pool)
 
-        return hired
+        return hired if self._outer is None else self._outer.hired(pool, hired)
 
     def abandon(self, call: futures.Future[Any]) -> None:
         """Give up a call in a thread of our own, and count it while it goes on."""

@@ -57,6 +57,11 @@ async def caller(brief: Brief) -> Any:
     return await brief.tools.stuck()
 
 
+@specialist("nested")
+def nested(brief: Brief) -> Any:
+    return create_planner(specialists=[to_thread]).invoke(task("inner", subtask("i", "to_thread")))
+
+
 class State(TypedDict, total=False):
     objective: str
 
@@ -72,8 +77,8 @@ def graph() -> Any:
 def main(way: str) -> None:
     """Run all of them at once, until the deadline."""
     runnable: Any = RunnableLambda(block, name="runnable")
-    everybody = [to_thread, own_pool, shared_pool, mapping, caller, runnable, graph()]
-    names = ["to_thread", "own_pool", "shared_pool", "mapping", "caller", "runnable", "graph"]
+    everybody = [to_thread, own_pool, shared_pool, mapping, caller, nested, runnable, graph()]
+    names = ["to_thread", "own_pool", "shared_pool", "mapping", "caller", "nested", "runnable", "graph"]
     made = create_planner(specialists=everybody, budget=Budget(seconds=1))
     given = task("t", *(subtask(name, name) for name in names))
     if way == "sync":
