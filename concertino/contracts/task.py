@@ -66,11 +66,10 @@ def read_task(given: object, *, limits: Limits, ids: Ids = new_id) -> Task:
         given = {**given.model_dump(mode="json", exclude_unset=True), "task_id": given.task_id}
     if not isinstance(given, dict):
         raise InputError(field="task", value=given, rule="must be an object")
-    own = given.get("task_id")
-    if isinstance(own, str) and own != clean(
-        own, field="task.task_id", nesting=0
-    ):  # another task's id once it is cleaned
-        raise InputError(field="task.task_id", value=own, rule=f"must match {ID_RULE}")
+    for name in ("task_id", "parent_task_id"):  # cleaned, it would be another task's
+        own = given.get(name)
+        if isinstance(own, str) and own != clean(own, field=f"task.{name}", nesting=0):
+            raise InputError(field=f"task.{name}", value=own, rule=f"must match {ID_RULE}")
     data = cast("JsonObject", clean(given, field="task", nesting=limits.nesting))
     size = len(dump(data).encode())
     if size > limits.bytes:

@@ -177,8 +177,8 @@ def replanner_of(run: Run) -> Replan | None:
     async def drafted(plan: Plan, failed: Sequence[str], findings: Mapping[str, Finding]) -> Redrafted | None:
         made = await draft_cone(
             plan, failed, findings, task=run.task, model=run.models.of_node(PLAN, deadline=run.work_deadline),
-            cards=run.options.cards, limits=run.options.limits, budget=run.policy.budget, standings=run.standings,
-            on_step=on_step,
+            cards=run.options.cards, limits=run.options.limits, budget=for_work(run.options, run.policy.budget),
+            standings=run.standings, on_step=on_step,
         )  # fmt: skip
         if made is not None:
             run.models.prompts.update(made.prompts)

@@ -65,7 +65,12 @@ def own_run(connection: sqlite3.Connection, task_id: str) -> RunRow | None:
 
 def find(connection: sqlite3.Connection, where: str, *values: str) -> RunRow | None:
     """Return the newest run that matches; `where` is ours, never from outside."""
-    row = connection.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} ORDER BY n DESC LIMIT 1", values).fetchone()
+    try:
+        row = connection.execute(
+            f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} ORDER BY n DESC LIMIT 1", values
+        ).fetchone()
+    except UnicodeEncodeError:  # a lone surrogate, as in an argument that was no UTF-8: no run is called so
+        return None
     return run_row(row) if row else None
 
 

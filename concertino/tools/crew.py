@@ -1,34 +1,29 @@
 """The threads in which work of one attempt may go on after the attempt: its own code's calls in pools, and tools given up.
 
-`asyncio.run` joins the threads of the loop's default pool before it returns, and the interpreter those of every pool before it
-exits: one blocked call, by `asyncio.to_thread` or in a Runnable made of a plain function, would keep the caller long after
-its deadline. A pool has no public way to let go of a thread. So threads that pools start for an attempt are daemons (which
-are joined all the same, and finish what is queued), and those that work for an attempt that was given up are taken out of
-what their pool and `concurrent.futures` join.
+One blocked call, by `asyncio.to_thread` or in a Runnable made of a plain function, would keep the caller long after its
+deadline. So those that work for an attempt that was given up are counted, and taken out of what their pool and the
+interpreter wait for (`pools`), until that work ends: what they do next may be anybody's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from concurrent.futures import thread as pools
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from concertino.tools import threads
+from concertino.tools import pools, threads
 
 
 class Remains:
-    """Counts what goes on after something was stopped, and tells when the last of it has ended. Safe in threads."""
+    """Counts what goes on after something was stopped, and tells once when the last of it has ended. Safe in threads."""
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._lock = threading.Lock()
-        self._on_end, self._left, self._is_counted = on_end, 0, False
+        self._on_end, self._left, self._is_awaited = on_end, 0, False
 
     def one(self) -> Callable[[], None]:
         """Count one more; call what this returns when it ends."""
@@ -37,24 +32,31 @@ class Remains:
         return self._ended
 
     def any(self) -> bool:
-        """Say whether anything is left, once all are counted; only then is the end told."""
+        """Say whether anything is left, once all are counted; only if so is the end told."""
         with self._lock:
-            self._is_counted = True
-            return self._left > 0
+            self._is_awaited = self._left > 0
+            return self._is_awaited
 
     def _ended(self) -> None:
         with self._lock:
             self._left -= 1
-            is_last = self._is_counted and self._left == 0
+            is_last = self._is_awaited and self._left == 0
+            if is_last:
+                self._is_awaited = False  # what is counted later, by a body that goes on, was not waited for
         if is_last:
             self._on_end()
 
 
 class Crew:
-    """Whoever works for one attempt in threads that cannot be stopped. Safe in threads."""
+    """Whoever works for one attempt in threads that cannot be stopped. Safe in threads.
 
-    def __init__(self) -> None:
+    Args:
+        outer: That of the attempt whose own planner makes this one; it counts and lets go of the same threads.
+    """
+
+    def __init__(self, *, outer: Crew | None = None) -> None:
         self._lock = threading.Lock()
+        self._outer = outer
         self._at_work: dict[threading.Thread, futures.ThreadPoolExecutor] = {}
         """Threads of pools, in a call of the attempt's."""
         self._strays: dict[futures.Future[Any], None] = {}
@@ -80,17 +82,20 @@ class Crew:
             with self._lock:
                 if self._remains is not None and not is_late:
                     raise threads.Abandoned("given up before it began")
-                known = self._at_work.get(here)
-                self._at_work[here] = pool
-            if is_late:
-                _let_go(here, pool)
+                is_nested = here in self._at_work
+                if not is_nested:
+                    self._at_work[here] = pool
+                    if is_late:
+                        pools.let_go(here, pool)
             try:
                 return call(*args, **kwargs)
             finally:
-                if known is None:
+                if not is_nested:
                     self._ended(self._at_work, here)
+                    if self._remains is not None:
+                        pools.take_back(here, pool)
 
-        return hired
+        return hired if self._outer is None else self._outer.hired(pool, hired)
 
     def abandon(self, call: futures.Future[Any]) -> None:
         """Give up a call in a thread of our own, and count it while it goes on."""
@@ -105,10 +110,9 @@ class Crew:
         """Wait for nobody any more, and count whoever still works for the attempt."""
         with self._lock:
             self._remains = remains
-            at_work = list(self._at_work.items())
             self._count(self._at_work, remains)
-        for thread, pool in at_work:
-            _let_go(thread, pool)
+            for thread, pool in self._at_work.items():
+                pools.let_go(thread, pool)
         self.count_strays(remains)
 
     def count_strays(self, remains: Remains) -> None:
@@ -126,35 +130,6 @@ class Crew:
             told = self._waiting.pop(one, ())
         for tell in told:
             tell()
-
-
-_BEGINNINGS = ("_initializer", "_initargs", "_create_worker_context", "_resolve_work_item_task")
-"""What a pool's threads begin with, up to Python 3.13 and from then on."""
-_own: WeakKeyDictionary[futures.ThreadPoolExecutor, futures.ThreadPoolExecutor] = WeakKeyDictionary()
-
-
-def pool_for(pool: futures.ThreadPoolExecutor) -> futures.ThreadPoolExecutor:
-    """Return the pool that attempts use for `pool`: one like it where it is a loop's default, which has threads of others.
-
-    Those are no daemons, and cannot be let go of.
-    """
-    if pool is not getattr(asyncio._get_running_loop(), "_default_executor", None):
-        return pool
-    found = _own.get(pool)
-    if found is None:
-        known: Any = pool
-        made = futures.ThreadPoolExecutor(known._max_workers, known._thread_name_prefix)
-        vars(made).update({name: value for name, value in vars(known).items() if name in _BEGINNINGS})
-        found = _own.setdefault(pool, made)
-    return found
-
-
-def _let_go(thread: threading.Thread, pool: futures.ThreadPoolExecutor) -> None:
-    kept: Any = pool
-    with kept._shutdown_lock:
-        kept._threads = kept._threads - {thread}  # another set: somebody may be joining those of the old one
-    joined: Any = pools._threads_queues  # pyright: ignore[reportPrivateUsage]  # what the interpreter joins has no public name
-    joined.pop(thread, None)
 
 
 CREW: ContextVar[Crew | None] = ContextVar("concertino_crew", default=None)

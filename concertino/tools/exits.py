@@ -9,9 +9,11 @@ All others are made as before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+import sys
+from collections.abc import Coroutine, Generator, Mapping
 from contextvars import Context, ContextVar
 from typing import Any, NoReturn
+from weakref import WeakSet
 
 _is_held: ContextVar[bool] = ContextVar("concertino_exits_held", default=False)
 
@@ -33,21 +35,34 @@ def mark(context: Context) -> None:
 def hold(loop: asyncio.AbstractEventLoop) -> None:
     """Let a loop heed marks; harmless where it does. On that loop's own thread."""
     before = loop.get_task_factory()
-    if not isinstance(before, _Factory):
-        loop.set_task_factory(_Factory(before))
+    if before not in _ours:
+        ours = _heeding(before)
+        _ours.add(ours)
+        loop.set_task_factory(ours)
 
 
-class _Factory:
-    __slots__ = ("_before",)
+_ours: WeakSet[Any] = WeakSet()
+"""Factories that heed marks."""
 
-    def __init__(self, before: Any) -> None:
-        self._before = before
 
-    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
-        context: Context | None = options.get("context")
-        if _is_held.get() if context is None else context.get(_is_held, False):
-            coro = _Held(coro)
-        return asyncio.Task(coro, loop=loop, **options) if self._before is None else self._before(loop, coro, **options)
+def _heeding(before: Any) -> Any:
+    """Return a task factory that is like `before` but heeds marks."""
+    if sys.version_info >= (3, 12) and getattr(before, "__code__", None) is asyncio.eager_task_factory.__code__:
+        # It stays an eager one to see: anyio tells by the code, and calls what makes the tasks itself.
+        make = before.__closure__[0].cell_contents
+        return asyncio.create_eager_task_factory(lambda coro, **options: make(_heeded(coro, options), **options))
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        coro = _heeded(coro, options)
+        return asyncio.Task(coro, loop=loop, **options) if before is None else before(loop, coro, **options)
+
+    return factory
+
+
+def _heeded(coro: Any, options: Mapping[str, Any]) -> Any:
+    context: Context | None = options.get("context")
+    is_held = _is_held.get() if context is None else context.get(_is_held, False)
+    return _Held(coro) if is_held else coro
 
 
 class _Held(Coroutine[Any, Any, Any]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 import threading
@@ -56,6 +57,11 @@ async def caller(brief: Brief) -> Any:
     return await brief.tools.stuck()
 
 
+@specialist("nested")
+def nested(brief: Brief) -> Any:
+    return create_planner(specialists=[to_thread]).invoke(task("inner", subtask("i", "to_thread")))
+
+
 class State(TypedDict, total=False):
     objective: str
 
@@ -68,18 +74,25 @@ def graph() -> Any:
     return made.compile(name="graph")
 
 
-def main(*, is_sync: bool) -> None:
+def main(way: str) -> None:
     """Run all of them at once, until the deadline."""
     runnable: Any = RunnableLambda(block, name="runnable")
-    everybody = [to_thread, own_pool, shared_pool, mapping, caller, runnable, graph()]
-    names = ["to_thread", "own_pool", "shared_pool", "mapping", "caller", "runnable", "graph"]
+    everybody = [to_thread, own_pool, shared_pool, mapping, caller, nested, runnable, graph()]
+    names = ["to_thread", "own_pool", "shared_pool", "mapping", "caller", "nested", "runnable", "graph"]
     made = create_planner(specialists=everybody, budget=Budget(seconds=1))
     given = task("t", *(subtask(name, name) for name in names))
-    out = made.invoke(given) if is_sync else asyncio.run(made.ainvoke(given))
+    if way == "sync":
+        out = made.invoke(given)
+    else:
+        with asyncio.Runner(
+            loop_factory=importlib.import_module("uvloop").new_event_loop if way == "uvloop" else None
+        ) as runner:
+            runner.run(asyncio.to_thread(int))  # the loop's pool has a thread that is none of a specialist's
+            out = runner.run(made.ainvoke(given))
     result = out["result"]
     ended = {one["subtask_id"]: (one["error"] or {}).get("type") for one in result["subtasks"]}
     print(json.dumps({"ended": ended, "leaked": result["leaked"]}))
 
 
 if __name__ == "__main__":
-    main(is_sync=sys.argv[1] == "sync")
+    main(sys.argv[1])

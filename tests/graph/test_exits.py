@@ -7,6 +7,7 @@ import contextvars
 import sys
 from typing import Any
 
+import anyio
 import pytest
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -77,7 +78,9 @@ async def test_only_marked_tasks_are_held() -> None:
 
     loop.set_task_factory(own)
     exits.hold(loop)
+    held = loop.get_task_factory()
     exits.hold(loop)
+    assert loop.get_task_factory() is held
 
     async def one() -> int:
         return 1
@@ -94,4 +97,27 @@ async def test_only_marked_tasks_are_held() -> None:
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
         await late
+    loop.set_task_factory(None)
+
+
+async def _grouped(brief: Brief) -> Any:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_aleave, brief)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks begin at once from Python 3.12 on")
+async def test_an_eager_loop_stays_one_that_anyio_knows() -> None:
+    """Its groups work beside specialists and in them, and hold their exits too."""
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+
+    async def timed_out() -> None:
+        with anyio.move_on_after(0):
+            await anyio.sleep(1)
+
+    leaver = specialist("leaver", max_attempts=1)(_grouped)
+    result = (await planner(leaver).ainvoke(task("t", subtask("s", "leaver"))))["result"]
+    assert states(result) == {"s": "failed"}
+    async with anyio.create_task_group() as group:
+        group.start_soon(timed_out)
     loop.set_task_factory(None)

@@ -261,12 +261,13 @@ def test_a_single_workflow_needs_no_list(tmp_path: Path) -> None:
         assert out["result"]["plan"]["workflow"] == "only"
 
 
-@pytest.mark.parametrize("task_id", ["t\0", "\0", "t\ud800"])
-def test_an_id_is_not_bent_into_anothers(task_id: str) -> None:
+@pytest.mark.parametrize("field", ["task_id", "parent_task_id"])
+@pytest.mark.parametrize("given", ["t\0", "\0", "t\ud800"])
+def test_an_id_is_not_bent_into_anothers(field: str, given: str) -> None:
     """What no store accepts is taken out of texts, but not out of a key."""
     with pytest.raises(InputError) as caught:
-        create_planner(specialists=[alpha]).invoke({"task": {"task_id": task_id}})
-    assert caught.value.field == "task.task_id"
+        create_planner(specialists=[alpha]).invoke({"task": {field: given}})
+    assert caught.value.field == f"task.{field}"
 
 
 def test_keys_that_no_store_can_tell_apart_are_refused() -> None:

@@ -103,6 +103,23 @@ async def test_what_may_have_acted_is_not_begun_again() -> None:
     assert shift.calls == ["pay"]
 
 
+async def test_who_took_over_in_vain_says_nothing_about_what_was_stopped() -> None:
+    """The last failure is the other one's own word; whether the first has acted nobody knows."""
+    shift = Shift()
+
+    @specialist("variant", variant_of="payer", max_attempts=1)
+    async def variant(brief: Brief) -> str:
+        shift.calls.append("variant")
+        raise ValueError("refused")
+
+    with Planner(specialists=[*shift.specialists, variant], replans=0) as made:
+        result: Any = await made.arun(task("p", subtask("pay", "payer", sla_s=0.05))["task"])
+        assert (states(result), shift.calls) == ({"pay": "failed"}, ["pay", "variant"])
+        result = await made.arestart("p")
+    assert "outcome is unknown" in result["subtasks"][0]["reason"]
+    assert shift.calls == ["pay", "variant"]
+
+
 async def test_what_failed_by_its_own_word_is_tried_anew() -> None:
     """Nothing is unknown about it."""
     shift = Shift()

@@ -95,6 +95,24 @@ def test_the_run_parks_once_nothing_else_can_proceed() -> None:
     assert ward.calls == [1, 2, 1]
 
 
+def test_an_edit_sends_out_again_what_is_delivered_at_most_once() -> None:
+    """A person has seen what came of it, also where the run was parked for the answer."""
+    calls: list[int] = []
+
+    @specialist("payer", delivery="at_most_once")
+    def payer(brief: Brief) -> str:
+        calls.append(brief.attempt)
+        if not brief.inputs.get("works"):
+            raise ValueError("refused")
+        return "paid"
+
+    with Planner(specialists=[payer], escalate="ask") as made:
+        made.run(task("t", subtask("s", "payer"))["task"])
+        made.answer("t", "s.review", EDIT)
+        result: Any = made.resume("t")
+    assert (result["status"], calls) == ("success", [1, 1])
+
+
 def test_a_failure_after_the_edit_is_not_asked_about_again() -> None:
     """One question a subtask: the second failure stands."""
     ward = Ward()

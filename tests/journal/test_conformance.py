@@ -82,7 +82,10 @@ class TestAdmission:
         found = journal.run("r1").result(), journal.latest("t1").result(), journal.head("th2").result()
         assert [row.run_id if row else None for row in found] == ["r1", "r2", "r3"]
         assert [row.run_id for row in journal.runs(limit=2).result()] == ["r3", "r4"]
-        assert [call.result() for call in (journal.run("x"), journal.latest("x"), journal.head("x"))] == [None] * 3
+        for name in ("x", "x\ud800", "x\0"):
+            assert [call.result() for call in (journal.run(name), journal.latest(name), journal.head(name))] == [
+                None
+            ] * 3
 
 
 class TestLeases:

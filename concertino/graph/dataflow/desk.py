@@ -26,7 +26,7 @@ from concertino.journal.awaiting import wait
 from concertino.nodes.specialists.declare import Specialist
 from concertino.tools.bound import BoundTools
 from concertino.tools.breaker import is_number
-from concertino.tools.crew import Crew
+from concertino.tools.crew import CREW, Crew
 from concertino.tools.models.standby import Standby
 
 MOST, MOST_USD = 10**15, 10**9
@@ -74,7 +74,7 @@ class AttemptDesk:
         self._reader = Reader(run.discoveries, subtask.id, run.clock)
         self._model: Any = None
         self._random: Random | None = None
-        self.crew = Crew()
+        self.crew = Crew(outer=CREW.get())
         """Who works for the attempt in threads."""
         self.foreign = Standby(
             partial(

@@ -22,6 +22,9 @@ from concertino.graph.runs.edits import Edits, input_schemas
 from concertino.graph.runs.gates import GateBook, Question, review_gate, taker_of
 from concertino.graph.runs.handover import Handover
 
+_UNKNOWN = frozenset({"DeadlineExceeded", "ChildFailed"})
+"""Errors of a body that was stopped or died: it may have acted."""
+
 
 @dataclass(slots=True)
 class Charge:
@@ -50,7 +53,9 @@ class History:
     started: dict[str, int] = field(default_factory=dict)
     """Attempts that were started, per subtask."""
     begun: dict[str, set[str]] = field(default_factory=dict)
-    """Which specialists these attempts were, per subtask."""
+    """Which specialists these attempts were, per subtask, since a person last sent it out again."""
+    unheard: dict[str, set[str]] = field(default_factory=dict)
+    """Which of these were not heard of since: what they did nobody knows."""
     handed: dict[str, Handover] = field(default_factory=dict)
     """Subtasks that are not over and whose specialist has failed."""
     suspended: dict[str, str] = field(default_factory=dict)
@@ -122,16 +127,21 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                 history.worth.update({one["subtask_id"]: one for one in payload.get("worth", ())})
             case "TASK_STARTED" | "TASK_RETRIED" if event.subtask_id:
                 history.started[event.subtask_id] = history.started.get(event.subtask_id, 0) + 1
-                history.begun.setdefault(event.subtask_id, set()).add(event.agent_id)
+                for begun in (history.begun, history.unheard):
+                    begun.setdefault(event.subtask_id, set()).add(event.agent_id)
                 history.suspended.pop(event.subtask_id, None)
             case "TASK_COMPLETED" | "TASK_SKIPPED" | "TASK_BLOCKED" | "TASK_CANCELLED" | "TASK_KEPT" if (
                 event.subtask_id
             ):
                 history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
                 history.handed.pop(event.subtask_id, None)
+                if event.type == "TASK_SKIPPED":
+                    _hear(history, event)
             case "AGENT_FAILED" if event.subtask_id and payload.get("final"):
                 history.records[event.subtask_id] = {**payload, "subtask_id": event.subtask_id}
                 history.handed.pop(event.subtask_id, None)
+            case "AGENT_FAILED" if event.subtask_id:
+                _hear(history, event)
             case "TASK_REROUTED" if event.subtask_id:
                 _hand(history, event.subtask_id, payload)
             case "TASK_SUSPENDED" if event.subtask_id:
@@ -150,7 +160,8 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
                     and payload["gate"] == review_gate(event.subtask_id)
                     and given["decision"] == "edit"
                 ):
-                    history.handed.pop(event.subtask_id, None)  # it begins again
+                    for known in (history.handed, history.begun, history.unheard):
+                        known.pop(event.subtask_id, None)  # it begins again
             case "GATE_WITHDRAWN":
                 history.gates.withdraw(payload["gate"])
             case "RESERVED":
@@ -173,6 +184,13 @@ def fold(events: Sequence[Event], *, alive_at: float = 0.0) -> History:
     if opened is not None:
         history.active_s += max(0.0, max(last, alive_at) - opened)
     return history
+
+
+def _hear(history: History, event: Event) -> None:
+    """Note that a specialist failed by its own word, or had no leave to go on."""
+    error: Any = event.payload.get("error")
+    if error is not None and error["type"] not in _UNKNOWN:
+        history.unheard.get(str(event.subtask_id), set()).discard(event.agent_id)
 
 
 def _holds_up(history: History, subtask_id: str, gate: str) -> bool:

@@ -13,9 +13,6 @@ from concertino.graph.runs.reopening import reopened
 from concertino.graph.runs.restore import History
 from concertino.graph.runs.run import Run
 
-_UNKNOWN = frozenset({"DeadlineExceeded", "ChildFailed"})
-"""Errors of a body that was stopped or died: it may have acted."""
-
 
 def fingerprint(subtask: Subtask, run: Run) -> str:
     """Return the digest of everything a subtask's result depends on: inputs, objective, upstream findings, version.
@@ -67,15 +64,19 @@ def is_kept(record: JsonObject) -> bool:
 def undecided(past: History, plan: Plan, options: Options) -> dict[str, JsonObject]:
     """Return records of failure for what a restart must not do again: begun, delivered at most once, and nobody knows what came of it.
 
-    That it failed by its own word is known, and it may be tried anew.
+    That it failed by its own word is known, and it may be tried anew. So is that it has asked people and waits for them.
     """
     found: dict[str, JsonObject] = {}
     for subtask in plan.subtasks:
         record = past.records.get(subtask.id, {})
-        begun = [name for name in sorted(past.begun.get(subtask.id, ())) if _acts_once(name, options)]
+        begun = [name for name in sorted(past.unheard.get(subtask.id, ())) if _acts_once(name, options)]
         if record.get("is_undecided"):
             found[subtask.id] = record
-        elif begun and subtask.id not in past.suspended and not _is_decided(record):
+        elif (
+            begun
+            and record.get("state") != "completed"
+            and (subtask.id not in past.suspended or subtask.id in past.handed)
+        ):
             reason = "its outcome is unknown: it was under way when its run was stopped, delivery at_most_once"
             found[subtask.id] = {
                 "subtask_id": subtask.id, "specialist": begun[-1], "state": "failed", "dispatch": past.dispatch.get("id"),
@@ -90,12 +91,6 @@ def undecided(past: History, plan: Plan, options: Options) -> dict[str, JsonObje
 def _acts_once(name: str, options: Options) -> bool:
     known = options.specialists.get(name)
     return known is not None and known.card.delivery == "at_most_once"
-
-
-def _is_decided(record: JsonObject) -> bool:
-    error = record.get("error")
-    said = error.get("type") if isinstance(error, dict) else None
-    return record.get("state") == "completed" or (said is not None and said not in _UNKNOWN)
 
 
 def check_specialists(plan: Plan, records: Mapping[str, JsonObject], options: Options) -> None:

@@ -26,7 +26,7 @@ def check_budget(sketch: Sketch, budget: Budget) -> None:
             continue
         for whose, bound in bounds:
             limit = getattr(bound, dimension)
-            if limit is not None and math.fsum(needs) > limit:
+            if limit is not None and _total(needs) > limit:
                 _complain(sketch, needs, dimension, whose, limit)
                 break
         _check_specialists(sketch, needs, dimension)
@@ -66,6 +66,11 @@ def _need(budget: Budget | None, dimension: Dimension) -> float:
     return float(value) if value is not None else 0.0
 
 
+def _total(needs: Sequence[float]) -> float:
+    """Return a sum as the ledger keeps it, dollars in billionths: 0.1 and 0.2 fit into 0.3."""
+    return round(math.fsum(needs), 9)
+
+
 def _complain(sketch: Sketch, needs: Sequence[float], dimension: str, whose: str, limit: float) -> None:
     alone = [at for at, need in enumerate(needs) if need > limit]
     for at in alone:
@@ -74,7 +79,7 @@ def _complain(sketch: Sketch, needs: Sequence[float], dimension: str, whose: str
             f"{needs[at]:g} {dimension} asked, {whose} has {limit:g}", f"ask for at most {limit:g}", subtasks=(sketch.id(at),),
         )  # fmt: skip
     if not alone:
-        total = math.fsum(needs)
+        total = _total(needs)
         sketch.faults.add(
             "over_budget", "plan.subtasks", total,
             f"the subtasks' budgets add up to {total:g} {dimension}, {whose} has {limit:g}",
@@ -90,7 +95,7 @@ def _check_specialists(sketch: Sketch, needs: Sequence[float], dimension: Dimens
             asked.setdefault(card.name, []).append(at)
     for name, members in asked.items():
         limit = getattr(sketch.cards[name].budget, dimension)
-        total = math.fsum(needs[at] for at in members)
+        total = _total([needs[at] for at in members])
         if limit is not None and total > limit:
             sketch.faults.add(
                 "over_budget", f"{sketch.places[members[0]]}.budget.{dimension}", total,

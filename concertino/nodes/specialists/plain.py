@@ -30,7 +30,8 @@ def plain(value: object, *, field: str, nesting: int, max_bytes: int) -> JsonVal
 
     Raises:
         AnswerRefused: something JSON has no form for, a number that is not finite or outside 64 bits, a key that is
-            not text, deeper than `nesting`, a cycle, or more than `max_bytes` as UTF-8 JSON.
+            not text or there twice without NUL and lone surrogates, deeper than `nesting`, a cycle, or more than
+            `max_bytes` as UTF-8 JSON.
     """
     walk = _Walk(max_bytes)
     try:
@@ -115,7 +116,10 @@ class _Walk:
             if not isinstance(key, str):
                 raise _Refused(key, "keys must be text")
             try:
-                found[self._text(str.__str__(key))] = self.read(item, nesting - 1)
+                name = self._text(str.__str__(key))
+                if name in found:  # two that differ in what no store accepts
+                    raise _Refused(key, "duplicate key")
+                found[name] = self.read(item, nesting - 1)
             except _Refused as refused:
                 refused.path.append(f".{key[:40]}")
                 raise

@@ -18,7 +18,8 @@ from concurrent import futures
 from contextvars import ContextVar
 from typing import Any
 
-from concertino.tools.crew import CREW, pool_for
+from concertino.tools import pools
+from concertino.tools.crew import CREW
 from concertino.tools.models import wire
 
 OURS = "concertino"
@@ -75,7 +76,7 @@ def _starting(start: Callable[..., None], variables: Variables) -> Callable[...,
     @functools.wraps(start)
     def guarded(thread: threading.Thread) -> None:
         if _submitting.is_on:
-            thread.daemon = True  # see `crew`
+            thread.daemon = True  # see `pools`
         elif leading.get() is not None and not thread.name.startswith(OURS):
             own = vars(thread).get("run")
             vars(thread)["run"] = _Run(thread, _Guarded(thread.run, variables), own)
@@ -110,7 +111,7 @@ def _handing_in(submit: Callable[..., Any], variables: Variables) -> Callable[..
             return submit(pool, fn, *args, **kwargs)
         call: Callable[..., Any] = _Guarded(fn, variables)
         if (crew := CREW.get()) is not None:
-            pool = pool_for(pool)
+            pool = pools.for_attempts(pool)
             call = crew.hired(pool, call)
         before, _submitting.is_on = _submitting.is_on, True
         try:

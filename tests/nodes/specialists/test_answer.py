@@ -273,6 +273,11 @@ def test_faulty_schema_is_refused_at_set_up() -> None:
     check_schema({"type": "object"}, field="output_schema")
 
 
+def test_keys_that_no_store_can_tell_apart_are_refused() -> None:
+    """Neither value is lost in silence."""
+    assert refusal({"got": {"a": 1, "a\0": 2}}).rule == "duplicate key"
+
+
 text = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 json_values = st.recursive(
     st.none()
