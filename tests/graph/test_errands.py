@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
 from concertino import Brief, specialist
+from concertino.graph.dataflow.errands import side_by_side
 from tests.graph.plans import beta, on, outputs, planner, states, subtask, task
 
 WIDE = [*(subtask(f"a{at}", "alpha") for at in range(3)), subtask("b", "beta", "a0", "a2")]
@@ -170,6 +172,29 @@ async def test_control_flow_of_one_lets_the_others_end_first() -> None:
     out = await graph.ainvoke(None, on("t"))
     assert states(out["result"]) == dict.fromkeys(("a", "up", "b"), "completed")
     assert sorted(calls) == ["a", "b", "up", "up"]
+
+
+async def test_what_others_raise_while_they_are_stopped_is_reported_to_nobody() -> None:
+    """The first error is the caller's; asyncio is not left with another one that nobody looked at."""
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: reported.append(about))
+    begun = asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("second")
+
+    async def failing() -> None:
+        await begun.wait()
+        raise LookupError("first")
+
+    with pytest.raises(LookupError):
+        await side_by_side([stubborn(), failing()])
+    gc.collect()
+    assert reported == []
 
 
 async def test_a_stream_goes_on_with_what_a_silent_caller_began() -> None:

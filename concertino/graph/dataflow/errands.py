@@ -101,6 +101,9 @@ async def side_by_side(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
             task.cancel()
         if left := [task for task in left if not task.done()]:
             await asyncio.wait(left)
+        for task in tasks:  # asyncio would report what others raise while they are stopped, which nobody is to hear of
+            if task.done() and not task.cancelled():
+                task.exception()
     return [task.result() for task in tasks]
 
 
