@@ -16,9 +16,10 @@ class Load:
         """Count what a run works on, of which `running` is the live count by specialist."""
         self._runs[run_id] = running
 
-    def drop(self, run_id: str) -> None:
-        """Count a run no more."""
-        self._runs.pop(run_id, None)
+    def drop(self, run_id: str, running: Mapping[str, int]) -> None:
+        """Count no more what was watched as `running`; who has taken the run over since counts on."""
+        if self._runs.get(run_id) is running:
+            del self._runs[run_id]
 
     def now(self) -> Counter[str]:
         """Return how many subtasks each specialist works on."""

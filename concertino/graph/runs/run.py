@@ -306,7 +306,8 @@ class Run:
     def close(self) -> None:
         """Stop timers and close the books; the run leaves this process."""
         self.is_over = True
-        self.options.load.drop(self.run_id)
+        if self.board is not None:
+            self.options.load.drop(self.run_id, self.board.load())
         if self._timer is not None:
             self._timer.cancel()
         if self._lull is not None:
