@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
@@ -68,3 +70,19 @@ def test_a_pool_that_is_shut_down_does_not_wait_for_what_was_given_up() -> None:
     assert not blocked.done()
     go.set()
     blocked.result()
+
+
+def test_a_thread_that_was_taken_back_is_woken_at_exit() -> None:
+    """The interpreter ends the thread with the others; one that it did not know would wait for work for ever."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from concertino.tools import pools\n"
+        "pool = ThreadPoolExecutor(1)\n"
+        "pool.submit(int).result()\n"
+        "(worker,) = pool._threads\n"
+        "pools.let_go(worker, pool)\n"
+        "pools.take_back(worker, pool)\n"
+        "print('done')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True)
+    assert ended.stdout == "done\n"
